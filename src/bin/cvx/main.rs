@@ -1,0 +1,3 @@
+//! The `cvx` program.
+
+fn main() {}

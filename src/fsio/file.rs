@@ -1,0 +1,361 @@
+//! Opening, publishing, appending, removing: the only writers of dataset files.
+
+use super::fault::{Step, step};
+use crate::error::{Code, Error, Result};
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+/// Opens a dataset file for reading without following links or waiting on a pipe.
+/// Anything but a regular file, and a length other than `len`, is damage.
+pub fn open_read(path: &Path, len: Option<u64>) -> Result<File> {
+    use rustix::fs::OFlags;
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC).bits();
+    let file =
+        OpenOptions::new().read(true).custom_flags(flags.cast_signed()).open(path).map_err(|e| {
+            match e.kind() {
+                std::io::ErrorKind::NotFound => Error::damaged(path, "the file is missing"),
+                _ if e.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => {
+                    Error::damaged(path, "the file is a symbolic link")
+                }
+                _ => Error::io("open", path, &e),
+            }
+        })?;
+    let meta = file.metadata().map_err(|e| Error::io("stat", path, &e))?;
+    if !meta.is_file() {
+        return Err(Error::damaged(path, "not a regular file"));
+    }
+    if let Some(want) = len
+        && meta.len() != want
+    {
+        return Err(Error::damaged(path, format!("the file has {} bytes, {want} are expected", meta.len())));
+    }
+    Ok(file)
+}
+
+/// Reads a whole dataset file of at most `limit` bytes.
+pub fn read_file(path: &Path, limit: u64) -> Result<Vec<u8>> {
+    let file = open_read(path, None)?;
+    let len = file.metadata().map_err(|e| Error::io("stat", path, &e))?.len();
+    if len > limit {
+        return Err(Error::damaged(path, format!("the file has {len} bytes, at most {limit} are possible")));
+    }
+    let mut bytes = Vec::new();
+    (&file).take(limit).read_to_end(&mut bytes).map_err(|e| Error::io("read", path, &e))?;
+    Ok(bytes)
+}
+
+/// Makes a directory (its parent must exist) and its name durable. It may exist already.
+pub fn create_dir(path: &Path) -> Result<()> {
+    step(&Step::CreateDir(path)).map_err(|e| Error::io("create", path, &e))?;
+    match std::fs::create_dir(path) {
+        Ok(()) => {}
+        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists && path.is_dir() => {}
+        Err(e) => return Err(Error::io("create directory", path, &e)),
+    }
+    sync_dir(parent(path))
+}
+
+/// Makes the names in a directory durable.
+pub fn sync_dir(path: &Path) -> Result<()> {
+    let go = || {
+        step(&Step::SyncDir(path))?;
+        File::open(path)?.sync_all()
+    };
+    go().map_err(|e| Error::io("sync directory", path, &e))
+}
+
+/// Removes a file's name. A missing file is no error; durability comes with the next [`sync_dir`].
+pub fn remove_file(path: &Path) -> Result<()> {
+    let go = || {
+        step(&Step::Remove(path))?;
+        std::fs::remove_file(path)
+    };
+    match go() {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Error::io("remove", path, &e)),
+        _ => Ok(()),
+    }
+}
+
+/// Removes an empty directory; one that is missing or not empty is left without error.
+pub fn remove_dir(path: &Path) -> Result<()> {
+    step(&Step::RemoveDir(path)).map_err(|e| Error::io("remove", path, &e))?;
+    let _ = std::fs::remove_dir(path);
+    Ok(())
+}
+
+/// The names in a directory, sorted. A missing directory has none.
+pub fn list_dir(path: &Path) -> Result<Vec<String>> {
+    let entries = match std::fs::read_dir(path) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) => return Err(Error::io("list", path, &e)),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(|e| Error::io("list", path, &e))?;
+        names.push(entry.file_name().to_string_lossy().into_owned());
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// The directory that holds `path`'s name.
+fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(p) if !p.as_os_str().is_empty() => p,
+        _ => Path::new("."),
+    }
+}
+
+/// How a finished file gets its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Publish {
+    /// Replaces whatever had the name.
+    Replace,
+    /// Fails with [`Code::Locked`] when the name exists: someone else has published.
+    New,
+}
+
+/// A file being written under a temporary name; removed on drop unless published.
+#[derive(Debug)]
+pub struct TempFile {
+    path: PathBuf,
+    file: File,
+    len: u64,
+    live: bool,
+}
+
+impl TempFile {
+    /// Creates `path`, which must not exist.
+    pub fn create(path: PathBuf) -> Result<TempFile> {
+        let go = || {
+            step(&Step::Create(&path))?;
+            OpenOptions::new().write(true).create_new(true).open(&path)
+        };
+        let file = go().map_err(|e| Error::io("create", &path, &e))?;
+        Ok(TempFile { path, file, len: 0, live: true })
+    }
+
+    /// The temporary path.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Bytes written so far.
+    pub fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// True before the first byte.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Writes all of `bytes` at the end.
+    pub fn write_all(&mut self, bytes: &[u8]) -> Result<()> {
+        let go = || {
+            step(&Step::Write(&self.path, bytes))?;
+            (&self.file).write_all(bytes)
+        };
+        go().map_err(|e| Error::io("write", &self.path, &e))?;
+        self.len += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Makes the content durable.
+    pub fn sync(&mut self) -> Result<()> {
+        let go = || {
+            step(&Step::SyncFile(&self.path))?;
+            self.file.sync_all()
+        };
+        go().map_err(|e| Error::io("fsync", &self.path, &e))
+    }
+
+    /// Syncs the content, gives the file its final name, and makes the name durable.
+    pub fn publish(self, dest: &Path, how: Publish) -> Result<()> {
+        self.publish_unsynced_name(dest, how)?;
+        sync_dir(parent(dest))
+    }
+
+    /// As [`TempFile::publish`], but leaves syncing the directory to the caller, who publishes
+    /// several files and syncs their directory once.
+    pub fn publish_unsynced_name(mut self, dest: &Path, how: Publish) -> Result<()> {
+        self.sync()?;
+        match how {
+            Publish::Replace => {
+                let go = || {
+                    step(&Step::Rename(&self.path, dest))?;
+                    std::fs::rename(&self.path, dest)
+                };
+                go().map_err(|e| Error::io("rename", dest, &e))?;
+            }
+            Publish::New => self.link(dest)?,
+        }
+        self.live = false;
+        Ok(())
+    }
+
+    fn link(&self, dest: &Path) -> Result<()> {
+        let taken = || {
+            Error::new(Code::Locked, "another process has written this version in spite of the lock")
+                .file(dest)
+                .fix("run the command again; on a network file system let one host write")
+        };
+        let go = || {
+            step(&Step::Link(&self.path, dest))?;
+            std::fs::hard_link(&self.path, dest)
+        };
+        match go() {
+            Ok(()) => remove_file(&self.path),
+            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => Err(taken()),
+            Err(e)
+                if matches!(
+                    e.kind(),
+                    std::io::ErrorKind::Unsupported | std::io::ErrorKind::PermissionDenied
+                ) =>
+            {
+                self.rename_noreplace(dest).map_err(|e| match e.kind() {
+                    std::io::ErrorKind::AlreadyExists => taken(),
+                    _ => Error::io("rename", dest, &e),
+                })
+            }
+            Err(e) => Err(Error::io("link", dest, &e)),
+        }
+    }
+
+    /// For file systems without hard links.
+    fn rename_noreplace(&self, dest: &Path) -> std::io::Result<()> {
+        step(&Step::Rename(&self.path, dest))?;
+        #[cfg(target_os = "linux")]
+        {
+            use rustix::fs::{CWD, RenameFlags, renameat_with};
+            match renameat_with(CWD, &self.path, CWD, dest, RenameFlags::NOREPLACE) {
+                Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => {}
+                other => return Ok(other?),
+            }
+        }
+        if dest.exists() {
+            return Err(std::io::ErrorKind::AlreadyExists.into());
+        }
+        std::fs::rename(&self.path, dest)
+    }
+}
+
+impl Drop for TempFile {
+    fn drop(&mut self) {
+        if self.live {
+            // A leftover is swept by the next writer, so failing here is harmless.
+            let _ = remove_file(&self.path);
+        }
+    }
+}
+
+/// A file that is only appended to: the write-ahead log.
+#[derive(Debug)]
+pub struct AppendFile {
+    path: PathBuf,
+    file: File,
+    len: u64,
+}
+
+impl AppendFile {
+    /// Creates `path`, writes `head`, and makes content and name durable.
+    pub fn create(path: PathBuf, head: &[u8]) -> Result<AppendFile> {
+        let go = || {
+            step(&Step::Create(&path))?;
+            OpenOptions::new().append(true).create_new(true).open(&path)
+        };
+        let file = go().map_err(|e| Error::io("create", &path, &e))?;
+        let mut this = AppendFile { path, file, len: 0 };
+        this.append(head)?;
+        let go = || {
+            step(&Step::SyncFile(&this.path))?;
+            this.file.sync_all()
+        };
+        go().map_err(|e| Error::io("fsync", &this.path, &e))?;
+        sync_dir(parent(&this.path))?;
+        Ok(this)
+    }
+
+    /// The path.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Length in bytes.
+    pub fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// True before the first byte.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Writes all of `bytes` at the end. Durable only after [`AppendFile::sync`].
+    pub fn append(&mut self, bytes: &[u8]) -> Result<()> {
+        let go = || {
+            step(&Step::Write(&self.path, bytes))?;
+            (&self.file).write_all(bytes)
+        };
+        go().map_err(|e| Error::io("write", &self.path, &e))?;
+        self.len += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Makes all appended bytes durable. After a failure the file must not be used again.
+    pub fn sync(&mut self) -> Result<()> {
+        let go = || {
+            step(&Step::SyncFile(&self.path))?;
+            self.file.sync_data()
+        };
+        go().map_err(|e| Error::io("fdatasync", &self.path, &e))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fsio::fault::{Mode, arm};
+
+    #[test]
+    fn a_published_file_is_whole_or_absent_at_every_step() {
+        for how in [Publish::Replace, Publish::New] {
+            let mut n = 0;
+            loop {
+                n += 1;
+                let dir = tempfile::tempdir().unwrap();
+                let root = dir.path().canonicalize().unwrap();
+                let armed = arm(&root, n, Mode::FromThere, false);
+                let go = || -> Result<()> {
+                    let mut t = TempFile::create(root.join("tmp"))?;
+                    t.write_all(b"all ")?;
+                    t.write_all(b"of it")?;
+                    t.publish(&root.join("final"), how)
+                };
+                let r = go();
+                let found = std::fs::read(root.join("final")).ok();
+                assert!(found.is_none() || found.as_deref() == Some(b"all of it"));
+                if !armed.fired() {
+                    r.unwrap();
+                    assert!(n > 5);
+                    break;
+                }
+                assert!(r.is_err());
+            }
+        }
+    }
+
+    #[test]
+    fn publishing_a_taken_name_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("f"), b"old").unwrap();
+        let t = TempFile::create(dir.path().join("t")).unwrap();
+        let e = t.publish(&dir.path().join("f"), Publish::New).unwrap_err();
+        assert_eq!(e.code(), Code::Locked);
+        assert_eq!(std::fs::read(dir.path().join("f")).unwrap(), b"old");
+        assert!(!dir.path().join("t").exists());
+    }
+}

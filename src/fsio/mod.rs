@@ -1,0 +1,23 @@
+//! Every durable step on a file system goes through here.
+//!
+//! One way to publish a file, one way to append, one way to map; each error carries
+//! the operation and the path. The rules are those of ARCHITECTURE.md, "Durability":
+//! a file gets its final name only when complete and synced, is never changed after,
+//! and nothing is used or deleted because of it before its directory is synced.
+//!
+//! [`fault`] is the seam through which tests count the steps, fail the n-th, or record
+//! them to rebuild the states that a power cut could leave.
+
+mod bytes;
+pub mod fault;
+mod file;
+mod lock;
+mod space;
+
+pub use bytes::{Access, Bytes};
+pub use file::{
+    AppendFile, Publish, TempFile, create_dir, list_dir, open_read, read_file, remove_dir, remove_file,
+    sync_dir,
+};
+pub use lock::{Lock, SharedLock, try_exclusive};
+pub use space::{available_bytes, is_network};

@@ -1,0 +1,12 @@
+//! cvx: temporal vectors, embeddings that change over time.
+//!
+//! The library behind the `cvx` program. ARCHITECTURE.md is the map; the modules
+//! stand below in the order in which they may use each other.
+
+pub mod error;
+pub mod format;
+pub mod fsio;
+pub mod model;
+pub mod points;
+
+pub use error::{Code, Error, Result};
