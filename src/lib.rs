@@ -9,4 +9,6 @@ pub mod fsio;
 pub mod model;
 pub mod points;
 
+pub mod analytics;
+
 pub use error::{Code, Error, Result};

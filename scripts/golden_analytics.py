@@ -1,0 +1,97 @@
+#!/usr/bin/env python3
+"""Write the golden values of the analytics tests: testdata/golden/analytics_*.json.
+
+  python3 scripts/golden_analytics.py [NAME ...]
+
+Needs numpy, scipy, ruptures and scikit-learn; each file records the versions that made it.
+Inputs are rounded to f32 and written in full, so that the tests compute from the same numbers.
+"""
+import json
+import pathlib
+import sys
+
+import numpy as np
+import scipy
+import scipy.stats
+
+OUT = pathlib.Path(__file__).resolve().parent.parent / "testdata" / "golden"
+DAY_US = 86_400_000_000
+
+
+def f32(x):
+    return np.asarray(x, dtype=np.float32).astype(np.float64)
+
+
+def irregular_times(rng, n, start):
+    return start + np.cumsum(rng.integers(DAY_US // 50, 3 * DAY_US, n))
+
+
+def walk(rng, n, d):
+    return f32(np.cumsum(rng.standard_normal((n, d)), 0) + 3.0)
+
+
+def velocity():
+    cases = []
+    for seed, (n, d, start) in enumerate([(9, 4, 0), (3, 2, -5_000 * DAY_US), (2, 3, 7), (30, 16, 1 << 50)]):
+        rng = np.random.default_rng(seed)
+        t, x = irregular_times(rng, n, start), walk(rng, n, d)
+        days = (t - t[0]) / DAY_US
+        v = np.gradient(x, days, axis=0, edge_order=2 if n > 2 else 1)
+        a = None
+        if n > 2:
+            inner = [2 * np.polyfit(days[i - 1:i + 2] - days[i], x[i - 1:i + 2], 2)[0] for i in range(1, n - 1)]
+            a = np.array([inner[0], *inner, inner[-1]]).tolist()
+        cases.append({"t": t.tolist(), "x": x.tolist(), "velocity": v.tolist(), "accel": a})
+    return {"cases": cases}
+
+
+def drift():
+    from scipy.spatial import distance
+    cases = []
+    for seed, (n, d) in enumerate([(12, 5), (9, 3), (40, 64)]):
+        rng = np.random.default_rng(100 + seed)
+        t, x = irregular_times(rng, n, 0), walk(rng, n, d)
+        x = f32(x + np.linspace(0, 1 + seed, n)[:, None])
+        delta, dx, dt = x[-1] - x[0], np.diff(x, axis=0), np.diff(t) / 1e6
+        r = dx / np.sqrt(dt)[:, None]
+        share = delta ** 2 / (delta ** 2).sum()
+        order = np.lexsort((np.arange(d), -share))
+        # Signs of the numbers 1..n stand for signs of the steps, so that whole steps are flipped.
+        flipped_sum = lambda s, axis=-1: (np.einsum("...i,id->...d", np.sign(s), r) ** 2).sum(-1)
+        result = scipy.stats.permutation_test(
+            (np.arange(len(r)) + 1.0,), flipped_sum, permutation_type="samples", vectorized=True,
+            n_resamples=20_000, alternative="greater", rng=rng)
+        cases.append({
+            "t": t.tolist(), "x": x.tolist(), "l2": distance.euclidean(x[0], x[-1]),
+            "cosine": distance.cosine(x[0], x[-1]),
+            "angle_deg": float(np.degrees(np.arccos(1 - distance.cosine(x[0], x[-1])))),
+            "norm_ratio": float(np.linalg.norm(x[-1]) / np.linalg.norm(x[0])),
+            "rate_per_day": float(np.linalg.norm(delta) / ((t[-1] - t[0]) / DAY_US)),
+            "path_l2": float(np.linalg.norm(dx, axis=1).sum()),
+            "top_dims": order.tolist(), "shares": share[order].tolist(),
+            "pareto80": int(np.searchsorted(np.cumsum(share[order]), 0.8) + 1),
+            "t2_stat": float((r.sum(0) ** 2).sum() / (r ** 2).sum()), "p_value": float(result.pvalue),
+        })
+    return {"cases": cases}
+
+
+MAKERS = {"velocity": velocity, "drift": drift}
+
+
+def versions():
+    import ruptures
+    import sklearn
+    from importlib.metadata import version
+    return {"numpy": np.__version__, "scipy": scipy.__version__, "ruptures": version("ruptures"),
+            "scikit-learn": sklearn.__version__}
+
+
+def main():
+    OUT.mkdir(parents=True, exist_ok=True)
+    for name in sys.argv[1:] or MAKERS:
+        data = {"made_by": "scripts/golden_analytics.py", "versions": versions(), **MAKERS[name]()}
+        (OUT / f"analytics_{name}.json").write_text(json.dumps(data, separators=(",", ":")) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,136 @@
+//! Distances, angles and shares between two vectors, in f64 and in a fixed order.
+
+/// Number of independent partial sums: fixed, so that results never depend on the machine.
+const LANES: usize = 8;
+
+/// One dimension's part in a move.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct DimShare {
+    /// The dimension, 0-based.
+    pub dim: usize,
+    /// Signed change of this dimension.
+    pub delta: f64,
+    /// Its part of the squared length of the move; all dimensions add to 1.
+    pub share: f64,
+}
+
+/// Sums `term(x_d, y_d)` over the dimensions.
+#[inline]
+fn sum_pairs<A, B>(x: &[A], y: &[B], term: impl Fn(f64, f64) -> f64) -> f64
+where
+    A: Copy + Into<f64>,
+    B: Copy + Into<f64>,
+{
+    debug_assert_eq!(x.len(), y.len());
+    let mut lanes = [0.0; LANES];
+    let (xs, ys) = (x.chunks_exact(LANES), y.chunks_exact(LANES));
+    let tail: f64 = xs.remainder().iter().zip(ys.remainder()).map(|(&a, &b)| term(a.into(), b.into())).sum();
+    for (a, b) in xs.zip(ys) {
+        for ((lane, &a), &b) in lanes.iter_mut().zip(a).zip(b) {
+            *lane += term(a.into(), b.into());
+        }
+    }
+    lanes.iter().sum::<f64>() + tail
+}
+
+/// `|x - y|^2`.
+pub(crate) fn squared_distance<A: Copy + Into<f64>, B: Copy + Into<f64>>(x: &[A], y: &[B]) -> f64 {
+    sum_pairs(x, y, |a, b| (a - b) * (a - b))
+}
+
+/// `x . y`.
+pub(crate) fn dot<A: Copy + Into<f64>, B: Copy + Into<f64>>(x: &[A], y: &[B]) -> f64 {
+    sum_pairs(x, y, |a, b| a * b)
+}
+
+/// `|x|`.
+pub(crate) fn norm<A: Copy + Into<f64>>(x: &[A]) -> f64 {
+    dot(x, x).sqrt()
+}
+
+/// Euclidean distance of two vectors of the same length.
+pub fn l2_distance<A: Copy + Into<f64>, B: Copy + Into<f64>>(x: &[A], y: &[B]) -> f64 {
+    squared_distance(x, y).sqrt()
+}
+
+/// Cosine distance as half the squared chord of the unit vectors, which keeps its digits for
+/// near vectors; `None` when either has length zero.
+pub fn cosine_distance<A: Copy + Into<f64>, B: Copy + Into<f64>>(x: &[A], y: &[B]) -> Option<f64> {
+    chords(x, y).map(|(minus, _)| minus / 2.0)
+}
+
+/// Angle in degrees as `2 atan2(|u - v|, |u + v|)` of the unit vectors; `None` when either has
+/// length zero.
+pub fn angle_deg<A: Copy + Into<f64>, B: Copy + Into<f64>>(x: &[A], y: &[B]) -> Option<f64> {
+    chords(x, y).map(|(minus, plus)| (2.0 * minus.sqrt().atan2(plus.sqrt())).to_degrees())
+}
+
+/// `(|u - v|^2, |u + v|^2)` of the unit vectors.
+fn chords<A: Copy + Into<f64>, B: Copy + Into<f64>>(x: &[A], y: &[B]) -> Option<(f64, f64)> {
+    let (a, b) = (norm(x), norm(y));
+    if a == 0.0 || b == 0.0 {
+        return None;
+    }
+    let part = |sign: f64| {
+        sum_pairs(x, y, |p, q| {
+            let d = p / a + sign * (q / b);
+            d * d
+        })
+    };
+    Some((part(-1.0), part(1.0)))
+}
+
+/// The dimensions with the largest shares of the move `delta`, ties to the lower dimension, and
+/// the least number of dimensions whose shares add to 0.8. Nothing for a move of length zero.
+pub(crate) fn attribute(delta: &[f64], top: usize) -> (Vec<DimShare>, Option<usize>) {
+    let total = dot(delta, delta);
+    if total == 0.0 {
+        return (Vec::new(), None);
+    }
+    let mut order: Vec<DimShare> =
+        delta.iter().enumerate().map(|(dim, &d)| DimShare { dim, delta: d, share: d * d / total }).collect();
+    order.sort_by(|a, b| b.share.total_cmp(&a.share).then(a.dim.cmp(&b.dim)));
+    let mut sum = 0.0;
+    let pareto = order.iter().position(|s| {
+        sum += s.share;
+        sum >= 0.8
+    });
+    order.truncate(top);
+    (order, pareto.map(|p| p + 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn near_vectors_keep_their_digits() {
+        let x: Vec<f64> = (0..768).map(|i| (i as f64 * 0.37).sin()).collect();
+        let mut y = x.clone();
+        y[3] += 1e-9;
+        let n = norm(&x);
+        let expected = 0.5 * (1e-9 / n).powi(2) * (1.0 - (x[3] / n).powi(2));
+        let found = cosine_distance(&x, &y).unwrap();
+        assert!((found / expected - 1.0).abs() < 1e-4, "{found} {expected}");
+        assert_eq!(cosine_distance(&x, &x), Some(0.0));
+        assert_eq!(angle_deg(&x, &x), Some(0.0));
+    }
+
+    #[test]
+    fn opposite_and_right_angles() {
+        assert_eq!(angle_deg(&[1.0f32, 0.0], &[0.0f32, 2.0]), Some(90.0));
+        assert_eq!(angle_deg(&[1.0f32, 0.0], &[-3.0f32, 0.0]), Some(180.0));
+        assert_eq!(cosine_distance(&[1.0f32, 0.0], &[-3.0f32, 0.0]), Some(2.0));
+        assert_eq!(angle_deg(&[0.0f32, 0.0], &[1.0f32, 0.0]), None);
+    }
+
+    #[test]
+    fn shares_add_to_one_and_ties_go_down() {
+        let (top, pareto) = attribute(&[1.0, -2.0, 0.0, 2.0], 3);
+        assert_eq!(top.iter().map(|s| s.dim).collect::<Vec<_>>(), [1, 3, 0]);
+        assert_eq!(top[0].delta, -2.0);
+        assert!((top.iter().map(|s| s.share).sum::<f64>() - 1.0).abs() < 1e-15);
+        assert_eq!(pareto, Some(2));
+        assert_eq!(attribute(&[0.0, 0.0], 3), (vec![], None));
+    }
+}

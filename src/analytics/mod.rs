@@ -1,0 +1,79 @@
+//! How entities move: pure functions from a trajectory and parameters to a report.
+//!
+//! Nothing here reads a file or a clock, and nothing depends on the number of threads.
+//! Sums run in f64 in a fixed order; random draws come from named, seeded generators.
+//! What cannot be computed is `None`, and [`Status`] says why.
+
+pub mod drift;
+mod geometry;
+#[cfg(test)]
+mod golden;
+mod gram;
+mod pieces;
+pub mod rng;
+mod signflip;
+pub mod velocity;
+
+pub use geometry::{DimShare, angle_deg, cosine_distance, l2_distance};
+pub use pieces::{Align, Cuts};
+
+use std::fmt;
+
+/// Why a row holds what it holds. Anything but [`Status::Ok`] explains its missing numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Status {
+    /// Everything that was asked for is there.
+    Ok,
+    /// There are fewer points than the method needs.
+    FewPoints,
+    /// A vector of length zero has no direction: cosine and angle are missing.
+    ZeroNorm,
+    /// Two points of the trajectory share a time.
+    ZeroDt,
+    /// All points are equal.
+    Constant,
+    /// The row stands beside, or spans, a step longer than the allowed gap.
+    Gap,
+    /// The trajectory spans several embedding models, whose distances mean nothing.
+    ModelBreak,
+    /// A matrix that had to be inverted is singular.
+    Singular,
+    /// An optimisation did not converge.
+    NotConverged,
+}
+
+impl Status {
+    /// Every status, in order.
+    pub const ALL: [Status; 9] = [
+        Status::Ok,
+        Status::FewPoints,
+        Status::ZeroNorm,
+        Status::ZeroDt,
+        Status::Constant,
+        Status::Gap,
+        Status::ModelBreak,
+        Status::Singular,
+        Status::NotConverged,
+    ];
+
+    /// The stable word that rows print.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Status::Ok => "ok",
+            Status::FewPoints => "few_points",
+            Status::ZeroNorm => "zero_norm",
+            Status::ZeroDt => "zero_dt",
+            Status::Constant => "constant",
+            Status::Gap => "gap",
+            Status::ModelBreak => "model_break",
+            Status::Singular => "singular",
+            Status::NotConverged => "not_converged",
+        }
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
