@@ -8,6 +8,7 @@ pub mod format;
 pub mod fsio;
 pub mod model;
 pub mod points;
+pub mod time;
 
 pub mod analytics;
 
