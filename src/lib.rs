@@ -4,6 +4,7 @@
 //! stand below in the order in which they may use each other.
 
 pub mod error;
+pub mod filter;
 pub mod format;
 pub mod fsio;
 pub mod model;

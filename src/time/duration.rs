@@ -58,11 +58,11 @@ impl fmt::Display for Duration {
             Duration::Months(m) => write!(f, "{m}mo"),
             Duration::Fixed(0) => f.write_str("0s"),
             Duration::Fixed(us) => {
-                let fits = UNITS.iter().filter_map(|(name, unit)| match unit {
+                let mut fits = UNITS.iter().filter_map(|(name, unit)| match unit {
                     Duration::Fixed(u) if us % u == 0 => Some((name, us / u)),
                     _ => None,
                 });
-                match fits.last() {
+                match fits.next_back() {
                     Some((name, n)) => write!(f, "{n}{name}"),
                     None => write!(f, "{us}us"),
                 }
