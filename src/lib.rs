@@ -7,10 +7,12 @@ pub mod error;
 pub mod filter;
 pub mod format;
 pub mod fsio;
+pub mod manifest;
 pub mod model;
 pub mod points;
 pub mod time;
 
 pub mod analytics;
+pub mod segment;
 
 pub use error::{Code, Error, Result};

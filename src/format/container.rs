@@ -415,6 +415,12 @@ impl Container {
         bytemuck::try_cast_slice(self.bytes(range)?).map_err(|_| self.damaged("a section is not aligned"))
     }
 
+    /// As [`Container::slice`] for a range that the caller has checked before; empty when the
+    /// range is not aligned for `T` or outside the file, which such a range never is.
+    pub fn trusted<T: bytemuck::AnyBitPattern>(&self, range: Range<usize>) -> &[T] {
+        self.bytes.get(range).and_then(|b| bytemuck::try_cast_slice(b).ok()).unwrap_or(&[])
+    }
+
     /// All elements of a section, checked.
     pub fn all<T: bytemuck::AnyBitPattern>(&self, tag: Tag) -> Result<&[T]> {
         self.slice(self.require::<T>(tag)?)

@@ -1,0 +1,186 @@
+//! Which files are live: one immutable manifest for each committed version, and CURRENT,
+//! which names the newest.
+//!
+//! Owns `manifest/NNNNNNNNNN.cvxm` and `CURRENT`. A version is published by linking its
+//! manifest under the next number and then replacing CURRENT; a reader pins the version it
+//! opened with a shared lock on the manifest file. FORMAT.md gives the bytes.
+
+mod current;
+mod encode;
+
+pub use current::{commits, highest, load, manifest_path, pin, publish, read_commit};
+
+use crate::error::{Code, Error, Result};
+use crate::format::DatasetId;
+use crate::format::container::Seal;
+use crate::model::{EntityId, TimeRange, TimestampUs};
+
+/// Newest manifest format.
+pub const VERSION: u16 = 1;
+/// Most files a manifest may name.
+pub const MAX_FILES: usize = 1_000_000;
+/// Largest manifest in bytes.
+pub const MAX_LEN: u64 = 64 << 20;
+/// Features this program knows, as bits of `required_features`.
+pub const KNOWN_FEATURES: u64 = 0;
+
+/// What a live file holds. The numbers are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum FileKind {
+    /// `hot/`: a sealed segment of points.
+    Segment = 1,
+    /// `dict/`: entity names.
+    Dictionary = 2,
+    /// `hot/`: superseded rows of another file.
+    Deletions = 3,
+}
+
+impl FileKind {
+    fn from_number(n: u8) -> Option<FileKind> {
+        [FileKind::Segment, FileKind::Dictionary, FileKind::Deletions].into_iter().find(|k| *k as u8 == n)
+    }
+
+    /// Path of the file with this kind and id, relative to the dataset directory.
+    pub fn path(self, id: u64) -> String {
+        match self {
+            FileKind::Segment => format!("hot/{id:010}.seg"),
+            FileKind::Dictionary => format!("dict/{id:010}.dict"),
+            FileKind::Deletions => format!("hot/{id:010}.del"),
+        }
+    }
+}
+
+/// A live file and what is known of it without opening it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FileEntry {
+    /// What it holds.
+    pub kind: FileKind,
+    /// Its id; never used twice in a dataset.
+    pub id: u64,
+    /// Length and root checksum.
+    pub seal: Seal,
+    /// For deletions: the file whose rows they are. Otherwise 0.
+    pub target: u64,
+    /// Rows, names or deleted rows in it.
+    pub rows: u64,
+    /// Least entity id.
+    pub entity_min: EntityId,
+    /// Largest entity id.
+    pub entity_max: EntityId,
+    /// Earliest timestamp.
+    pub t_min: TimestampUs,
+    /// Latest timestamp.
+    pub t_max: TimestampUs,
+    /// Least sequence number of its rows.
+    pub seq_min: u64,
+    /// Largest sequence number of its rows.
+    pub seq_max: u64,
+}
+
+impl FileEntry {
+    /// Path relative to the dataset directory.
+    pub fn path(&self) -> String {
+        self.kind.path(self.id)
+    }
+
+    /// The time span of its rows.
+    pub fn time(&self) -> TimeRange {
+        TimeRange::closed(self.t_min, self.t_max)
+    }
+}
+
+/// One committed version of a dataset.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Manifest {
+    /// Number of this version; 1 is the empty dataset.
+    pub commit: u64,
+    /// Checksum of the version before, 0 for the first.
+    pub parent: u128,
+    /// Names the dataset.
+    pub dataset: DatasetId,
+    /// Dimension.
+    pub dim: u32,
+    /// Metric, as `Metric::number`.
+    pub metric: u8,
+    /// 1 when entities have names.
+    pub named: bool,
+    /// Bits of features a reader must know.
+    pub required_features: u64,
+    /// When it was committed, by the writer's clock; information only.
+    pub created_us: TimestampUs,
+    /// The command that made it, e.g. `ingest`; information only.
+    pub command: String,
+    /// Rows this version added.
+    pub rows_added: u64,
+    /// Rows this version replaced.
+    pub rows_replaced: u64,
+    /// Rows this version deleted.
+    pub rows_deleted: u64,
+    /// The next file id is at least this.
+    pub next_file: u64,
+    /// Sequence number of the next sealed row; the live log counts from here.
+    pub next_seq: u64,
+    /// Live log, 0 for none.
+    pub log: u64,
+    /// Live files, ordered by kind and id.
+    pub files: Vec<FileEntry>,
+}
+
+impl Manifest {
+    /// Live files of a kind, by id.
+    pub fn of(&self, kind: FileKind) -> impl Iterator<Item = &FileEntry> {
+        self.files.iter().filter(move |f| f.kind == kind)
+    }
+
+    /// The deletion set of a file.
+    pub fn deletions_of(&self, target: u64) -> Option<&FileEntry> {
+        self.of(FileKind::Deletions).find(|f| f.target == target)
+    }
+
+    /// Points in sealed files; exact, because superseded rows are known.
+    pub fn sealed_points(&self) -> u64 {
+        let rows: u64 = self.of(FileKind::Segment).map(|f| f.rows).sum();
+        let dead: u64 = self.of(FileKind::Deletions).map(|f| f.rows).sum();
+        rows.saturating_sub(dead)
+    }
+
+    /// Rejects a manifest that contradicts itself or that this program must not touch.
+    pub fn check(&self) -> Result<()> {
+        let bad = |what: &str| Err(Error::new(Code::Damaged, what.to_owned()));
+        if self.required_features & !KNOWN_FEATURES != 0 {
+            return Err(Error::new(
+                Code::Version,
+                format!(
+                    "the dataset needs features {:#x}, this program knows {KNOWN_FEATURES:#x}",
+                    self.required_features
+                ),
+            )
+            .fix("use a newer cvx"));
+        }
+        if self.commit == 0 || self.dim == 0 || self.dim as usize > crate::model::MAX_DIM {
+            return bad("the manifest names an impossible version or dimension");
+        }
+        if !self.files.windows(2).all(|w| (w[0].kind, w[0].id) < (w[1].kind, w[1].id)) {
+            return bad("the manifest's files are not in order");
+        }
+        let mut ids: Vec<u64> =
+            self.files.iter().map(|f| f.id).chain((self.log != 0).then_some(self.log)).collect();
+        ids.sort_unstable();
+        if ids.windows(2).any(|w| w[0] == w[1]) || ids.last().is_some_and(|id| *id >= self.next_file) {
+            return bad("the manifest uses a file id twice");
+        }
+        for f in &self.files {
+            if f.kind == FileKind::Deletions {
+                let target = self.of(FileKind::Segment).find(|t| t.id == f.target);
+                if target.is_none_or(|t| f.rows > t.rows) {
+                    return bad("the manifest deletes rows of a file that it does not name");
+                }
+            }
+            if f.rows > 0 && (f.entity_min > f.entity_max || f.t_min > f.t_max || f.seq_min > f.seq_max) {
+                return bad("the manifest has bounds in the wrong order");
+            }
+        }
+        Ok(())
+    }
+}
