@@ -3,6 +3,7 @@
 //! The library behind the `cvx` program. ARCHITECTURE.md is the map; the modules
 //! stand below in the order in which they may use each other.
 
+pub mod dict;
 pub mod error;
 pub mod filter;
 pub mod format;
@@ -14,5 +15,6 @@ pub mod time;
 
 pub mod analytics;
 pub mod segment;
+pub mod wal;
 
 pub use error::{Code, Error, Result};

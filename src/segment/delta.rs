@@ -120,8 +120,7 @@ fn grid(before: &[f32], x: &[f32], tolerance: f64, s: &mut Scratch) -> Option<us
         }
         let q = steps as i32;
         let back = on_grid(*a, q, tolerance);
-        // The negation also refuses NaN, which no input holds.
-        if !((f64::from(back) - f64::from(*b)).abs() <= tolerance) {
+        if (f64::from(back) - f64::from(*b)).abs() > tolerance {
             return None;
         }
         largest = largest.max(if q < 0 { -q - 1 } else { q });

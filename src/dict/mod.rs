@@ -1,0 +1,154 @@
+//! Names of entities. An id is the first 64 bits of a stable hash of the name; a collision
+//! takes the next free value, in the order in which names were recorded.
+//!
+//! Owns `dict/NNNNNNNNNN.dict`, a container of kind `Dictionary`: names sorted by id. Each
+//! sealed batch of new names is one file; a look-up asks the few files in turn.
+
+mod file;
+
+pub use file::{DictFile, Spec, Written, write};
+
+use crate::error::Result;
+use crate::format::checksum::hash64;
+use crate::model::EntityId;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Longest name in bytes.
+pub const MAX_NAME: usize = 1024;
+
+/// All names of one version: those in files, and those still in the log or newer.
+#[derive(Debug, Default, Clone)]
+pub struct Dictionary {
+    files: Vec<Arc<DictFile>>,
+    recent: HashMap<EntityId, String>,
+}
+
+impl Dictionary {
+    /// The dictionary of a dataset with these files.
+    pub fn new(files: Vec<Arc<DictFile>>) -> Self {
+        Dictionary { files, recent: HashMap::new() }
+    }
+
+    /// Adds a name that has its id already, from the log.
+    pub fn record(&mut self, id: EntityId, name: &str) {
+        self.recent.insert(id, name.to_owned());
+    }
+
+    /// The name of an id.
+    pub fn name(&self, id: EntityId) -> Result<Option<String>> {
+        if let Some(n) = self.recent.get(&id) {
+            return Ok(Some(n.clone()));
+        }
+        for f in &self.files {
+            if let Some(n) = f.name(id)? {
+                return Ok(Some(n.to_owned()));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The id of a name.
+    pub fn id(&self, name: &str) -> Result<Option<EntityId>> {
+        Ok(match self.probe(name)? {
+            Probe::Known(id) => Some(id),
+            Probe::Free(_) => None,
+        })
+    }
+
+    /// The id of a name, which is recorded when new; the flag says so.
+    pub fn id_or_new(&mut self, name: &str) -> Result<(EntityId, bool)> {
+        match self.probe(name)? {
+            Probe::Known(id) => Ok((id, false)),
+            Probe::Free(id) => {
+                self.record(id, name);
+                Ok((id, true))
+            }
+        }
+    }
+
+    fn probe(&self, name: &str) -> Result<Probe> {
+        let mut id = hash64(name.as_bytes());
+        loop {
+            match self.name(id)? {
+                None => return Ok(Probe::Free(id)),
+                Some(n) if n == name => return Ok(Probe::Known(id)),
+                Some(_) => id = id.wrapping_add(1),
+            }
+        }
+    }
+
+    /// Names in files and beyond.
+    pub fn len(&self) -> usize {
+        self.files.iter().map(|f| f.len()).sum::<usize>() + self.recent.len()
+    }
+
+    /// True without names.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The names that are most like `name`, nearest first, for a message. Scans all names, so it
+    /// is for the moment before a command fails.
+    pub fn similar(&self, name: &str, most: usize) -> Result<Vec<String>> {
+        let mut near: Vec<(usize, String)> = Vec::new();
+        let mut offer = |candidate: &str| {
+            let d = edit_distance(name, candidate);
+            if d <= 1 + name.chars().count() / 3 {
+                near.push((d, candidate.to_owned()));
+            }
+        };
+        self.recent.values().for_each(|n| offer(n));
+        for f in &self.files {
+            f.names()?.for_each(&mut offer);
+        }
+        near.sort();
+        near.truncate(most);
+        Ok(near.into_iter().map(|(_, n)| n).collect())
+    }
+}
+
+enum Probe {
+    Known(EntityId),
+    Free(EntityId),
+}
+
+/// Levenshtein distance in characters.
+fn edit_distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, ca) in a.chars().enumerate() {
+        let mut corner = std::mem::replace(&mut row[0], i + 1);
+        for (j, cb) in b.iter().enumerate() {
+            let here = (corner + usize::from(ca != *cb)).min(row[j] + 1).min(row[j + 1] + 1);
+            corner = std::mem::replace(&mut row[j + 1], here);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn collisions_take_the_next_id_in_recorded_order() {
+        let mut d = Dictionary::default();
+        let h = hash64(b"apple");
+        d.record(h, "squatter");
+        assert_eq!(d.id("apple").unwrap(), None);
+        assert_eq!(d.id_or_new("apple").unwrap(), (h.wrapping_add(1), true));
+        assert_eq!(d.id_or_new("apple").unwrap(), (h.wrapping_add(1), false));
+        assert_eq!(d.name(h.wrapping_add(1)).unwrap().as_deref(), Some("apple"));
+    }
+
+    #[test]
+    fn similar_names() {
+        let mut d = Dictionary::default();
+        for n in ["apple", "ample", "maple", "zebra"] {
+            d.id_or_new(n).unwrap();
+        }
+        assert_eq!(d.similar("aple", 3).unwrap(), ["ample", "apple", "maple"]);
+        assert_eq!(edit_distance("kitten", "sitting"), 3);
+    }
+}
