@@ -10,6 +10,7 @@ mod geometry;
 mod golden;
 mod gram;
 mod pieces;
+pub mod predict;
 pub mod rng;
 mod signflip;
 pub mod velocity;

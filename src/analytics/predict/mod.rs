@@ -1,0 +1,248 @@
+//! Where will it be: forecasts of a trajectory, and how far off they usually are.
+//!
+//! [`forecast`] extrapolates one history by one [`Method`]; `calibrate` measures the methods
+//! on the past of many entities and turns the errors into radii. Pure functions over
+//! trajectories: no file, no clock.
+
+pub mod baseline;
+pub mod holt;
+mod minimize;
+pub mod ode;
+pub mod ou;
+
+#[cfg(test)]
+mod golden;
+
+use super::Status;
+use super::geometry::squared_distance;
+use crate::model::{Trajectory, seconds_between};
+
+/// A way to extrapolate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Method {
+    /// The last point: the baseline to beat.
+    Last,
+    /// The mean of all points.
+    Mean,
+    /// The line through the last two points.
+    Linear,
+    /// The least-squares line through the last points, see [`Settings::window`].
+    Trend,
+    /// Holt's damped trend for irregular times, see [`holt`].
+    Holt,
+    /// An Ornstein-Uhlenbeck process, see [`ou`].
+    Ou,
+}
+
+impl Method {
+    /// Every method, simplest first.
+    pub const ALL: [Method; 6] =
+        [Method::Last, Method::Mean, Method::Linear, Method::Trend, Method::Holt, Method::Ou];
+
+    /// The word that options and rows use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Method::Last => "last",
+            Method::Mean => "mean",
+            Method::Linear => "linear",
+            Method::Trend => "trend",
+            Method::Holt => "holt",
+            Method::Ou => "ou",
+        }
+    }
+
+    /// Fewest points of history that it can work from.
+    pub fn min_points(self) -> usize {
+        match self {
+            Method::Last | Method::Mean => 1,
+            Method::Linear | Method::Trend => 2,
+            Method::Holt => 3,
+            Method::Ou => ou::MIN_POINTS,
+        }
+    }
+}
+
+/// What the methods can be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settings {
+    /// Number of last points that `trend` looks at.
+    pub window: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings { window: 20 }
+    }
+}
+
+/// One history carried forward to some horizons.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Forecast {
+    /// `ok`, `constant` and `not_converged` come with vectors, the others without.
+    pub status: Status,
+    /// Row-major, one vector per horizon; empty without an answer.
+    pub vectors: Vec<f64>,
+    /// Dimension.
+    pub dim: usize,
+}
+
+impl Forecast {
+    /// No answer, and why.
+    pub fn none(status: Status, dim: usize) -> Self {
+        Forecast { status, vectors: Vec::new(), dim }
+    }
+
+    /// The vector at the `k`-th horizon.
+    pub fn at(&self, k: usize) -> Option<&[f64]> {
+        self.vectors.get(k * self.dim..(k + 1) * self.dim)
+    }
+}
+
+/// Extrapolates `history` to `horizons_s` seconds past its last point (each finite and not
+/// negative). Status `few_points` below [`Method::min_points`], `model_break` when the points come from several
+/// embedding models, `constant` when they are all equal (the forecast is that point), and
+/// `not_converged` when the rate of `ou` lies at a bound (the forecast is the bound's).
+pub fn forecast(method: Method, history: &Trajectory, horizons_s: &[f64], settings: &Settings) -> Forecast {
+    let dim = history.dim;
+    if history.mixes_models() {
+        return Forecast::none(Status::ModelBreak, dim);
+    }
+    if history.len() < method.min_points() {
+        return Forecast::none(Status::FewPoints, dim);
+    }
+    let (status, vectors) = match method {
+        _ if is_constant(history) => (Status::Constant, baseline::last(history, horizons_s)),
+        Method::Last => (Status::Ok, baseline::last(history, horizons_s)),
+        Method::Mean => (Status::Ok, baseline::mean(history, horizons_s)),
+        Method::Linear => (Status::Ok, baseline::trend(history, 2, horizons_s)),
+        Method::Trend => (Status::Ok, baseline::trend(history, settings.window, horizons_s)),
+        Method::Holt => (Status::Ok, holt::fit(history).forecast(horizons_s)),
+        Method::Ou => {
+            let process = ou::fit(history);
+            let status = if process.at_bound { Status::NotConverged } else { Status::Ok };
+            (status, process.forecast(history.row(history.len() - 1), horizons_s))
+        }
+    };
+    Forecast { status, vectors, dim }
+}
+
+/// The first `n` points.
+pub fn prefix<'a>(tr: &Trajectory<'a>, n: usize) -> Trajectory<'a> {
+    let n = n.min(tr.len());
+    Trajectory {
+        entity: tr.entity,
+        t: &tr.t[..n],
+        x: &tr.x[..n * tr.dim],
+        dim: tr.dim,
+        model: tr.model.get(..n).unwrap_or(tr.model),
+    }
+}
+
+/// True when all points are equal; one point is not called constant.
+pub fn is_constant(tr: &Trajectory) -> bool {
+    tr.len() > 1 && (1..tr.len()).all(|i| tr.row(i) == tr.row(0))
+}
+
+/// The entity's own rate of diffusion, `sqrt(sum |dx_i|^2 / sum dt_i)`, per square root of a
+/// second; `None` with fewer than two points.
+pub fn rate(tr: &Trajectory) -> Option<f64> {
+    let n = tr.len();
+    if n < 2 {
+        return None;
+    }
+    let squares: f64 = (1..n).map(|i| squared_distance(tr.row(i - 1), tr.row(i))).sum();
+    Some((squares / seconds_between(tr.t[0], tr.t[n - 1])).sqrt())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analytics::rng::Random;
+    use proptest::prelude::*;
+
+    /// A random walk of 30 points at irregular times.
+    fn walk(seed: u64, dim: usize) -> (Vec<i64>, Vec<f32>) {
+        let mut r = Random::new(seed, "walk", 0);
+        let (mut t, mut at) = (Vec::new(), vec![0.0; dim]);
+        let mut x = Vec::new();
+        for i in 0..30 {
+            t.push(i * 1_000_000 + r.below(900_000) as i64);
+            at.iter_mut().for_each(|v| *v += r.normal());
+            x.extend(at.iter().map(|&v| v as f32));
+        }
+        (t, x)
+    }
+
+    fn view<'a>(t: &'a [i64], x: &'a [f32], dim: usize) -> Trajectory<'a> {
+        Trajectory { entity: 1, t, x, dim, model: &[] }
+    }
+
+    #[test]
+    fn too_few_points_give_no_answer_and_constant_ones_themselves() {
+        let (t, x) = walk(1, 3);
+        for m in Method::ALL {
+            let full = view(&t, &x, 3);
+            let short = prefix(&full, m.min_points() - 1);
+            let f = forecast(m, &short, &[1.0], &Settings::default());
+            assert_eq!((f.status, f.at(0)), (Status::FewPoints, None), "{m:?}");
+            let f = forecast(m, &prefix(&full, m.min_points()), &[1.0], &Settings::default());
+            assert!(f.at(0).is_some_and(|v| v.iter().all(|v| v.is_finite())), "{m:?}");
+            let same = [0.25f32; 36];
+            let f = forecast(m, &view(&t[..12], &same, 3), &[1.0, 9.0], &Settings::default());
+            assert_eq!((f.status, f.at(1)), (Status::Constant, Some(&[0.25; 3][..])), "{m:?}");
+        }
+    }
+
+    #[test]
+    fn points_of_two_models_are_not_mixed() {
+        let (t, x) = walk(1, 3);
+        let models: Vec<u32> = (0..30).map(|i| u32::from(i > 20)).collect();
+        let tr = Trajectory { model: &models, ..view(&t, &x, 3) };
+        let f = forecast(Method::Trend, &tr, &[1.0], &Settings::default());
+        assert_eq!((f.status, f.vectors.len()), (Status::ModelBreak, 0));
+        assert_eq!(
+            forecast(Method::Trend, &prefix(&tr, 20), &[1.0], &Settings::default()).status,
+            Status::Ok
+        );
+    }
+
+    #[test]
+    fn one_point_has_no_rate_and_a_step_of_one_in_a_second_rate_one() {
+        assert_eq!(rate(&view(&[5], &[1.0], 1)), None);
+        assert_eq!(rate(&view(&[0, 1_000_000], &[1.0, 2.0], 1)), Some(1.0));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+
+        /// Methods that start from the last state tend to it as the horizon goes to 0, and all
+        /// that know a direction differ between horizons.
+        #[test]
+        fn horizons_matter(seed in 0u64..1000) {
+            let (t, x) = walk(seed, 4);
+            let tr = view(&t, &x, 4);
+            let last: Vec<f64> = tr.row(29).iter().map(|&v| f64::from(v)).collect();
+            for m in [Method::Last, Method::Linear, Method::Ou] {
+                let f = forecast(m, &tr, &[1e-9], &Settings::default());
+                prop_assert!(squared_distance(f.at(0).unwrap(), &last) < 1e-12, "{m:?}");
+            }
+            for m in [Method::Linear, Method::Trend, Method::Ou] {
+                let f = forecast(m, &tr, &[1.0, 3.0], &Settings::default());
+                prop_assert!(f.at(0) != f.at(1), "{m:?}");
+            }
+        }
+
+        /// Shifting all times changes nothing; scaling time and horizon together changes nothing.
+        #[test]
+        fn only_time_differences_count(seed in 0u64..1000, shift in -1_000_000_000i64..1_000_000_000) {
+            let (t, x) = walk(seed, 2);
+            let shifted: Vec<i64> = t.iter().map(|v| v + shift).collect();
+            let slower: Vec<i64> = t.iter().map(|v| v * 1000).collect();
+            for m in Method::ALL {
+                let f = |t: &[i64], h| forecast(m, &view(t, &x, 2), &[h], &Settings::default()).vectors;
+                prop_assert_eq!(f(&t, 2.0), f(&shifted, 2.0));
+                golden::assert_close(m.as_str(), &f(&t, 2.0), &f(&slower, 2000.0), 1e-5);
+            }
+        }
+    }
+}
