@@ -15,6 +15,7 @@ pub mod time;
 
 pub mod analytics;
 pub mod segment;
+pub mod simd;
 pub mod wal;
 
 pub use error::{Code, Error, Result};
