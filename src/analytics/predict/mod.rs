@@ -1,17 +1,27 @@
 //! Where will it be: forecasts of a trajectory, and how far off they usually are.
 //!
-//! [`forecast`] extrapolates one history by one [`Method`]; `calibrate` measures the methods
-//! on the past of many entities and turns the errors into radii. Pure functions over
+//! [`forecast`] extrapolates one history by one [`Method`]; [`rolling`] tries the
+//! methods on the past of many entities, [`Calibration`] turns their errors into radii and a
+//! choice, [`table`] shows them, and [`predict`] makes the rows of an answer. Pure functions over
 //! trajectories: no file, no clock.
 
 pub mod baseline;
+pub mod calibrate;
 pub mod holt;
 mod minimize;
 pub mod ode;
 pub mod ou;
+mod report;
+pub mod rolling;
+pub mod table;
 
 #[cfg(test)]
 mod golden;
+#[cfg(test)]
+mod synthetic;
+
+pub use calibrate::Calibration;
+pub use report::{Choice, Options, Prediction, predict};
 
 use super::Status;
 use super::geometry::squared_distance;
@@ -49,6 +59,16 @@ impl Method {
             Method::Holt => "holt",
             Method::Ou => "ou",
         }
+    }
+
+    /// The method with this word.
+    pub fn from_name(name: &str) -> Option<Method> {
+        Method::ALL.into_iter().find(|m| m.as_str() == name)
+    }
+
+    /// Position in [`Method::ALL`].
+    pub fn ordinal(self) -> usize {
+        self as usize
     }
 
     /// Fewest points of history that it can work from.
@@ -154,6 +174,26 @@ pub fn rate(tr: &Trajectory) -> Option<f64> {
     Some((squares / seconds_between(tr.t[0], tr.t[n - 1])).sqrt())
 }
 
+/// [`rate`] a dimension, drawn towards the mean over the dimensions by the weight of one step:
+/// few steps say little about one dimension, and one that did not move yet may still move. The
+/// squares add up to the square of the whole rate. Empty with fewer than two points.
+pub fn rates(tr: &Trajectory) -> Vec<f64> {
+    let n = tr.len();
+    if n < 2 {
+        return Vec::new();
+    }
+    let mut squares = vec![0.0; tr.dim];
+    for i in 1..n {
+        for ((s, &a), &b) in squares.iter_mut().zip(tr.row(i - 1)).zip(tr.row(i)) {
+            *s += (f64::from(b) - f64::from(a)).powi(2);
+        }
+    }
+    let mean = squares.iter().sum::<f64>() / tr.dim as f64;
+    let weight = 1.0 / (n - 1) as f64;
+    let span = seconds_between(tr.t[0], tr.t[n - 1]) * (1.0 + weight);
+    squares.iter().map(|s| ((s + weight * mean) / span).sqrt()).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -210,6 +250,16 @@ mod tests {
     fn one_point_has_no_rate_and_a_step_of_one_in_a_second_rate_one() {
         assert_eq!(rate(&view(&[5], &[1.0], 1)), None);
         assert_eq!(rate(&view(&[0, 1_000_000], &[1.0, 2.0], 1)), Some(1.0));
+    }
+
+    #[test]
+    fn rates_of_dimensions_add_up_to_the_rate() {
+        let (t, x) = walk(3, 5);
+        let tr = view(&t, &x, 5);
+        let sum: f64 = rates(&tr).iter().map(|r| r * r).sum();
+        assert!((sum.sqrt() / rate(&tr).unwrap() - 1.0).abs() < 1e-12);
+        let two = view(&[0, 1_000_000], &[0.0, 0.0, 1.0, 0.0], 2);
+        assert_eq!(rates(&two), [0.75f64.sqrt(), 0.25f64.sqrt()]);
     }
 
     proptest! {
