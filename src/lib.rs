@@ -10,7 +10,9 @@ pub mod format;
 pub mod fsio;
 pub mod manifest;
 pub mod model;
+pub mod output;
 pub mod points;
+pub mod suggest;
 pub mod time;
 
 pub mod analytics;

@@ -1,3 +1,46 @@
-//! The `cvx` program.
+//! The `cvx` program: a thin layer of commands over the library.
+//!
+//! One place maps outcomes to exit codes, catches panics, and settles what a closed pipe means.
 
-fn main() {}
+mod cli;
+mod cmd;
+mod config;
+mod context;
+mod report;
+mod rows;
+mod settings;
+mod values;
+mod version;
+
+use cvx::error::{Code, Error, Result};
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let args: Vec<OsString> = std::env::args_os().collect();
+    let style = report::Style::guess(&args);
+    report::silence_panics();
+    match report::catch(|| run(&args)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) if e.code() == Code::Pipe => die_by_sigpipe(),
+        Err(e) => {
+            report::print(&e, style);
+            ExitCode::from(e.exit_code())
+        }
+    }
+}
+
+fn run(args: &[OsString]) -> Result<()> {
+    let Some(parsed) = cli::parse(args)? else { return Ok(()) };
+    let context = context::Context::new(&parsed, args)?;
+    parsed.cli.command.run(&context)
+}
+
+/// Ends as `head` expects of those it reads from. Rust ignores SIGPIPE, so it is raised by hand.
+fn die_by_sigpipe() -> ExitCode {
+    let signal = signal_hook::consts::SIGPIPE;
+    match signal_hook::low_level::emulate_default_handler(signal) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::from(Error::new(Code::Pipe, "").exit_code()),
+    }
+}

@@ -1,0 +1,175 @@
+//! The command line: global options, the commands, and usage errors in the shape of all others.
+
+use crate::cmd;
+use crate::context::Context;
+use crate::settings::Settings;
+use crate::version;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueHint};
+use cvx::error::{Code, Error, Result};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+/// Temporal vectors: store embeddings that change over time, search them as of any date, and
+/// analyse how they move.
+#[derive(Parser, Debug)]
+#[command(
+    name = "cvx",
+    version = version::SHORT,
+    long_version = version::long(),
+    after_help = "A dataset is a directory. Options stand before or after the command; each has a long help: cvx COMMAND --help",
+    max_term_width = 100
+)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Globals,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every command that hold for one run; those that a file can set are [`Settings`].
+#[derive(Args, Debug, Clone)]
+#[command(next_help_heading = "Global options")]
+pub struct Globals {
+    #[command(flatten)]
+    pub settings: Settings,
+    /// Write the rows to FILE, under a temporary name until it is whole; its extension chooses the format unless -f is given
+    #[arg(short, long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub out: Option<PathBuf>,
+    /// Read this config file instead of the user's; `none` reads neither
+    #[arg(long, global = true, value_name = "FILE", env = "CVX_CONFIG", hide_env_values = true,
+          hide_short_help = true, value_hint = ValueHint::FilePath)]
+    pub config: Option<PathBuf>,
+}
+
+/// The commands.
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    Config(cmd::config::Args),
+    Schema(cmd::schema::Args),
+    Completions(cmd::completions::Args),
+    Man(cmd::man::Args),
+}
+
+impl Command {
+    /// True for `config set`, whose file need not be there.
+    pub fn makes_config(&self) -> bool {
+        matches!(self, Command::Config(args) if args.writes())
+    }
+
+    /// Runs the command.
+    pub fn run(self, context: &Context) -> Result<()> {
+        match self {
+            Command::Config(args) => cmd::config::run(context, args),
+            Command::Schema(args) => cmd::schema::run(context, args),
+            Command::Completions(args) => cmd::completions::run(context, args),
+            Command::Man(args) => cmd::man::run(args),
+        }
+    }
+}
+
+/// A parsed command line, and where its values came from.
+pub struct Parsed {
+    pub cli: Cli,
+    pub matches: ArgMatches,
+}
+
+/// Parses; `None` after `--help` and `--version`, which have been printed.
+pub fn parse(args: &[OsString]) -> Result<Option<Parsed>> {
+    let matches = match Cli::command().try_get_matches_from(args) {
+        Ok(matches) => matches,
+        Err(e) if matches!(e.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
+            let printed = e.print();
+            printed.map_err(|e| Error::io("write", Path::new("standard output"), &e))?;
+            return Ok(None);
+        }
+        Err(e) => return Err(usage(&e)),
+    };
+    let cli = Cli::from_arg_matches(&matches).map_err(|e| usage(&e))?;
+    Ok(Some(Parsed { cli, matches }))
+}
+
+/// A usage error of the parser as one of ours: its first paragraph is the message, its tips are
+/// the hint.
+pub fn usage(e: &clap::Error) -> Error {
+    if e.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        return Error::new(Code::Usage, "a command is missing").fix("`cvx --help` lists the commands");
+    }
+    let text = e.render().to_string();
+    let body = text.strip_prefix("error: ").unwrap_or(&text);
+    let mut lines = body.lines().map(str::trim).take_while(|l| !l.starts_with("Usage:"));
+    let first: Vec<&str> = lines.by_ref().take_while(|l| !l.is_empty()).collect();
+    let (values, message): (Vec<&str>, Vec<&str>) =
+        first.into_iter().partition(|l| l.starts_with("[possible values"));
+    let tips = lines.filter_map(|l| l.strip_prefix("tip: ")).map(str::to_string);
+    let values = values.iter().map(|v| v.trim_matches(['[', ']']).to_string());
+    let mut hints: Vec<String> = tips.chain(values).collect();
+    if hints.is_empty() {
+        hints.push("`--help` after the command shows what it takes".to_string());
+    }
+    let error = Error::new(Code::Usage, message.join(" ")).fix(hints.join("; "));
+    match e.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(arg)) => error.what(format!("argument {arg}")),
+        _ => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    fn leaves(command: &clap::Command, path: &str, found: &mut Vec<(String, String)>) {
+        let help = command.get_after_long_help().map(|h| h.to_string()).unwrap_or_default();
+        if command.get_subcommands().next().is_none() {
+            found.push((path.to_string(), help));
+        }
+        for sub in command.get_subcommands() {
+            leaves(sub, format!("{path} {}", sub.get_name()).trim(), found);
+        }
+    }
+
+    /// Splits as a shell does, as far as examples go: single quotes, and nothing after `>` or `|`.
+    fn words(line: &str) -> Vec<String> {
+        let mut words = vec![String::new()];
+        let mut quoted = false;
+        for c in line.chars() {
+            match c {
+                '\'' => quoted = !quoted,
+                ' ' if !quoted => words.push(String::new()),
+                '>' | '|' if !quoted => break,
+                c => words.last_mut().unwrap().push(c),
+            }
+        }
+        words.retain(|w| !w.is_empty());
+        words
+    }
+
+    #[test]
+    fn every_command_has_examples_that_parse() {
+        let mut found = Vec::new();
+        leaves(&Cli::command(), "", &mut found);
+        for (path, help) in found {
+            let examples: Vec<&str> = help.lines().filter(|l| l.starts_with("  cvx ")).collect();
+            assert!(!examples.is_empty(), "{path} has no example");
+            for example in examples {
+                Cli::try_parse_from(words(example.trim())).unwrap_or_else(|e| panic!("{example}: {e}"));
+            }
+        }
+    }
+
+    #[test]
+    fn every_row_type_belongs_to_a_command() {
+        let mut found = Vec::new();
+        leaves(&Cli::command(), "", &mut found);
+        for (command, columns) in crate::rows::TABLES {
+            let words = command.split(" --").next().unwrap_or_default();
+            assert!(found.iter().any(|(path, _)| path == words), "no command {words}");
+            assert!(!columns.is_empty());
+        }
+    }
+}

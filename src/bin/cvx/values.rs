@@ -1,0 +1,140 @@
+//! Values of options: sizes, counts that may be absent, choices.
+
+use clap::ValueEnum;
+use cvx::output::{self, Vectors};
+use cvx::time::TimeFormat;
+
+/// `--format`.
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// A table on a terminal, else jsonl
+    Auto,
+    /// Aligned columns for reading
+    Table,
+    /// One object a line
+    Jsonl,
+    /// One array
+    Json,
+    /// Comma-separated values with a header
+    Csv,
+    /// Tab-separated values with a header
+    Tsv,
+    /// A Parquet file
+    Parquet,
+    /// Arrow IPC: a file with -o, else a stream
+    Arrow,
+}
+
+impl Format {
+    /// The format, unless it is to be chosen.
+    pub fn fixed(self) -> Option<output::Format> {
+        match self {
+            Format::Auto => None,
+            Format::Table => Some(output::Format::Table),
+            Format::Jsonl => Some(output::Format::Jsonl),
+            Format::Json => Some(output::Format::Json),
+            Format::Csv => Some(output::Format::Csv),
+            Format::Tsv => Some(output::Format::Tsv),
+            Format::Parquet => Some(output::Format::Parquet),
+            Format::Arrow => Some(output::Format::Arrow),
+        }
+    }
+}
+
+/// `--time`.
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TimeForm {
+    /// 2024-03-01T12:00:00Z
+    Rfc3339,
+    /// Microseconds since 1970
+    Us,
+    /// Milliseconds since 1970
+    Ms,
+    /// Seconds since 1970
+    S,
+    /// 2024-03-01
+    Date,
+}
+
+impl From<TimeForm> for TimeFormat {
+    fn from(form: TimeForm) -> Self {
+        match form {
+            TimeForm::Rfc3339 => TimeFormat::Rfc3339,
+            TimeForm::Us => TimeFormat::Us,
+            TimeForm::Ms => TimeFormat::Ms,
+            TimeForm::S => TimeFormat::S,
+            TimeForm::Date => TimeFormat::Date,
+        }
+    }
+}
+
+/// `--vectors`.
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VectorForm {
+    /// Not at all
+    None,
+    /// A list
+    List,
+    /// A column a component: v0, v1, ..
+    Columns,
+    /// f32 little endian in base64
+    Base64,
+}
+
+impl From<VectorForm> for Vectors {
+    fn from(form: VectorForm) -> Self {
+        match form {
+            VectorForm::None => Vectors::None,
+            VectorForm::List => Vectors::List,
+            VectorForm::Columns => Vectors::Columns,
+            VectorForm::Base64 => Vectors::Base64,
+        }
+    }
+}
+
+/// `--color`.
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Color {
+    /// On a terminal, unless NO_COLOR or TERM=dumb say no or CLICOLOR_FORCE says yes
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// `--errors`.
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Errors {
+    /// Three lines: what, where, how to fix
+    Text,
+    /// One JSON object a line
+    Json,
+    /// No value: `cvx schema --errors` lists the codes
+    #[value(hide = true)]
+    List,
+}
+
+/// `--ids-json`.
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IdsJson {
+    /// Numbers, which some readers round above 2^53
+    Number,
+    /// Texts
+    String,
+}
+
+/// Significant digits, or the shortest text that reads back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Digits(pub Option<usize>);
+
+/// Reads `--digits`.
+pub fn digits(text: &str) -> Result<Digits, String> {
+    match text {
+        "none" | "0" => Ok(Digits(None)),
+        _ => match text.parse() {
+            Ok(n @ 1..=17) => Ok(Digits(Some(n))),
+            _ => Err("expected a number from 1 to 17, or none for the shortest that reads back".to_string()),
+        },
+    }
+}

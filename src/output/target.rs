@@ -1,0 +1,98 @@
+//! Where bytes go: standard output, or a file that gets its name only when it is whole.
+
+use crate::error::{Code, Error, Result};
+use crate::fsio::{Publish, TempFile};
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+/// What a reader that goes away means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pipe {
+    /// The end: nobody wants the rest.
+    Ends,
+    /// Nothing: the command writes to a dataset and finishes that.
+    Ignored,
+}
+
+/// The destination of a command's output.
+#[derive(Debug)]
+pub enum Target {
+    /// Standard output.
+    Stdout {
+        /// What a closed pipe means.
+        pipe: Pipe,
+        /// True once the reader has gone.
+        gone: bool,
+    },
+    /// A file, published by [`Target::finish`]; dropped before, it leaves nothing.
+    File {
+        /// The unnamed file.
+        temp: TempFile,
+        /// Its name to be.
+        dest: PathBuf,
+    },
+}
+
+impl Target {
+    /// Standard output.
+    pub fn stdout(pipe: Pipe) -> Target {
+        Target::Stdout { pipe, gone: false }
+    }
+
+    /// A file. It is created at once, so that a wrong path fails before the long work.
+    pub fn file(dest: &Path) -> Result<Target> {
+        let name = dest.file_name().ok_or_else(|| Error::usage("the output needs a file name").file(dest))?;
+        refuse_inside_dataset(dest)?;
+        if dest.is_dir() {
+            return Err(Error::usage("the output is a directory").file(dest).fix("name a file in it"));
+        }
+        let hidden = format!(".{}.{}.tmp", name.to_string_lossy(), std::process::id());
+        let temp = TempFile::create(dest.with_file_name(hidden))?;
+        Ok(Target::File { temp, dest: dest.to_path_buf() })
+    }
+
+    /// Writes all of `bytes`.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        match self {
+            Target::File { temp, .. } => temp.write_all(bytes),
+            Target::Stdout { gone: true, .. } => Ok(()),
+            Target::Stdout { pipe, gone } => {
+                let mut stdout = std::io::stdout().lock();
+                match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+                    Ok(()) => Ok(()),
+                    Err(e) if e.kind() == ErrorKind::BrokenPipe && *pipe == Pipe::Ignored => {
+                        *gone = true;
+                        Ok(())
+                    }
+                    Err(e) => Err(Error::io("write", Path::new("standard output"), &e)),
+                }
+            }
+        }
+    }
+
+    /// Gives a file its name.
+    pub fn finish(self) -> Result<()> {
+        match self {
+            Target::Stdout { .. } => Ok(()),
+            Target::File { temp, dest } => temp.publish(&dest, Publish::Replace),
+        }
+    }
+}
+
+/// A dataset directory holds what cvx put there and nothing else.
+fn refuse_inside_dataset(dest: &Path) -> Result<()> {
+    let parent = match dest.parent() {
+        Some(p) if !p.as_os_str().is_empty() => p,
+        _ => Path::new("."),
+    };
+    let parent = parent.canonicalize().map_err(|e| Error::io("open the directory", parent, &e))?;
+    match parent.ancestors().find(|d| d.join("cvx.toml").exists() && d.join("CURRENT").exists()) {
+        None => Ok(()),
+        Some(dataset) => Err(Error::new(
+            Code::Usage,
+            format!("the output would lie inside the dataset {}", dataset.display()),
+        )
+        .file(dest)
+        .fix("choose a path outside of it")),
+    }
+}

@@ -1,0 +1,73 @@
+//! Usage errors: exit 2, what, where, how to fix.
+
+use crate::{cvx, failure};
+use tempfile::tempdir;
+
+fn usage(args: &[&str]) -> String {
+    let dir = tempdir().unwrap();
+    let (code, text) = failure(cvx(dir.path()).args(args));
+    assert_eq!(code, 2, "{args:?}");
+    text
+}
+
+#[test]
+fn texts() {
+    let cases: &[(&[&str], &str)] = &[
+        (&[], "error: a command is missing\n  fix:   `cvx --help` lists the commands\n"),
+        (
+            &["shema"],
+            "error: unrecognized subcommand 'shema'\n  fix:   a similar subcommand exists: 'schema'\n",
+        ),
+        (
+            &["schema", "--form", "csv"],
+            "error: unexpected argument '--form' found\n  where: argument --form\n  fix:   a similar argument exists: '--format'\n",
+        ),
+        (
+            &["schema", "--time", "hours"],
+            "error: invalid value 'hours' for '--time <FMT>'\n  where: argument --time <FMT>\n  fix:   possible values: rfc3339, us, ms, s, date\n",
+        ),
+        (
+            &["schema", "--digits", "99"],
+            "error: invalid value '99' for '--digits <N>': expected a number from 1 to 17, or none for the shortest that reads back\n  where: argument --digits <N>\n  fix:   `--help` after the command shows what it takes\n",
+        ),
+        (
+            &["schema", "config", "shwo"],
+            "error: no command \"config shwo\" prints rows\n  fix:   did you mean config show?\n",
+        ),
+        (
+            &["config", "show", "--errors"],
+            "error: --errors needs a value\n  fix:   --errors text or --errors json\n",
+        ),
+    ];
+    for (args, text) in cases {
+        assert_eq!(usage(args), *text, "{args:?}");
+    }
+}
+
+#[test]
+fn errors_as_json() {
+    for args in [
+        &["--errors", "json", "config", "get", "formt"][..],
+        &["config", "get", "formt", "-f", "jsonl"],
+        &["-fjson", "config", "get", "formt"],
+    ] {
+        let text = usage(args);
+        assert_eq!(text.lines().count(), 1, "{text}");
+        let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let error = &value["error"];
+        assert_eq!(error["code"], "usage");
+        assert_eq!(error["exit"], 2);
+        assert_eq!(error["message"], "unknown key \"formt\"");
+        assert_eq!(error["hint"], "did you mean format?");
+    }
+    let text = usage(&["--errors", "text", "config", "get", "formt", "-f", "json"]);
+    assert_eq!(text, "error: unknown key \"formt\"\n  fix:   did you mean format?\n");
+}
+
+#[test]
+fn a_broken_environment_is_a_usage_error() {
+    let dir = tempdir().unwrap();
+    let (code, text) = failure(cvx(dir.path()).env("CVX_FORMAT", "xml").arg("schema"));
+    assert_eq!(code, 2);
+    assert!(text.starts_with("error: invalid value 'xml' for '--format <FMT>'"), "{text}");
+}
