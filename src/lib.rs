@@ -9,6 +9,7 @@ pub mod filter;
 pub mod format;
 pub mod fsio;
 pub mod manifest;
+pub mod metric;
 pub mod model;
 pub mod output;
 pub mod points;

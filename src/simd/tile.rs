@@ -81,22 +81,16 @@ fn full_strip<S: Simd, K: Kernel>(
     for pair in pairs {
         let q: [&[f32]; 2] = row_array(pair, dim);
         // 16 registers hold 2x4 sums beside the loaded values, 32 hold 2x8.
-        let sums = if S::REGISTER_COUNT >= 32 {
-            tile::<S, K, 2, STRIP>(simd, q, x)
+        if S::REGISTER_COUNT >= 32 {
+            tile::<S, K, 2, STRIP>(simd, q, x, &mut out[at..], stride);
         } else {
-            let low = tile::<S, K, 2, 4>(simd, q, [x[0], x[1], x[2], x[3]]);
-            let high = tile::<S, K, 2, 4>(simd, q, [x[4], x[5], x[6], x[7]]);
-            [0, 1].map(|m| {
-                [low[m][0], low[m][1], low[m][2], low[m][3], high[m][0], high[m][1], high[m][2], high[m][3]]
-            })
-        };
-        out[at..at + STRIP].copy_from_slice(&sums[0]);
-        out[at + stride..at + stride + STRIP].copy_from_slice(&sums[1]);
+            tile::<S, K, 2, 4>(simd, q, [x[0], x[1], x[2], x[3]], &mut out[at..], stride);
+            tile::<S, K, 2, 4>(simd, q, [x[4], x[5], x[6], x[7]], &mut out[at + 4..], stride);
+        }
         at += 2 * stride;
     }
     if !last.is_empty() {
-        let [sums] = tile::<S, K, 1, STRIP>(simd, [last], x);
-        out[at..at + STRIP].copy_from_slice(&sums);
+        tile::<S, K, 1, STRIP>(simd, [last], x, &mut out[at..], stride);
     }
 }
 
@@ -112,7 +106,7 @@ fn short_strip<S: Simd, K: Kernel>(
 ) {
     for (q, query) in queries.chunks_exact(dim).enumerate() {
         for (r, row) in strip.chunks_exact(dim).enumerate() {
-            out[q * stride + r] = tile::<S, K, 1, 1>(simd, [query], [row])[0][0];
+            tile::<S, K, 1, 1>(simd, [query], [row], &mut out[q * stride + r..], stride);
         }
     }
 }
@@ -127,72 +121,111 @@ fn row_array<const N: usize>(matrix: &[f32], dim: usize) -> [&[f32]; N] {
     rows
 }
 
-/// The sums of M queries x N rows, all of one length.
+/// The sums of M queries x N rows, all of one length; query `m` writes to `out[m * stride..]`.
 #[inline(always)]
 fn tile<S: Simd, K: Kernel, const M: usize, const N: usize>(
     simd: S,
     q: [&[f32]; M],
     x: [&[f32]; N],
-) -> [[f32; N]; M] {
-    let (q, q_tail) = split::<S, M>(q);
-    let (x, x_tail) = split::<S, N>(x);
-    let len = q[0].len();
-    let mut acc = run_sums::<S, K, M, N>(simd, &q, &x, 0, len.min(RUN));
-    for start in (RUN..len).step_by(RUN) {
-        let more = run_sums::<S, K, M, N>(simd, &q, &x, start, len.min(start + RUN));
-        for m in 0..M {
-            for n in 0..N {
-                acc[m][n] = simd.add_f32s(acc[m][n], more[m][n]);
-            }
-        }
-    }
-    if !q_tail[0].is_empty() {
-        for m in 0..M {
-            let qi = simd.partial_load_f32s(q_tail[m]);
-            for n in 0..N {
-                acc[m][n] = K::step(simd, qi, simd.partial_load_f32s(x_tail[n]), acc[m][n]);
-            }
-        }
-    }
-    let mut sums = [[0.0; N]; M];
+    out: &mut [f32],
+    stride: usize,
+) {
+    // A function of its own: what the callers keep must not push sums out of registers.
+    let sums = simd.vectorize(Tile { q, x, kernel: PhantomData::<K> });
     for m in 0..M {
-        for n in 0..N {
-            sums[m][n] = simd.reduce_sum_f32s(acc[m][n]);
-        }
+        out[m * stride..m * stride + N].copy_from_slice(&sums[m]);
     }
-    sums
 }
 
-/// One run of registers of a tile.
+struct Tile<'a, K, const M: usize, const N: usize> {
+    q: [&'a [f32]; M],
+    x: [&'a [f32]; N],
+    kernel: PhantomData<K>,
+}
+
+impl<K: Kernel, const M: usize, const N: usize> WithSimd for Tile<'_, K, M, N> {
+    type Output = [[f32; N]; M];
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> [[f32; N]; M] {
+        let (q, q_tail) = split::<S, M>(self.q);
+        let (x, x_tail) = split::<S, N>(self.x);
+        let len = q[0].len();
+        let mut acc = run_sums::<S, K, M, N>(simd, &q, &x, 0, len.min(RUN));
+        for start in (RUN..len).step_by(RUN) {
+            let more = run_sums::<S, K, M, N>(simd, &q, &x, start, RUN.min(len - start));
+            for m in 0..M {
+                for n in 0..N {
+                    acc[m][n] = simd.add_f32s(acc[m][n], more[m][n]);
+                }
+            }
+        }
+        if !q_tail[0].is_empty() {
+            add_terms::<S, K, M, N>(simd, load_tails(simd, q_tail), load_tails(simd, x_tail), &mut acc);
+        }
+        let mut sums = [[0.0; N]; M];
+        for m in 0..M {
+            for n in 0..N {
+                sums[m][n] = simd.reduce_sum_f32s(acc[m][n]);
+            }
+        }
+        sums
+    }
+}
+
+/// The sums over `len` registers from `start`.
 #[inline(always)]
 fn run_sums<S: Simd, K: Kernel, const M: usize, const N: usize>(
     simd: S,
     q: &[&[S::f32s]; M],
     x: &[&[S::f32s]; N],
     start: usize,
-    end: usize,
+    len: usize,
 ) -> [[S::f32s; N]; M] {
     let (mut q, mut x) = (*q, *x);
     for q in &mut q {
-        *q = &q[start..end];
+        *q = &q[start..][..len];
     }
     for x in &mut x {
-        *x = &x[start..end];
+        *x = &x[start..][..len];
     }
     let mut acc = [[simd.splat_f32s(0.0); N]; M];
-    for i in 0..end - start {
-        let mut xi = [simd.splat_f32s(0.0); N];
+    for i in 0..len {
+        let (mut qi, mut xi) = ([simd.splat_f32s(0.0); M], [simd.splat_f32s(0.0); N]);
+        for m in 0..M {
+            qi[m] = q[m][i];
+        }
         for n in 0..N {
             xi[n] = x[n][i];
         }
-        for m in 0..M {
-            let qi = q[m][i];
-            for n in 0..N {
-                acc[m][n] = K::step(simd, qi, xi[n], acc[m][n]);
-            }
-        }
+        add_terms::<S, K, M, N>(simd, qi, xi, &mut acc);
     }
     acc
+}
+
+/// Adds the terms of one register of each vector.
+#[inline(always)]
+fn add_terms<S: Simd, K: Kernel, const M: usize, const N: usize>(
+    simd: S,
+    q: [S::f32s; M],
+    x: [S::f32s; N],
+    acc: &mut [[S::f32s; N]; M],
+) {
+    for m in 0..M {
+        for n in 0..N {
+            acc[m][n] = K::step(simd, q[m], x[n], acc[m][n]);
+        }
+    }
+}
+
+/// The tails, padded with zeros.
+#[inline(always)]
+fn load_tails<S: Simd, const N: usize>(simd: S, tails: [&[f32]; N]) -> [S::f32s; N] {
+    let mut loaded = [simd.splat_f32s(0.0); N];
+    for n in 0..N {
+        loaded[n] = simd.partial_load_f32s(tails[n]);
+    }
+    loaded
 }
 
 /// Whole registers and the tail of each vector, all of the length of the first.
