@@ -1,6 +1,6 @@
 //! One file of names, sorted by id.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::format::DatasetId;
 use crate::format::container::{ALIGN, Container, Expect, Finished, Kind, Seal, Tag, Writer};
 use crate::fsio::TempFile;
@@ -62,6 +62,7 @@ pub fn write(file: TempFile, spec: Spec, names: &[(EntityId, String)]) -> Result
 #[derive(Debug)]
 pub struct DictFile {
     c: Container,
+    id: u64,
     ids: Range<usize>,
     ends: Range<usize>,
     texts: Range<usize>,
@@ -82,7 +83,12 @@ impl DictFile {
         {
             return Err(c.damaged("the dictionary's ids or lengths are not in order"));
         }
-        Ok(DictFile { ids: ids_at, ends: ends_at, texts, c })
+        Ok(DictFile { id: expect.id, ids: ids_at, ends: ends_at, texts, c })
+    }
+
+    /// Its id.
+    pub fn id(&self) -> u64 {
+        self.id
     }
 
     /// Number of names.
@@ -112,6 +118,17 @@ impl DictFile {
     pub fn names(&self) -> Result<impl Iterator<Item = &str>> {
         self.c.check_all()?;
         Ok((0..self.len()).filter_map(|i| self.text(i).ok()))
+    }
+
+    /// All ids and names, by id.
+    pub fn all(&self) -> Result<Vec<(EntityId, String)>> {
+        let ids: &[u64] = self.c.trusted(self.ids.clone());
+        ids.iter().enumerate().map(|(i, id)| Ok((*id, self.text(i)?.to_owned()))).collect()
+    }
+
+    /// An error that names this file.
+    pub fn damaged(&self, what: String) -> Error {
+        self.c.damaged(what)
     }
 
     /// Checks every byte and every name.

@@ -8,7 +8,7 @@ mod file;
 
 pub use file::{DictFile, Spec, Written, write};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::format::checksum::hash64;
 use crate::model::EntityId;
 use std::collections::HashMap;
@@ -75,6 +75,27 @@ impl Dictionary {
                 Some(n) if n == name => return Ok(Probe::Known(id)),
                 Some(_) => id = id.wrapping_add(1),
             }
+        }
+    }
+
+    /// Checks every byte of the files, and that each name leads back to its id.
+    pub fn verify(&self) -> Result<()> {
+        for f in &self.files {
+            f.verify()?;
+            for (id, name) in f.all()? {
+                if self.id(&name)? != Some(id) {
+                    return Err(f.damaged(format!("the name \"{name}\" does not lead to its id")));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// All names of the file with this id.
+    pub fn names_of_file(&self, id: u64) -> Result<Vec<(EntityId, String)>> {
+        match self.files.iter().find(|f| f.id() == id) {
+            Some(f) => f.all(),
+            None => Err(Error::internal("a dictionary file that is not open")),
         }
     }
 

@@ -133,6 +133,11 @@ impl Manifest {
         self.files.iter().filter(move |f| f.kind == kind)
     }
 
+    /// A live file.
+    pub fn find(&self, kind: FileKind, id: u64) -> Option<&FileEntry> {
+        self.files.binary_search_by_key(&(kind, id), |f| (f.kind, f.id)).ok().map(|i| &self.files[i])
+    }
+
     /// The deletion set of a file.
     pub fn deletions_of(&self, target: u64) -> Option<&FileEntry> {
         self.of(FileKind::Deletions).find(|f| f.target == target)
@@ -171,11 +176,10 @@ impl Manifest {
             return bad("the manifest uses a file id twice");
         }
         for f in &self.files {
-            if f.kind == FileKind::Deletions {
-                let target = self.of(FileKind::Segment).find(|t| t.id == f.target);
-                if target.is_none_or(|t| f.rows > t.rows) {
-                    return bad("the manifest deletes rows of a file that it does not name");
-                }
+            if f.kind == FileKind::Deletions
+                && self.find(FileKind::Segment, f.target).is_none_or(|t| f.rows > t.rows)
+            {
+                return bad("the manifest deletes rows of a file that it does not name");
             }
             if f.rows > 0 && (f.entity_min > f.entity_max || f.t_min > f.t_max || f.seq_min > f.seq_max) {
                 return bad("the manifest has bounds in the wrong order");

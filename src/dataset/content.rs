@@ -1,0 +1,190 @@
+//! Holding a batch against what is stored: which rows are new, the same, or in conflict.
+
+use super::memory::Memory;
+use super::part::Part;
+use super::writer::OnConflict;
+use crate::error::Result;
+use crate::model::{Key, TimeRange};
+use crate::points::Points;
+use crate::segment::Segment;
+
+/// What becomes of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// A new key.
+    Add,
+    /// Other content for a key that is known.
+    Replace,
+    /// The same content again, or other content that is to be skipped.
+    Keep,
+    /// Other content, which the caller has to settle.
+    Conflict,
+}
+
+/// What becomes of a batch.
+#[derive(Debug)]
+pub(super) struct Verdicts {
+    /// For each row.
+    pub(super) rows: Vec<Verdict>,
+    /// For each row, whether it is the first to replace a sealed one.
+    pub(super) replaces_sealed: Vec<bool>,
+    /// The sealed rows that are replaced: part and row.
+    pub(super) replaced: Vec<(usize, u32)>,
+}
+
+/// Where the newest content of a key is.
+#[derive(Clone, Copy)]
+enum Newest {
+    Nowhere,
+    Sealed(usize, usize),
+    Memory(usize),
+    Batch(usize),
+}
+
+/// Compares each row of `batch` with the newest content of its key: in the batch itself, in
+/// memory, or in one of the `parts` (an index and the part).
+pub(super) fn compare(
+    batch: &Points,
+    memory: &Memory,
+    parts: &[(usize, &Part)],
+    on_conflict: OnConflict,
+) -> Result<Verdicts> {
+    let n = batch.len();
+    let mut order: Vec<u32> = (0..n as u32).collect();
+    order.sort_unstable_by_key(|i| (batch.key(*i as usize), *i));
+    let sealed = find_sealed(batch, &order, parts);
+    let mut out =
+        Verdicts { rows: vec![Verdict::Add; n], replaces_sealed: vec![false; n], replaced: Vec::new() };
+    let by_index: std::collections::HashMap<usize, &Part> = parts.iter().copied().collect();
+    let mut buffer = Vec::new();
+    let mut at = 0;
+    while at < n {
+        let key = batch.key(order[at] as usize);
+        let mut newest = match (memory.find(key), sealed[at]) {
+            (Some(row), _) => Newest::Memory(row),
+            (None, Some((part, row))) => Newest::Sealed(part as usize, row as usize),
+            (None, None) => Newest::Nowhere,
+        };
+        while at < n && batch.key(order[at] as usize) == key {
+            let i = order[at] as usize;
+            at += 1;
+            let (x, meta) = (batch.row(i), batch.meta.get(i));
+            let same = match newest {
+                Newest::Nowhere => None,
+                Newest::Sealed(part, row) => Some(match by_index.get(&part) {
+                    Some(p) => p.same_content(row, x, meta, &mut buffer)?,
+                    None => false,
+                }),
+                Newest::Memory(row) => Some(same(&memory.points, row, x, meta)),
+                Newest::Batch(row) => Some(same(batch, row, x, meta)),
+            };
+            out.rows[i] = match (same, on_conflict) {
+                (None, _) => Verdict::Add,
+                (Some(true), _) | (Some(false), OnConflict::Skip) => Verdict::Keep,
+                (Some(false), OnConflict::Replace) => Verdict::Replace,
+                (Some(false), OnConflict::Error) => Verdict::Conflict,
+            };
+            if matches!(out.rows[i], Verdict::Add | Verdict::Replace) {
+                if let Newest::Sealed(part, row) = newest {
+                    out.replaces_sealed[i] = true;
+                    out.replaced.push((part, row as u32));
+                }
+                newest = Newest::Batch(i);
+            }
+        }
+    }
+    Ok(out)
+}
+
+fn same(points: &Points, row: usize, x: &[f32], meta: &str) -> bool {
+    points.meta.get(row) == meta && points.row(row).iter().zip(x).all(|(a, b)| a.to_bits() == b.to_bits())
+}
+
+/// For each position of `order`, the live sealed row with that key. Both sides are sorted, so
+/// each part is walked by galloping.
+fn find_sealed(batch: &Points, order: &[u32], parts: &[(usize, &Part)]) -> Vec<Option<(u32, u32)>> {
+    let mut found = vec![None; order.len()];
+    for (index, part) in parts {
+        let entities = part.entities();
+        let mut run = 0;
+        let mut at = 0;
+        while at < order.len() {
+            let entity = batch.entity[order[at] as usize];
+            run += gallop(&entities[run..], |e| *e < entity);
+            if run == entities.len() {
+                break;
+            }
+            if entities[run] != entity {
+                at += gallop(&order[at..], |i| batch.entity[*i as usize] < entities[run]);
+                continue;
+            }
+            at = match_run(batch, order, at, part, run, *index as u32, &mut found);
+        }
+    }
+    found
+}
+
+/// Matches the rows of one entity; returns the position behind them.
+fn match_run(
+    batch: &Points,
+    order: &[u32],
+    mut at: usize,
+    part: &Part,
+    run: usize,
+    index: u32,
+    found: &mut [Option<(u32, u32)>],
+) -> usize {
+    let segment: &Segment = part;
+    let entity = segment.entities()[run];
+    let rows = segment.run(run);
+    let times = &segment.times()[rows.clone()];
+    let mut row = 0;
+    while at < order.len() {
+        let key: Key = batch.key(order[at] as usize);
+        if key.entity != entity {
+            break;
+        }
+        row += gallop(&times[row..], |t| *t < key.t);
+        if row == times.len() {
+            return at + gallop(&order[at..], |i| batch.entity[*i as usize] <= entity);
+        }
+        if times[row] == key.t && part.is_live(rows.start + row) {
+            found[at] = Some((index, (rows.start + row) as u32));
+        }
+        at += 1;
+    }
+    at
+}
+
+/// Length of the prefix for which `before` holds; `before` holds for a prefix only.
+fn gallop<T>(items: &[T], before: impl Fn(&T) -> bool) -> usize {
+    let mut step = 1;
+    while step <= items.len() && before(&items[step - 1]) {
+        step *= 2;
+    }
+    let low = step / 2;
+    let high = step.min(items.len() + 1) - 1;
+    low + items[low..high.max(low)].partition_point(before)
+}
+
+/// The bounds of a batch: entities and times. `None` when it is empty.
+pub(super) fn bounds(batch: &Points) -> Option<((u64, u64), TimeRange)> {
+    let entities = (*batch.entity.iter().min()?, *batch.entity.iter().max()?);
+    let time = TimeRange::closed(*batch.t.iter().min()?, *batch.t.iter().max()?);
+    Some((entities, time))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::gallop;
+
+    #[test]
+    fn gallop_is_partition_point() {
+        for n in 0..40usize {
+            let v: Vec<usize> = (0..n).collect();
+            for cut in 0..=n {
+                assert_eq!(gallop(&v, |x| *x < cut), cut, "{n} {cut}");
+            }
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! Removing what no version needs: old manifests nobody reads, then files no manifest names;
+//! and what an interrupted writer left in `tmp/`. Only the writer, under the lock, does this.
+
+use super::clock_us;
+use crate::error::Result;
+use crate::fsio;
+use crate::manifest::{self, FileKind, Manifest};
+use crate::wal;
+use std::collections::HashSet;
+use std::path::Path;
+use std::time::Duration;
+
+/// What a collection did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Collected {
+    /// Versions removed.
+    pub versions: u64,
+    /// Files removed.
+    pub files: u64,
+    /// Versions that are kept because a reader holds them.
+    pub in_use: Vec<u64>,
+}
+
+/// Largest file id in any directory; ids are never used twice, not even after a crash.
+pub(super) fn largest_id(dir: &Path) -> Result<u64> {
+    let mut largest = 0;
+    for d in ["hot", "dict", "wal", "tmp"] {
+        for name in fsio::list_dir(&dir.join(d))? {
+            let digits: String = name.chars().take_while(char::is_ascii_digit).collect();
+            largest = largest.max(digits.parse().unwrap_or(0));
+        }
+    }
+    Ok(largest)
+}
+
+/// Collects garbage. `current` is the newest version; `keep_for` is how long versions that
+/// nobody holds are kept for `--read-at`.
+pub(super) fn collect(dir: &Path, current: &Manifest, keep_for: Duration) -> Result<Collected> {
+    let mut out = Collected::default();
+    let mut named: HashSet<String> = paths(current).collect();
+    let commits = manifest::commits(dir)?;
+    let mut removed_any = false;
+    // From the newest down: each version became old when the one after it was committed.
+    let mut superseded_us = current.created_us;
+    for commit in commits.iter().rev().copied().filter(|c| *c != current.commit) {
+        let path = manifest::manifest_path(dir, commit);
+        let old = manifest::read_commit(dir, commit).ok().flatten();
+        let aged = clock_us().saturating_sub(superseded_us)
+            >= i64::try_from(keep_for.as_micros()).unwrap_or(i64::MAX);
+        // A version left behind by a crash was never current; one that names a sealed log
+        // would keep its rows twice.
+        let removable = match &old {
+            None => true,
+            Some(m) => commit > current.commit || aged || (m.log != 0 && m.log != current.log),
+        };
+        let unused = removable.then(|| fsio::try_exclusive(&path)).transpose()?.flatten();
+        if unused.is_some() {
+            fsio::remove_file(&path)?;
+            removed_any = true;
+            out.versions += 1;
+        } else {
+            if removable {
+                out.in_use.push(commit);
+            }
+            named.extend(old.iter().flat_map(paths));
+        }
+        if let Some(m) = old
+            && commit < current.commit
+        {
+            superseded_us = m.created_us;
+        }
+    }
+    if removed_any {
+        fsio::sync_dir(&dir.join("manifest"))?;
+    }
+    for d in ["hot", "dict", "wal"] {
+        let mut removed = false;
+        for name in fsio::list_dir(&dir.join(d))? {
+            if !named.contains(&format!("{d}/{name}")) {
+                fsio::remove_file(&dir.join(d).join(&name))?;
+                out.files += 1;
+                removed = true;
+            }
+        }
+        if removed {
+            fsio::sync_dir(&dir.join(d))?;
+        }
+    }
+    Ok(out)
+}
+
+/// Removes what an interrupted writer left in `tmp/`. Directories there belong to long builds
+/// that work without the lock.
+pub(super) fn sweep(dir: &Path) -> Result<()> {
+    for name in fsio::list_dir(&dir.join("tmp"))? {
+        let path = dir.join("tmp").join(&name);
+        if !path.is_dir() {
+            fsio::remove_file(&path)?;
+        }
+    }
+    Ok(())
+}
+
+/// The files that a version names, relative to the dataset.
+pub(super) fn paths(m: &Manifest) -> impl Iterator<Item = String> {
+    let log = (m.log != 0).then(|| wal::path(m.log));
+    m.files.iter().map(|f| FileKind::path(f.kind, f.id)).chain(log)
+}

@@ -1,0 +1,41 @@
+//! A dataset directory as one thing: made by [`init`], read through a [`Snapshot`], changed
+//! through a [`Writer`].
+//!
+//! This module composes log, segments, dictionary and manifest, which do not know each other,
+//! and keeps the promises of ARCHITECTURE.md: what was acknowledged stays, one writer, readers
+//! that are never disturbed, old or new and nothing between.
+
+mod content;
+mod deletions;
+mod gc;
+mod info;
+mod init;
+mod memory;
+mod part;
+mod select;
+mod snapshot;
+mod trajectories;
+mod verify;
+mod writer;
+
+pub use gc::Collected;
+pub use info::{EntityInfo, Info, ModelInfo};
+pub use init::{Initialised, init};
+pub use part::Part;
+pub use select::{Sample, Select, Selected, Shard, asof_rows, entity_hash};
+pub use snapshot::Snapshot;
+pub use trajectories::{Rows, Trajectories};
+pub use verify::{Finding, Level, Status, verify};
+pub use writer::{Appended, Conflict, OnConflict, Options, Sync, Writer};
+
+/// Directories of a dataset.
+const DIRS: [&str; 6] = ["manifest", "wal", "hot", "dict", "results", "tmp"];
+
+/// Now, for information in manifests; nothing is decided by it.
+fn clock_us() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests;

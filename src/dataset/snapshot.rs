@@ -1,0 +1,337 @@
+//! A pinned version of a dataset: what a reader sees from beginning to end.
+
+use super::deletions;
+use super::memory::Memory;
+use super::part::{Part, may_hold};
+use crate::config::{Config, IdKind, Settings};
+use crate::dict::{DictFile, Dictionary};
+use crate::error::{Code, Error, Result};
+use crate::format::container::{Expect, Kind};
+use crate::fsio::SharedLock;
+use crate::manifest::{self, FileEntry, FileKind, Manifest};
+use crate::model::{EntityId, Key, TimeRange};
+use crate::segment::Segment;
+use crate::wal::{self, LogId};
+use roaring::RoaringBitmap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+/// A file of points that is opened when first needed.
+#[derive(Debug)]
+struct Slot {
+    entry: FileEntry,
+    deletions: Option<FileEntry>,
+    /// Rows that the live log replaces.
+    replaced: RoaringBitmap,
+    part: OnceLock<Part>,
+}
+
+/// One version of a dataset, pinned: its files stay while this lives. Cheap to open; files are
+/// mapped when first needed. Shared between threads.
+#[derive(Debug)]
+pub struct Snapshot {
+    dir: PathBuf,
+    config: Config,
+    manifest: Manifest,
+    slots: Vec<Slot>,
+    /// The rows of the live log.
+    recent: Option<Part>,
+    /// Sequence number behind the newest row.
+    next_seq: u64,
+    log_bytes: u64,
+    torn: u64,
+    dict: Dictionary,
+    _pin: Option<SharedLock>,
+}
+
+impl Snapshot {
+    /// Pins the newest version of the dataset in `dir`, or `commit`.
+    pub fn open(dir: &Path, commit: Option<u64>) -> Result<Snapshot> {
+        let config = Config::read(dir)?;
+        let mut last = None;
+        // Only where the file system has no locks can a file vanish under a reader.
+        for _ in 0..100 {
+            let (manifest, pin) = manifest::pin(dir, commit)?;
+            let (number, locked) = (manifest.commit, pin.is_some());
+            match Snapshot::build(dir, config.clone(), manifest, pin, !locked) {
+                Err(e) if !locked && e.code() == Code::Damaged && manifest::load(dir)?.0.commit != number => {
+                    last = Some(e)
+                }
+                other => return other,
+            }
+        }
+        Err(last.unwrap_or_else(|| {
+            Error::new(Code::Failed, "the dataset changes faster than it can be opened").file(dir)
+        }))
+    }
+
+    fn build(
+        dir: &Path,
+        config: Config,
+        manifest: Manifest,
+        pin: Option<SharedLock>,
+        eager: bool,
+    ) -> Result<Snapshot> {
+        config.check_against(&manifest, dir)?;
+        let slots = manifest
+            .of(FileKind::Segment)
+            .map(|e| Slot {
+                entry: *e,
+                deletions: manifest.deletions_of(e.id).copied(),
+                replaced: RoaringBitmap::new(),
+                part: OnceLock::new(),
+            })
+            .collect();
+        let mut this = Snapshot {
+            dir: dir.to_owned(),
+            dict: open_dictionary(dir, &config, &manifest)?,
+            next_seq: manifest.next_seq,
+            config,
+            manifest,
+            slots,
+            recent: None,
+            log_bytes: 0,
+            torn: 0,
+            _pin: pin,
+        };
+        this.read_log()?;
+        if eager {
+            (0..this.slots.len()).try_for_each(|i| this.part(i).map(|_| ()))?;
+        }
+        Ok(this)
+    }
+
+    fn read_log(&mut self) -> Result<()> {
+        if self.manifest.log == 0 {
+            return Ok(());
+        }
+        let id = LogId {
+            dataset: self.config.id,
+            file: self.manifest.log,
+            dim: self.config.settings.dim,
+            first_seq: self.manifest.next_seq,
+        };
+        let log = wal::read(&self.dir, &id)?;
+        self.torn = log.torn;
+        self.log_bytes = std::fs::metadata(self.dir.join(wal::path(id.file))).map_or(0, |m| m.len());
+        let mut memory = Memory::new(id.dim);
+        for (seq, batch) in &log.batches {
+            for n in &batch.names {
+                self.dict.record(n.id, &n.name);
+            }
+            memory.extend(&batch.points, &batch.replaces, *seq);
+            self.next_seq = seq + batch.points.len() as u64;
+        }
+        if memory.is_empty() {
+            return Ok(());
+        }
+        for key in memory.replaced_keys() {
+            if let Some((slot, row)) = self.sealed_row(key)? {
+                self.slots[slot].replaced.insert(row as u32);
+            }
+        }
+        // Parts that were opened to find replaced rows do not know of them yet.
+        for s in &mut self.slots {
+            if let Some(part) = s.part.get_mut() {
+                part.dead |= &s.replaced;
+            }
+        }
+        self.recent = Some(Part {
+            segment: Arc::new(memory.segment(&self.config)?),
+            dead: RoaringBitmap::new(),
+            entry: None,
+        });
+        Ok(())
+    }
+
+    /// The live sealed row with a key: which slot, which row.
+    fn sealed_row(&self, key: Key) -> Result<Option<(usize, usize)>> {
+        for i in 0..self.slots.len() {
+            if may_hold(&self.slots[i].entry, (key.entity, key.entity), &TimeRange::closed(key.t, key.t))
+                && let Some(row) = self.part(i)?.live_row_of(key)
+            {
+                return Ok(Some((i, row)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The dataset's directory.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Identity, settings and defaults.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// What `init` fixed.
+    pub fn settings(&self) -> &Settings {
+        &self.config.settings
+    }
+
+    /// The pinned manifest.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// Entity names.
+    pub fn dict(&self) -> &Dictionary {
+        &self.dict
+    }
+
+    /// Sequence number behind the newest durable row.
+    pub fn next_seq(&self) -> u64 {
+        self.next_seq
+    }
+
+    /// Bytes of the live log, and how many of them are a torn write.
+    pub fn log_bytes(&self) -> (u64, u64) {
+        (self.log_bytes, self.torn)
+    }
+
+    /// Points that count.
+    pub fn points(&self) -> u64 {
+        let replaced: u64 = self.slots.iter().map(|s| s.replaced.len()).sum();
+        self.manifest.sealed_points() - replaced + self.recent.as_ref().map_or(0, |p| p.segment.rows() as u64)
+    }
+
+    /// The rows of the live log, if any.
+    pub fn recent(&self) -> Option<&Part> {
+        self.recent.as_ref()
+    }
+
+    /// Number of parts; the rows of the log, if any, are the last.
+    pub fn part_count(&self) -> usize {
+        self.slots.len() + usize::from(self.recent.is_some())
+    }
+
+    /// A part, opened when first asked for.
+    pub fn part(&self, i: usize) -> Result<&Part> {
+        let Some(slot) = self.slots.get(i) else {
+            return self.recent.as_ref().ok_or_else(|| Error::internal("a part that does not exist"));
+        };
+        if let Some(p) = slot.part.get() {
+            return Ok(p);
+        }
+        let part = open_part(&self.dir, &self.config, &slot.entry, slot.deletions.as_ref(), &slot.replaced)?;
+        Ok(slot.part.get_or_init(|| part))
+    }
+
+    /// The parts that can hold a point of an entity range and a time range.
+    pub fn parts_with(&self, entities: (EntityId, EntityId), time: &TimeRange) -> Result<Vec<&Part>> {
+        let mut out = Vec::new();
+        for i in 0..self.part_count() {
+            if self.slots.get(i).is_none_or(|s| may_hold(&s.entry, entities, time)) {
+                out.push(self.part(i)?);
+            }
+        }
+        Ok(out)
+    }
+
+    /// All parts.
+    pub fn parts(&self) -> Result<Vec<&Part>> {
+        (0..self.part_count()).map(|i| self.part(i)).collect()
+    }
+
+    /// The id of an entity as the user writes it: a number, or a name where entities have names.
+    pub fn entity(&self, text: &str) -> Result<EntityId> {
+        let unknown = |hint: String| {
+            Error::new(Code::NotFound, format!("entity \"{text}\" not found")).entity(text).fix(hint)
+        };
+        if self.config.settings.ids == IdKind::U64 {
+            return text.trim().parse().map_err(|_| {
+                Error::usage(format!("\"{text}\" is not an entity id"))
+                    .fix("ids of this dataset are whole numbers from 0 to 18446744073709551615")
+            });
+        }
+        if let Some(id) = self.dict.id(text)? {
+            return Ok(id);
+        }
+        let near = self.dict.similar(text, 3)?;
+        Err(unknown(match near.len() {
+            0 => "`cvx info --entities` lists all".into(),
+            1 => format!("one name is close: {}", near[0]),
+            n => format!("{n} names are close: {}", near.join(", ")),
+        }))
+    }
+
+    /// How an entity is called: its name, or its number.
+    pub fn entity_label(&self, id: EntityId) -> Result<String> {
+        Ok(self.entity_name(id)?.unwrap_or_else(|| id.to_string()))
+    }
+
+    /// An entity's name, where entities have names.
+    pub fn entity_name(&self, id: EntityId) -> Result<Option<String>> {
+        match self.config.settings.ids {
+            IdKind::U64 => Ok(None),
+            IdKind::String => self.dict.name(id),
+        }
+    }
+
+    /// True when an entity has a point.
+    pub fn has_entity(&self, id: EntityId) -> Result<bool> {
+        for p in self.parts_with((id, id), &TimeRange::ALL)? {
+            if let Some(run) = p.find(id)
+                && p.run(run).any(|r| p.is_live(r))
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The entity's state at `t`: the part and row of its latest point at or before it.
+    pub fn state_at(&self, id: EntityId, t: i64) -> Result<Option<(&Part, usize)>> {
+        let mut best: Option<(i64, &Part, usize)> = None;
+        for p in self.parts_with((id, id), &TimeRange::closed(i64::MIN, t))? {
+            if let Some(row) = p.find(id).and_then(|run| p.latest(run, t)) {
+                let at = p.times()[row];
+                if best.is_none_or(|(b, ..)| at > b) {
+                    best = Some((at, p, row));
+                }
+            }
+        }
+        Ok(best.map(|(_, p, r)| (p, r)))
+    }
+}
+
+/// Opens a sealed file of points with its dead rows.
+pub(super) fn open_part(
+    dir: &Path,
+    config: &Config,
+    entry: &FileEntry,
+    deletions_entry: Option<&FileEntry>,
+    replaced: &RoaringBitmap,
+) -> Result<Part> {
+    let path = dir.join(entry.path());
+    let expect = Expect { kind: Kind::Segment, dataset: config.id, id: entry.id, seal: entry.seal };
+    let segment = Segment::open(&path, &expect, config.settings.dim)?;
+    if segment.rows() as u64 != entry.rows {
+        return Err(segment.container().damaged(format!(
+            "{} rows, the manifest counts {}",
+            segment.rows(),
+            entry.rows
+        )));
+    }
+    let mut dead = match deletions_entry {
+        None => RoaringBitmap::new(),
+        Some(d) => {
+            let expect = Expect { kind: Kind::Deletions, dataset: config.id, id: d.id, seal: d.seal };
+            deletions::read(&dir.join(d.path()), &expect, d.rows, entry.rows)?
+        }
+    };
+    dead |= replaced;
+    Ok(Part { segment: Arc::new(segment), dead, entry: Some(*entry) })
+}
+
+/// Opens all dictionary files of a version.
+pub(super) fn open_dictionary(dir: &Path, config: &Config, manifest: &Manifest) -> Result<Dictionary> {
+    let mut files = Vec::new();
+    for e in manifest.of(FileKind::Dictionary) {
+        let expect = Expect { kind: Kind::Dictionary, dataset: config.id, id: e.id, seal: e.seal };
+        files.push(Arc::new(DictFile::open(&dir.join(e.path()), &expect)?));
+    }
+    Ok(Dictionary::new(files))
+}

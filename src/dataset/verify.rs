@@ -1,0 +1,284 @@
+//! Holding a dataset's files against what must be true of them.
+
+use super::snapshot::{Snapshot, open_dictionary, open_part};
+use super::{DIRS, gc};
+use crate::config::{Config, IdKind};
+use crate::error::{Code, Error, Result};
+use crate::fsio;
+use crate::manifest::{self, FileKind, Manifest};
+use crate::wal;
+use roaring::RoaringBitmap;
+use std::collections::HashSet;
+use std::path::Path;
+
+/// How much to look at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Manifests, lengths, the checksums of headers and tables.
+    Quick,
+    /// Every byte against its checksum, key order, no key twice, dictionary both ways.
+    Full,
+    /// Also decodes every vector and metadata text and holds them against what is stored of them.
+    Deep,
+}
+
+/// What was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Status {
+    /// As it should be.
+    Ok,
+    /// Something the next writing command mends.
+    Repairable,
+    /// Lost or changed data.
+    Damaged,
+}
+
+impl Status {
+    /// `ok`, `repairable` or `damaged`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Status::Ok => "ok",
+            Status::Repairable => "repairable",
+            Status::Damaged => "damaged",
+        }
+    }
+}
+
+/// One line of the report.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// Which check.
+    pub check: &'static str,
+    /// Which file, relative to the dataset.
+    pub object: String,
+    /// The outcome.
+    pub status: Status,
+    /// What was found.
+    pub detail: String,
+}
+
+/// Hands the report on line by line; the consumer's error ends it.
+struct Report<'a> {
+    out: &'a mut dyn FnMut(Finding) -> Result<()>,
+    fail_fast: bool,
+    worst: Status,
+}
+
+impl Report<'_> {
+    fn add(&mut self, check: &'static str, object: &str, status: Status, detail: String) -> Result<()> {
+        self.worst = self.worst.max(status);
+        (self.out)(Finding { check, object: object.to_owned(), status, detail })
+    }
+
+    /// Reports the outcome of a check; only damage and newer versions are findings, other
+    /// errors end the run.
+    fn check<T>(
+        &mut self,
+        check: &'static str,
+        object: &str,
+        r: Result<T>,
+        ok: impl Fn(&T) -> String,
+    ) -> Result<Option<T>> {
+        match r {
+            Ok(v) => {
+                self.add(check, object, Status::Ok, ok(&v))?;
+                Ok(Some(v))
+            }
+            Err(e) if matches!(e.code(), Code::Damaged | Code::Version) => {
+                let place = e.place().byte.map(|b| format!(" at byte {b}")).unwrap_or_default();
+                self.add(check, object, Status::Damaged, format!("{}{place}", e.message()))?;
+                Ok(None)
+            }
+            Err(e) => Err(e),
+        }
+    }
+
+    fn stop(&self) -> bool {
+        self.fail_fast && self.worst == Status::Damaged
+    }
+}
+
+/// Verifies the dataset in `dir` and hands each finding to `out`. Returns the worst status.
+/// Reads only; needs no lock.
+pub fn verify(
+    dir: &Path,
+    level: Level,
+    fail_fast: bool,
+    out: &mut dyn FnMut(Finding) -> Result<()>,
+) -> Result<Status> {
+    let mut report = Report { out, fail_fast, worst: Status::Ok };
+    let Some(config) = report.check("settings", "cvx.toml", Config::read(dir), |c| {
+        format!("dimension {}, metric {}", c.settings.dim, c.settings.metric)
+    })?
+    else {
+        return Ok(report.worst);
+    };
+    let pinned = manifest::pin(dir, None);
+    let Some((m, _pin)) = report.check("manifest", "CURRENT", pinned, |(m, _)| {
+        format!("commit {}, {} files", m.commit, m.files.len())
+    })?
+    else {
+        return Ok(report.worst);
+    };
+    report.check("manifest", "cvx.toml", config.check_against(&m, dir), |()| {
+        "agrees with the manifest".into()
+    })?;
+    check_versions(dir, &m, &mut report)?;
+    check_files(dir, &config, &m, level, &mut report)?;
+    if report.worst == Status::Damaged {
+        return Ok(report.worst);
+    }
+    let snapshot = Snapshot::open(dir, None);
+    if let Some(s) = report.check("log", &log_name(&m), snapshot, |s| format!("{} bytes", s.log_bytes().0))? {
+        if s.log_bytes().1 > 0 {
+            let detail =
+                format!("{} bytes of a torn write; nothing acknowledged is in them", s.log_bytes().1);
+            report.add("log", &log_name(&m), Status::Repairable, detail)?;
+        }
+        if level >= Level::Full && !report.stop() {
+            check_keys(&s, &config, &mut report)?;
+        }
+    }
+    check_leftovers(dir, &m, &mut report)?;
+    Ok(report.worst)
+}
+
+fn log_name(m: &Manifest) -> String {
+    if m.log == 0 { "wal".into() } else { wal::path(m.log) }
+}
+
+/// The versions before the newest one that are still kept.
+fn check_versions(dir: &Path, m: &Manifest, report: &mut Report<'_>) -> Result<()> {
+    for commit in manifest::commits(dir)? {
+        if commit == m.commit {
+            continue;
+        }
+        let object = format!("manifest/{commit:010}.cvxm");
+        match manifest::read_commit(dir, commit) {
+            Ok(_) if commit > m.commit => {
+                report.add(
+                    "manifest",
+                    &object,
+                    Status::Repairable,
+                    "left behind by an interrupted commit".into(),
+                )?;
+            }
+            Err(e) if e.code() == Code::Damaged => {
+                report.add("manifest", &object, Status::Damaged, e.message().into())?;
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn check_files(
+    dir: &Path,
+    config: &Config,
+    m: &Manifest,
+    level: Level,
+    report: &mut Report<'_>,
+) -> Result<()> {
+    for f in m.of(FileKind::Segment) {
+        if report.stop() {
+            return Ok(());
+        }
+        let look = || {
+            let part = open_part(dir, config, f, m.deletions_of(f.id), &RoaringBitmap::new())?;
+            match level {
+                Level::Quick => {}
+                Level::Full => part.segment.check_written()?,
+                Level::Deep => part.segment.verify()?,
+            }
+            if level > Level::Quick {
+                check_bounds(&part, f)?;
+            }
+            Ok(part)
+        };
+        report.check("segment", &f.path(), look(), |p| {
+            format!("{} rows, {} superseded", p.segment.rows(), p.dead.len())
+        })?;
+    }
+    let dict = || {
+        let d = open_dictionary(dir, config, m)?;
+        if level > Level::Quick { d.verify() } else { Ok(()) }
+    };
+    if config.settings.ids == IdKind::String {
+        report.check("dictionary", "dict", dict(), |()| "names and ids agree".into())?;
+    }
+    Ok(())
+}
+
+fn check_bounds(part: &super::part::Part, f: &manifest::FileEntry) -> Result<()> {
+    let times = part.times();
+    let bounds = (
+        part.entities().first().copied(),
+        part.entities().last().copied(),
+        times.iter().min().copied(),
+        times.iter().max().copied(),
+    );
+    let seqs = (0..part.segment.rows()).map(|r| part.seq(r));
+    let wrong = f.rows > 0
+        && (bounds != (Some(f.entity_min), Some(f.entity_max), Some(f.t_min), Some(f.t_max))
+            || seqs.clone().min() != Some(f.seq_min)
+            || seqs.max() != Some(f.seq_max));
+    if wrong {
+        Err(part.segment.container().damaged("the bounds in the manifest are not those of the file"))
+    } else {
+        Ok(())
+    }
+}
+
+/// No key lives in two files, sequence numbers are below the manifest's, every entity has a name.
+fn check_keys(s: &Snapshot, config: &Config, report: &mut Report<'_>) -> Result<()> {
+    let walk = || -> Result<u64> {
+        let mut points = 0;
+        for rows in super::Trajectories::new(super::Select::default().resolve(s)?) {
+            points += rows.len() as u64;
+            if let Some(i) = rows.t.windows(2).position(|w| w[0] >= w[1]) {
+                let t = crate::time::format_time(rows.t[i], crate::time::TimeFormat::Rfc3339);
+                return Err(Error::new(
+                    Code::Damaged,
+                    format!("entity {} has two points at {t}", rows.entity),
+                ));
+            }
+            if config.settings.ids == IdKind::String && s.entity_name(rows.entity)?.is_none() {
+                return Err(Error::new(Code::Damaged, format!("entity {} has no name", rows.entity)));
+            }
+        }
+        if points != s.points() {
+            return Err(Error::new(
+                Code::Damaged,
+                format!("{points} points, the manifest counts {}", s.points()),
+            ));
+        }
+        Ok(points)
+    };
+    report.check("keys", "points", walk(), |n| format!("{n} points, each key once"))?;
+    Ok(())
+}
+
+/// Files that no version names: harmless, removed by the next writing command.
+fn check_leftovers(dir: &Path, m: &Manifest, report: &mut Report<'_>) -> Result<()> {
+    let mut named: HashSet<String> = HashSet::new();
+    for commit in manifest::commits(dir)? {
+        if let Ok(Some(m)) = manifest::read_commit(dir, commit) {
+            named.extend(gc::paths(&m));
+        }
+    }
+    named.extend(gc::paths(m));
+    for d in DIRS.iter().filter(|d| ["hot", "dict", "wal", "tmp"].contains(*d)) {
+        for name in fsio::list_dir(&dir.join(d))? {
+            let object = format!("{d}/{name}");
+            if !named.contains(&object) {
+                report.add(
+                    "leftover",
+                    &object,
+                    Status::Repairable,
+                    "no version names it; the next writing command removes it".into(),
+                )?;
+            }
+        }
+    }
+    Ok(())
+}

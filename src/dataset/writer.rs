@@ -1,0 +1,621 @@
+//! The one writer of a dataset: takes batches, makes them durable, seals them, publishes.
+
+use super::content::{self, Verdict};
+use super::memory::Memory;
+use super::part::{Part, may_hold};
+use super::snapshot::{open_dictionary, open_part};
+use super::{clock_us, deletions, gc};
+use crate::config::Config;
+use crate::dict::{self, Dictionary};
+use crate::error::{Error, Result};
+use crate::format::container::{Finished, Seal};
+use crate::fsio::{Lock, Publish, TempFile};
+use crate::manifest::{self, FileEntry, FileKind, Manifest};
+use crate::model::{EntityId, Key};
+use crate::points::{Points, Texts};
+use crate::segment::{SegmentWriter, Spec};
+use crate::wal::{self, Batch, LogId, LogWriter, NewName};
+use roaring::RoaringBitmap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// A log is sealed into a segment when it passes this many bytes; a batch that would reach it
+/// goes into a segment at once.
+const SEAL_BYTES: u64 = 64 << 20;
+/// A batch of at least this size is a segment of its own: writing it twice buys nothing.
+const DIRECT_BYTES: usize = 32 << 20;
+
+/// What to do with other content for a key that is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnConflict {
+    /// Tell the caller.
+    #[default]
+    Error,
+    /// Keep what is stored.
+    Skip,
+    /// Take the new content.
+    Replace,
+}
+
+/// When rows become durable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Sync {
+    /// With each batch.
+    #[default]
+    Commit,
+    /// All at the end: no log, one new version.
+    End,
+    /// As `End`, without waiting for the disk: for scratch data.
+    None,
+}
+
+/// How to open a writer.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// How long to wait for the lock.
+    pub lock_timeout: Duration,
+    /// The command, for the lock's message and the manifest.
+    pub command: String,
+    /// When rows become durable.
+    pub sync: Sync,
+    /// How long versions that nobody reads are kept.
+    pub keep_for: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            lock_timeout: Duration::ZERO,
+            command: "library".into(),
+            sync: Sync::Commit,
+            keep_for: Duration::from_secs(3600),
+        }
+    }
+}
+
+/// Other content for a stored key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Conflict {
+    /// Row of the batch.
+    pub row: usize,
+    /// Its key.
+    pub key: Key,
+}
+
+/// What a batch did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Appended {
+    /// Rows with a new key.
+    pub added: u64,
+    /// Rows that were stored already, or skipped in a conflict.
+    pub unchanged: u64,
+    /// Rows that took the place of other content.
+    pub replaced: u64,
+    /// Rows in conflict.
+    pub conflicts: u64,
+    /// Entities seen for the first time (named entities only).
+    pub new_names: u64,
+}
+
+#[derive(Debug)]
+struct Slot {
+    entry: FileEntry,
+    part: Option<Part>,
+    /// Dead rows have been added since the deletion set was written.
+    dirty: bool,
+}
+
+/// An open dataset with the writer's lock. Dropped without [`Writer::finish`], it leaves what a
+/// crash would: the next writer recovers.
+#[derive(Debug)]
+pub struct Writer {
+    dir: PathBuf,
+    config: Config,
+    options: Options,
+    lock: Lock,
+    manifest: Manifest,
+    sum: u128,
+    /// Largest commit number seen, published or left behind.
+    highest: u64,
+    slots: Vec<Slot>,
+    dict: Dictionary,
+    new_names: Vec<(EntityId, String)>,
+    log: Option<LogWriter>,
+    memory: Memory,
+    next_seq: u64,
+    recovered: Recovered,
+    /// A write failed: nothing is known about what reached the disk.
+    broken: bool,
+    /// Changes since the last publish, for the manifest.
+    delta: (u64, u64, u64),
+    unpublished: bool,
+    /// The log that the newest published version names.
+    published_log: u64,
+}
+
+/// What opening a writer mended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Recovered {
+    /// Rows of an earlier writer's log that were sealed.
+    pub rows: u64,
+    /// Bytes of a torn write that were dropped.
+    pub torn: u64,
+}
+
+impl Writer {
+    /// Takes the lock, seals what an earlier writer left in its log, and sweeps leftovers.
+    pub fn open(dir: &Path, options: Options) -> Result<Writer> {
+        let config = Config::read(dir)?;
+        let lock = Lock::acquire(&dir.join("LOCK"), options.lock_timeout, &owner(&options.command))?;
+        let (manifest, sum) = manifest::load(dir)?;
+        config.check_against(&manifest, dir)?;
+        let mut this = Writer {
+            highest: manifest::highest(dir)?.max(manifest.commit),
+            slots: manifest
+                .of(FileKind::Segment)
+                .map(|e| Slot { entry: *e, part: None, dirty: false })
+                .collect(),
+            dict: open_dictionary(dir, &config, &manifest)?,
+            new_names: Vec::new(),
+            log: None,
+            memory: Memory::new(config.settings.dim),
+            next_seq: manifest.next_seq,
+            dir: dir.to_owned(),
+            recovered: Recovered::default(),
+            broken: false,
+            delta: (0, 0, 0),
+            unpublished: false,
+            published_log: manifest.log,
+            config,
+            options,
+            lock,
+            manifest,
+            sum,
+        };
+        this.manifest.next_file = this.manifest.next_file.max(gc::largest_id(dir)? + 1);
+        gc::sweep(dir)?;
+        this.recover()?;
+        gc::collect(&this.dir, &this.manifest, this.options.keep_for)?;
+        Ok(this)
+    }
+
+    /// Reads the live log into memory and seals it. A log that was written to is never
+    /// continued: after a failed sync its pages may be in memory and not on disk.
+    fn recover(&mut self) -> Result<()> {
+        if self.manifest.log != 0 {
+            let id = LogId {
+                dataset: self.config.id,
+                file: self.manifest.log,
+                dim: self.config.settings.dim,
+                first_seq: self.manifest.next_seq,
+            };
+            let log = wal::read(&self.dir, &id)?;
+            self.recovered = Recovered { rows: log.rows(), torn: log.torn };
+            for (seq, batch) in &log.batches {
+                for n in &batch.names {
+                    self.dict.record(n.id, &n.name);
+                    self.new_names.push((n.id, n.name.clone()));
+                }
+                self.delta.0 += batch.points.len() as u64;
+                self.memory.extend(&batch.points, &batch.replaces, *seq);
+                self.next_seq = seq + batch.points.len() as u64;
+            }
+            for key in self.memory.replaced_keys().collect::<Vec<_>>() {
+                if let Some((slot, row)) = self.sealed_row(key)? {
+                    self.kill(slot, row as u32)?;
+                }
+            }
+            self.unpublished = true;
+            return self.seal();
+        }
+        // The last writer may have died between writing CURRENT and syncing it.
+        if self.lock.was_abandoned() {
+            self.publish()?;
+        }
+        Ok(())
+    }
+
+    /// What opening mended.
+    pub fn recovered(&self) -> Recovered {
+        self.recovered
+    }
+
+    /// Identity and settings.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The newest published version.
+    pub fn commit(&self) -> u64 {
+        self.manifest.commit
+    }
+
+    /// Sequence number of the next row.
+    pub fn next_seq(&self) -> u64 {
+        self.next_seq
+    }
+
+    /// Entity names.
+    pub fn dict(&self) -> &Dictionary {
+        &self.dict
+    }
+
+    fn sealed_row(&mut self, key: Key) -> Result<Option<(usize, usize)>> {
+        let time = crate::model::TimeRange::closed(key.t, key.t);
+        for i in 0..self.slots.len() {
+            if may_hold(&self.slots[i].entry, (key.entity, key.entity), &time)
+                && let Some(row) = self.part(i)?.live_row_of(key)
+            {
+                return Ok(Some((i, row)));
+            }
+        }
+        Ok(None)
+    }
+
+    fn part(&mut self, i: usize) -> Result<&mut Part> {
+        let slot = &mut self.slots[i];
+        if slot.part.is_none() {
+            let deletions = self.manifest.deletions_of(slot.entry.id);
+            slot.part =
+                Some(open_part(&self.dir, &self.config, &slot.entry, deletions, &RoaringBitmap::new())?);
+        }
+        slot.part.as_mut().ok_or_else(|| Error::internal("a part that was just opened"))
+    }
+
+    fn kill(&mut self, slot: usize, row: u32) -> Result<()> {
+        self.part(slot)?.dead.insert(row);
+        self.slots[slot].dirty = true;
+        Ok(())
+    }
+
+    /// Takes a batch. With [`Sync::Commit`] it is durable when this returns. `names` are the
+    /// entities' names, one a row, where entities have names; `points.entity` is then filled in.
+    ///
+    /// Conflicts are told to `on_row` in input order before anything is written; its error ends
+    /// the call with nothing taken.
+    pub fn append(
+        &mut self,
+        points: &mut Points,
+        names: Option<&Texts>,
+        on_conflict: OnConflict,
+        on_row: &mut dyn FnMut(Conflict) -> Result<()>,
+    ) -> Result<Appended> {
+        if self.broken {
+            return Err(Error::internal("the dataset is used after a failed write"));
+        }
+        let mut fresh = Vec::new();
+        if let Some(names) = names {
+            for (i, name) in names.iter().enumerate() {
+                let (id, new) = self.dict.id_or_new(name)?;
+                points.entity[i] = id;
+                if new {
+                    fresh.push(NewName { id, name: name.to_owned() });
+                }
+            }
+        }
+        let verdicts = self.compare(points, on_conflict)?;
+        let mut report = Appended { new_names: fresh.len() as u64, ..Appended::default() };
+        let mut conflicts = Ok(());
+        for (row, v) in verdicts.rows.iter().enumerate() {
+            match v {
+                Verdict::Add => report.added += 1,
+                Verdict::Replace => report.replaced += 1,
+                Verdict::Keep => report.unchanged += 1,
+                Verdict::Conflict => {
+                    report.conflicts += 1;
+                    conflicts = conflicts.and_then(|()| on_row(Conflict { row, key: points.key(row) }));
+                }
+            }
+        }
+        if let Err(e) = conflicts {
+            // The names were given out in memory only; nothing stands for them.
+            self.broken = true;
+            return Err(e);
+        }
+        if report.added + report.replaced == 0 {
+            return Ok(report);
+        }
+        let batch = taken(points, &verdicts, fresh);
+        for (slot, row) in &verdicts.replaced {
+            self.kill(*slot, *row)?;
+        }
+        self.broken = true;
+        self.store(batch)?;
+        self.broken = false;
+        self.delta.0 += report.added;
+        self.delta.1 += report.replaced;
+        if self.should_seal() {
+            self.seal()?;
+        }
+        Ok(report)
+    }
+
+    fn compare(&mut self, points: &Points, on_conflict: OnConflict) -> Result<content::Verdicts> {
+        let Some((entities, time)) = content::bounds(points) else {
+            return Ok(content::Verdicts {
+                rows: Vec::new(),
+                replaces_sealed: Vec::new(),
+                replaced: Vec::new(),
+            });
+        };
+        let near: Vec<usize> =
+            (0..self.slots.len()).filter(|i| may_hold(&self.slots[*i].entry, entities, &time)).collect();
+        for i in &near {
+            self.part(*i)?;
+        }
+        let parts: Vec<(usize, &Part)> =
+            near.iter().filter_map(|i| self.slots[*i].part.as_ref().map(|p| (*i, p))).collect();
+        content::compare(points, &self.memory, &parts, on_conflict)
+    }
+
+    /// Puts a batch into log and memory, or into memory alone when it is sealed right after.
+    fn store(&mut self, batch: Batch) -> Result<()> {
+        let size = batch.points.size_bytes();
+        let logged = self.log.as_ref().map_or(0, LogWriter::len);
+        let direct = size >= DIRECT_BYTES || logged + size as u64 >= SEAL_BYTES + DIRECT_BYTES as u64;
+        if self.options.sync == Sync::Commit && !direct {
+            if self.log.is_none() {
+                self.start_log()?;
+            }
+            if let Some(log) = &mut self.log {
+                log.append(&batch)?;
+            }
+        }
+        self.memory.extend(&batch.points, &batch.replaces, self.next_seq);
+        self.next_seq += batch.points.len() as u64;
+        self.new_names.extend(batch.names.into_iter().map(|n| (n.id, n.name)));
+        if self.options.sync == Sync::Commit && direct {
+            self.seal()?;
+        }
+        Ok(())
+    }
+
+    fn should_seal(&self) -> bool {
+        match &self.log {
+            Some(log) => log.len() >= SEAL_BYTES,
+            None => self.memory.points.size_bytes() as u64 >= SEAL_BYTES,
+        }
+    }
+
+    fn start_log(&mut self) -> Result<()> {
+        let id = LogId {
+            dataset: self.config.id,
+            file: self.take_id(),
+            dim: self.config.settings.dim,
+            first_seq: self.next_seq,
+        };
+        let log = LogWriter::create(&self.dir, id)?;
+        self.manifest.log = id.file;
+        self.publish()?;
+        self.log = Some(log);
+        Ok(())
+    }
+
+    fn take_id(&mut self) -> u64 {
+        self.manifest.next_file += 1;
+        self.manifest.next_file - 1
+    }
+
+    /// Moves all rows of the log into a sealed segment and publishes it. Nothing to do without rows.
+    pub fn seal(&mut self) -> Result<()> {
+        self.broken = true;
+        self.write_segment()?;
+        if self.options.sync == Sync::Commit && self.unpublished {
+            self.publish()?;
+        }
+        self.broken = false;
+        Ok(())
+    }
+
+    fn write_segment(&mut self) -> Result<()> {
+        self.log = None;
+        if self.manifest.log != 0 {
+            self.manifest.log = 0;
+            self.unpublished = true;
+        }
+        self.write_names()?;
+        if !self.memory.is_empty() {
+            let s = self.config.settings;
+            let id = self.take_id();
+            let spec = Spec {
+                dataset: self.config.id,
+                id,
+                dim: s.dim,
+                keyframe_interval: s.keyframe_interval,
+                tolerance: s.delta_tolerance,
+            };
+            let mut w = SegmentWriter::create(self.temp(id)?, spec)?;
+            self.memory.write(&mut w)?;
+            let (finished, written) = w.finish()?;
+            let entry = FileEntry {
+                kind: FileKind::Segment,
+                id,
+                seal: written.seal,
+                target: 0,
+                rows: written.rows,
+                entity_min: written.entities.0,
+                entity_max: written.entities.1,
+                t_min: written.times.0,
+                t_max: written.times.1,
+                seq_min: written.seqs.0,
+                seq_max: written.seqs.1,
+            };
+            self.publish_file(finished, &entry)?;
+            self.memory = Memory::new(s.dim);
+            let part = open_part(&self.dir, &self.config, &entry, None, &RoaringBitmap::new())?;
+            part.segment.check_written()?;
+            self.slots.push(Slot { entry, part: Some(part), dirty: false });
+            self.manifest.files.push(entry);
+            self.unpublished = true;
+        }
+        self.manifest.next_seq = self.next_seq;
+        self.write_deletions()
+    }
+
+    /// Writes new names, together with files of names that are not much larger, so that their
+    /// number stays logarithmic.
+    fn write_names(&mut self) -> Result<()> {
+        if self.new_names.is_empty() {
+            return Ok(());
+        }
+        let mut names = std::mem::take(&mut self.new_names);
+        let mut merged = Vec::new();
+        let files: Vec<FileEntry> = self.manifest.of(FileKind::Dictionary).copied().collect();
+        for f in files.iter().rev() {
+            if f.rows > 2 * names.len() as u64 {
+                break;
+            }
+            names.extend(self.dict.names_of_file(f.id)?);
+            merged.push(f.id);
+        }
+        names.sort_unstable();
+        let id = self.take_id();
+        let (finished, w) = dict::write(self.temp(id)?, dict::Spec { dataset: self.config.id, id }, &names)?;
+        let entry = FileEntry {
+            rows: w.names,
+            entity_min: w.entities.0,
+            entity_max: w.entities.1,
+            ..plain_entry(FileKind::Dictionary, id, w.seal)
+        };
+        self.publish_file(finished, &entry)?;
+        self.manifest.files.retain(|f| f.kind != FileKind::Dictionary || !merged.contains(&f.id));
+        self.manifest.files.push(entry);
+        self.dict = open_dictionary(&self.dir, &self.config, &self.manifest)?;
+        self.unpublished = true;
+        Ok(())
+    }
+
+    fn write_deletions(&mut self) -> Result<()> {
+        for i in 0..self.slots.len() {
+            if !self.slots[i].dirty {
+                continue;
+            }
+            let id = self.take_id();
+            let target = self.slots[i].entry.id;
+            let Some(part) = &self.slots[i].part else { continue };
+            let (finished, seal) = deletions::write(self.temp(id)?, self.config.id, id, &part.dead)?;
+            let entry =
+                FileEntry { target, rows: part.dead.len(), ..plain_entry(FileKind::Deletions, id, seal) };
+            self.publish_file(finished, &entry)?;
+            self.manifest.files.retain(|f| f.kind != FileKind::Deletions || f.target != target);
+            self.manifest.files.push(entry);
+            self.slots[i].dirty = false;
+            self.unpublished = true;
+        }
+        Ok(())
+    }
+
+    fn temp(&self, id: u64) -> Result<TempFile> {
+        TempFile::create(self.dir.join(format!("tmp/{id:010}")))
+    }
+
+    fn publish_file(&self, finished: Finished, entry: &FileEntry) -> Result<()> {
+        let Finished::File(file) = finished else {
+            return Err(Error::internal("a file that was written to memory"));
+        };
+        let dest = self.dir.join(entry.path());
+        match self.options.sync {
+            Sync::None => file.publish_unsynced(&dest),
+            Sync::Commit | Sync::End => file.publish(&dest, Publish::New),
+        }
+    }
+
+    /// Publishes the state in memory as the next version.
+    fn publish(&mut self) -> Result<()> {
+        self.manifest.files.sort_unstable_by_key(|f| (f.kind, f.id));
+        let next = Manifest {
+            commit: self.manifest.commit.max(self.highest) + 1,
+            parent: self.sum,
+            created_us: clock_us(),
+            command: self.options.command.clone(),
+            rows_added: self.delta.0,
+            rows_replaced: self.delta.1,
+            rows_deleted: self.delta.2,
+            ..self.manifest.clone()
+        };
+        self.sum = manifest::publish(&self.dir, &next)?;
+        let retired_log = self.published_log != 0 && self.published_log != next.log;
+        self.published_log = next.log;
+        self.highest = next.commit;
+        self.manifest = next;
+        self.delta = (0, 0, 0);
+        self.unpublished = false;
+        // A log that was sealed holds its rows a second time; everything else waits for the end.
+        if retired_log {
+            gc::collect(&self.dir, &self.manifest, self.options.keep_for)?;
+        }
+        Ok(())
+    }
+
+    /// Marks rows of sealed files as deleted, in one new version. `rows`: file id and its rows.
+    /// Returns how many rows were alive before.
+    pub fn delete(&mut self, rows: &[(u64, RoaringBitmap)]) -> Result<u64> {
+        self.seal()?;
+        self.broken = true;
+        let mut deleted = 0;
+        for (file, set) in rows {
+            let i = self
+                .slots
+                .iter()
+                .position(|s| s.entry.id == *file)
+                .ok_or_else(|| Error::internal("rows of a file that is not live are to be deleted"))?;
+            let part = self.part(i)?;
+            let before = part.dead.len();
+            part.dead |= set;
+            deleted += part.dead.len() - before;
+            self.slots[i].dirty = true;
+        }
+        self.write_deletions()?;
+        self.delta.2 += deleted;
+        self.publish()?;
+        self.broken = false;
+        Ok(deleted)
+    }
+
+    /// Seals, publishes, removes what nobody needs, and frees the lock.
+    pub fn finish(mut self) -> Result<(u64, gc::Collected)> {
+        self.seal()?;
+        if self.unpublished {
+            self.broken = true;
+            self.publish()?;
+        }
+        let collected = gc::collect(&self.dir, &self.manifest, self.options.keep_for)?;
+        self.lock.release()?;
+        Ok((self.manifest.commit, collected))
+    }
+}
+
+/// The rows of a batch that are to be stored.
+fn taken(points: &Points, verdicts: &content::Verdicts, names: Vec<NewName>) -> Batch {
+    let stored = |v: &Verdict| matches!(v, Verdict::Add | Verdict::Replace);
+    let mut out = Batch { names, points: Points::new(points.dim), replaces: Vec::new() };
+    out.points.origins = points.origins.clone();
+    for i in (0..points.len()).filter(|i| stored(&verdicts.rows[*i])) {
+        out.points.push(points.key(i), points.row(i), points.meta.get(i), points.origin[i]);
+        out.replaces.push(verdicts.replaces_sealed[i]);
+    }
+    out
+}
+
+fn plain_entry(kind: FileKind, id: u64, seal: Seal) -> FileEntry {
+    FileEntry {
+        kind,
+        id,
+        seal,
+        target: 0,
+        rows: 0,
+        entity_min: 0,
+        entity_max: 0,
+        t_min: 0,
+        t_max: 0,
+        seq_min: 0,
+        seq_max: 0,
+    }
+}
+
+/// One line that says who holds the lock.
+fn owner(command: &str) -> String {
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let since = crate::time::format_time(clock_us(), crate::time::TimeFormat::Rfc3339);
+    format!("process {} on {host} (cvx {command}, since {since})", std::process::id())
+}
