@@ -10,6 +10,7 @@ pub mod error;
 pub mod filter;
 pub mod format;
 pub mod fsio;
+pub mod input;
 pub mod manifest;
 pub mod metric;
 pub mod model;

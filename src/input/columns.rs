@@ -1,0 +1,191 @@
+//! Which columns of a table are what.
+
+use super::jsonl::{EXPORT, entity_names, names};
+use super::options::{InputOptions, MetaColumns};
+use crate::error::{Code, Error, Result};
+use std::path::Path;
+
+/// Where the vector is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum VectorColumns {
+    /// One column of lists.
+    List(usize),
+    /// One column a component.
+    Each(Vec<usize>),
+}
+
+/// Ordinals of the columns that matter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Columns {
+    pub entity: usize,
+    pub t: usize,
+    pub vector: VectorColumns,
+    /// The column that holds whole metadata objects.
+    pub meta: Option<usize>,
+    /// Columns that become keys of the metadata.
+    pub others: Vec<usize>,
+    /// Provenance, in an exported file and unless the user gave it.
+    pub source: Option<usize>,
+    pub model: Option<usize>,
+}
+
+impl Columns {
+    /// Assigns the columns of a table, or says which is missing.
+    pub(super) fn find(header: &[String], options: &InputOptions, path: &Path) -> Result<Columns> {
+        for (i, name) in header.iter().enumerate() {
+            if header[..i].contains(name) {
+                return Err(Error::new(Code::BadFile, format!("the column \"{name}\" is given twice"))
+                    .file(path)
+                    .fix("rename one of the two"));
+            }
+        }
+        let at = |name: &str| header.iter().position(|h| h == name);
+        let first = |names: &[String]| names.iter().find_map(|n| at(n));
+        let need =
+            |names: &[String], option: &str| first(names).ok_or_else(|| missing(names, option, header, path));
+        let entity = need(&entity_names(options), "--map entity=COL")?;
+        let t = need(&names(&options.map.t, &["timestamp", "t"]), "--map t=COL")?;
+        let vector = find_vector(header, options, path)?;
+        let meta = match options.meta {
+            MetaColumns::None => None,
+            _ => at("metadata").or_else(|| at("meta")),
+        };
+        let exported = EXPORT.iter().all(|name| at(name).is_some());
+        let restored = |name, given: &Option<String>| {
+            if exported && given.is_none() { at(name) } else { None }
+        };
+        let dropped = |name: &str| {
+            exported && (EXPORT.contains(&name) || matches!(name, "seq" | "entity" | "entity_id"))
+        };
+        let is_vector = |i| match &vector {
+            VectorColumns::List(v) => *v == i,
+            VectorColumns::Each(list) => list.contains(&i),
+        };
+        let others = (0..header.len())
+            .filter(|&i| i != entity && i != t && Some(i) != meta && !is_vector(i) && !dropped(&header[i]))
+            .filter(|&i| options.meta.takes(&header[i]))
+            .collect();
+        let source = restored("source", &options.source);
+        let model = restored("model", &options.model);
+        check_listed(header, options, path)?;
+        Ok(Columns { entity, t, vector, meta, others, source, model })
+    }
+}
+
+/// A column named in `--meta` must be there.
+fn check_listed(header: &[String], options: &InputOptions, path: &Path) -> Result<()> {
+    match &options.meta {
+        MetaColumns::List(list) => match list.iter().find(|name| !header.contains(name)) {
+            Some(name) => Err(missing(std::slice::from_ref(name), "--meta", header, path)),
+            None => Ok(()),
+        },
+        _ => Ok(()),
+    }
+}
+
+fn find_vector(header: &[String], options: &InputOptions, path: &Path) -> Result<VectorColumns> {
+    let at = |name: &str| header.iter().position(|h| h == name);
+    if let Some((a, b)) = &options.vector_cols {
+        let place = |name: &String| {
+            at(name).ok_or_else(|| missing(std::slice::from_ref(name), "--vector-cols A..B", header, path))
+        };
+        let (from, to) = (place(a)?, place(b)?);
+        return each((from..=to).collect(), options.dim, path);
+    }
+    let usual = names(&options.map.vector, &["vector", "embedding"]);
+    if let Some(list) = usual.iter().find_map(|n| at(n)) {
+        return Ok(VectorColumns::List(list));
+    }
+    // What `--vectors columns` writes.
+    let numbered: Vec<usize> = (0..).map_while(|i| at(&format!("v{i}"))).collect();
+    if numbered.is_empty() || options.map.vector.is_some() {
+        return Err(missing(&usual, "--map vector=COL or --vector-cols A..B", header, path));
+    }
+    each(numbered, options.dim, path)
+}
+
+fn each(columns: Vec<usize>, dim: usize, path: &Path) -> Result<VectorColumns> {
+    if columns.len() == dim {
+        return Ok(VectorColumns::Each(columns));
+    }
+    let message = format!("the file has {} vector columns, the dataset has dimension {dim}", columns.len());
+    Err(Error::new(Code::DimMismatch, message)
+        .file(path)
+        .fix("name the first and the last with --vector-cols A..B"))
+}
+
+fn missing(names: &[String], option: &str, header: &[String], path: &Path) -> Error {
+    let wanted: Vec<String> = names.iter().map(|n| format!("\"{n}\"")).collect();
+    let shown = header.iter().take(12).cloned().collect::<Vec<_>>().join(", ");
+    let more = if header.len() > 12 { ", ..." } else { "" };
+    Error::new(Code::BadFile, format!("there is no column {}", wanted.join(" or ")))
+        .file(path)
+        .fix(format!("the columns are {shown}{more}; name the right one with {option}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::input::options::{IdKind, Mapping};
+
+    fn find(header: &[&str], options: &InputOptions) -> Result<Columns> {
+        let header: Vec<String> = header.iter().map(|s| (*s).to_owned()).collect();
+        Columns::find(&header, options, Path::new("x"))
+    }
+
+    #[test]
+    fn usual_names_and_mapped_ones() {
+        let mut options = InputOptions::new(2, IdKind::U64);
+        let c = find(&["x", "entity", "entity_id", "t", "vector", "metadata"], &options).unwrap();
+        assert_eq!((c.entity, c.t, c.vector.clone(), c.meta), (2, 3, VectorColumns::List(4), Some(5)));
+        assert_eq!(c.others, [0, 1]);
+        options.map = Mapping::parse("entity=word,t=year,vector=emb").unwrap();
+        options.meta = MetaColumns::None;
+        let c = find(&["word", "year", "emb", "meta"], &options).unwrap();
+        assert_eq!((c.entity, c.t, c.meta, c.others.len()), (0, 1, None, 0));
+    }
+
+    #[test]
+    fn a_column_a_component() {
+        let mut options = InputOptions::new(2, IdKind::Name);
+        let c = find(&["entity_id", "t", "v0", "v1"], &options).unwrap();
+        assert_eq!((c.entity, c.vector), (0, VectorColumns::Each(vec![2, 3])));
+        assert_eq!(find(&["entity", "t", "v0"], &options).unwrap_err().code(), Code::DimMismatch);
+        options.vector_cols = Some(("a".into(), "b".into()));
+        let c = find(&["a", "b", "entity", "t", "c"], &options).unwrap();
+        assert_eq!((c.vector, c.others), (VectorColumns::Each(vec![0, 1]), vec![4]));
+        assert!(find(&["b", "a", "entity", "t"], &options).is_err());
+    }
+
+    #[test]
+    fn an_export_gives_its_points_back() {
+        let header = [
+            "entity_id",
+            "entity",
+            "timestamp",
+            "vector",
+            "metadata",
+            "source",
+            "model",
+            "commit",
+            "approx",
+            "seq",
+        ];
+        let mut options = InputOptions::new(2, IdKind::Name);
+        let c = find(&header, &options).unwrap();
+        assert_eq!((c.entity, c.source, c.model, c.others.len()), (1, Some(5), Some(6), 0));
+        options.model = Some("m@2".into());
+        assert_eq!(find(&header, &options).unwrap().model, None);
+        assert_eq!(find(&header[..8], &options).unwrap().others.len(), 4);
+    }
+
+    #[test]
+    fn errors_list_the_columns() {
+        let mut options = InputOptions::new(2, IdKind::U64);
+        let e = find(&["id", "t", "vector"], &options).unwrap_err();
+        assert!(e.message().contains("entity_id") && e.hint().unwrap().contains("id, t, vector"));
+        assert!(find(&["entity", "t", "t", "vector"], &options).unwrap_err().message().contains("twice"));
+        options.meta = MetaColumns::List(vec!["lang".into()]);
+        assert!(find(&["entity", "t", "vector"], &options).unwrap_err().message().contains("lang"));
+    }
+}

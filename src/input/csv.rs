@@ -1,0 +1,262 @@
+//! CSV and TSV with a header, RFC 4180: quoted fields may hold separators, line ends and
+//! doubled quotes.
+//!
+//! Where quoting is broken (text behind a closing quote, no closing quote before the record
+//! limit) the first line of the record is bad and reading goes on with the next line, so that
+//! one stray quote cannot swallow what follows. Cells of other columns keep their text if it
+//! is a JSON number, true or false, are left out when empty, and are strings otherwise.
+
+use super::columns::{Columns, VectorColumns};
+use super::meta::{self, Entry};
+use super::numbers::{cell, list};
+use super::options::InputOptions;
+use super::rows::{Fault, Row};
+use super::text::{Grammar, Split, check_text, too_long, trim_line};
+use super::value::{finish, set_entity, time_from_text};
+use crate::error::{Code, Error, Result};
+use crate::points::Origin;
+use std::borrow::Cow;
+use std::path::Path;
+
+/// How records are cut: all that is known before the header.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Dialect {
+    pub delimiter: u8,
+    pub max_line: usize,
+}
+
+/// A field's bytes without its quotes; `doubled`: quotes inside stand twice.
+#[derive(Debug, Clone, Copy)]
+struct Cell {
+    start: usize,
+    end: usize,
+    doubled: bool,
+}
+
+/// What became of a record.
+enum Walk {
+    /// It has so many bytes.
+    Whole(usize),
+    /// A quote opens at this place and does not close.
+    Open(usize),
+    /// Something stands behind the closing quote at this place.
+    Behind(usize),
+}
+
+impl Dialect {
+    /// Walks the fields of the record at the front. `last`: nothing follows the text.
+    fn walk(&self, text: &[u8], last: bool, mut field: impl FnMut(Cell)) -> Walk {
+        let mut at = 0;
+        loop {
+            let next = if text.get(at) == Some(&b'"') {
+                let (end, doubled) = match closing_quote(text, at + 1, last) {
+                    Some(found) => found,
+                    None => return Walk::Open(at),
+                };
+                field(Cell { start: at + 1, end, doubled });
+                end + 1
+            } else {
+                let rest = &text[at..];
+                let len = memchr::memchr2(self.delimiter, b'\n', rest).unwrap_or(rest.len());
+                let cr = rest.get(len) != Some(&self.delimiter) && rest[..len].ends_with(b"\r");
+                field(Cell { start: at, end: at + len - usize::from(cr), doubled: false });
+                at + len
+            };
+            match text.get(next..).unwrap_or_default() {
+                [b'\n', ..] => return Walk::Whole(next + 1),
+                [b'\r', b'\n', ..] => return Walk::Whole(next + 2),
+                [] | [b'\r'] => return Walk::Whole(text.len()),
+                [b, ..] if *b == self.delimiter => at = next + 1,
+                _ => return Walk::Behind(next),
+            }
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        if self.delimiter == b'\t' { "tab" } else { "comma" }
+    }
+}
+
+/// The quote that closes a field opened before `from`, and whether doubled ones stand before
+/// it. One at the end of the text may be the first half of a doubled one unless `last`.
+fn closing_quote(text: &[u8], mut from: usize, last: bool) -> Option<(usize, bool)> {
+    let mut doubled = false;
+    loop {
+        let at = from + memchr::memchr(b'"', &text[from..])?;
+        match text.get(at + 1) {
+            Some(b'"') => (doubled, from) = (true, at + 2),
+            None if !last => return None,
+            _ => return Some((at, doubled)),
+        }
+    }
+}
+
+impl Dialect {
+    pub(super) fn split(&self, text: &[u8], last: bool) -> Split {
+        let line = match memchr::memchr(b'\n', text) {
+            Some(n) => n + 1,
+            None if text.len() > self.max_line => return Split::TooLong,
+            None if last => text.len(),
+            None => return Split::More,
+        };
+        if line > self.max_line + 1 {
+            return Split::Malformed(line, too_long(self.max_line));
+        }
+        if memchr::memchr(b'"', &text[..line]).is_none() {
+            return Split::Record(line);
+        }
+        let bounded = &text[..text.len().min(self.max_line)];
+        let all = bounded.len() == text.len();
+        match self.walk(bounded, last && all, |_| ()) {
+            Walk::Whole(len) if len < bounded.len() || (last && all) => Split::Record(len),
+            Walk::Whole(len) if bounded.get(len.wrapping_sub(1)) == Some(&b'\n') => Split::Record(len),
+            Walk::Behind(at) => Split::Malformed(
+                line,
+                Fault::new(Code::BadRow, "a quote closes before the end of its field")
+                    .fix("is a quote before it not closed? inside a quoted field quotes are doubled")
+                    .at(at.min(line - 1)),
+            ),
+            Walk::Open(at) if last || !all => Split::Malformed(
+                line,
+                Fault::new(Code::BadRow, "a quote is not closed")
+                    .fix("close it; inside a quoted field quotes are doubled")
+                    .at(at.min(line - 1)),
+            ),
+            _ if !all => Split::Malformed(line, too_long(self.max_line)),
+            _ => Split::More,
+        }
+    }
+}
+
+/// The grammar of a file whose header is known.
+pub(super) struct Csv {
+    dialect: Dialect,
+    header: Vec<String>,
+    columns: Columns,
+    options: InputOptions,
+}
+
+impl Csv {
+    /// Reads the header, the file's first record.
+    pub(super) fn new(record: &[u8], dialect: Dialect, options: &InputOptions, path: &Path) -> Result<Csv> {
+        let text = check_text(trim_line(record)).map_err(|f| f.in_text(path, 1, 0, record).into_error())?;
+        let mut header = Vec::new();
+        dialect.walk(text.as_bytes(), true, |c| header.push(unquote(text, c).trim().to_owned()));
+        if header.len() < 3 {
+            return Err(Error::new(Code::BadFile, format!("the header has {} columns", header.len()))
+                .file(path)
+                .line(1)
+                .fix(format!(
+                    "the first line names the columns, {}-separated; for others use --input-format",
+                    dialect.name()
+                )));
+        }
+        let columns = Columns::find(&header, options, path)?;
+        Ok(Csv { dialect, header, columns, options: options.clone() })
+    }
+
+    fn row(&self, text: &str, row: &mut Row, origin: &mut Origin) -> Result<(), Fault> {
+        let mut cells = Vec::with_capacity(self.header.len());
+        self.dialect.walk(text.as_bytes(), true, |c| cells.push(c));
+        if cells.len() != self.header.len() {
+            let message =
+                format!("the record has {} fields, the header has {}", cells.len(), self.header.len());
+            return Err(Fault::new(Code::BadRow, message).fix("quote fields that hold separators"));
+        }
+        let record = Record { header: &self.header, text, cells };
+        let c = &self.columns;
+        set_entity(record.get(c.entity).trim(), self.options.ids, row)
+            .map_err(|f| record.place(c.entity, f))?;
+        row.t = time_from_text(&record.get(c.t), self.options.time_unit).map_err(|f| record.place(c.t, f))?;
+        match &c.vector {
+            VectorColumns::List(i) => list(record.get(*i).as_bytes(), self.options.dim, &mut row.vector)
+                .map_err(|f| record.place(*i, f))?,
+            VectorColumns::Each(columns) => {
+                row.vector.clear();
+                for (ordinal, &i) in columns.iter().enumerate() {
+                    let value =
+                        cell(record.get(i).as_bytes(), ordinal + 1).map_err(|f| record.place(i, f))?;
+                    row.vector.push(value);
+                }
+            }
+        }
+        for (column, slot) in [(c.source, &mut origin.source), (c.model, &mut origin.model)] {
+            if let Some(i) = column {
+                slot.clear();
+                slot.push_str(&record.get(i));
+            }
+        }
+        self.metadata(&record, row)
+    }
+
+    fn metadata(&self, record: &Record<'_>, row: &mut Row) -> Result<(), Fault> {
+        let column = self.columns.meta;
+        let held = column.map(|i| record.get(i));
+        let mut entries: Vec<Entry<'_>> = match (column, &held) {
+            (Some(i), Some(text)) => meta::entries(text).map_err(|f| record.place(i, f))?,
+            _ => Vec::new(),
+        };
+        for &i in &self.columns.others {
+            let value = record.get(i);
+            if !value.is_empty() {
+                entries.push((Cow::Borrowed(&self.header[i]), typed(value)));
+            }
+        }
+        finish(row, entries, &self.options).map_err(|f| match column {
+            Some(i) => record.place(i, f),
+            None => f.column("metadata"),
+        })
+    }
+}
+
+impl Grammar for Csv {
+    fn split(&self, text: &[u8], last: bool) -> Split {
+        self.dialect.split(text, last)
+    }
+
+    fn parse(&self, record: &[u8], row: &mut Row, origin: &mut Origin) -> Option<Result<(), Fault>> {
+        let record = trim_line(record);
+        if record.trim_ascii().is_empty() {
+            return None;
+        }
+        Some(check_text(record).and_then(|text| self.row(text, row, origin)))
+    }
+}
+
+/// A record and where its fields lie.
+struct Record<'a> {
+    header: &'a [String],
+    text: &'a str,
+    cells: Vec<Cell>,
+}
+
+impl<'a> Record<'a> {
+    fn get(&self, i: usize) -> Cow<'a, str> {
+        self.cells.get(i).map_or(Cow::Borrowed(""), |c| unquote(self.text, *c))
+    }
+
+    /// A fault in a field, with its column and its place in the record.
+    fn place(&self, i: usize, fault: Fault) -> Fault {
+        let start = self.cells.get(i).map_or(0, |c| c.start);
+        let within = fault.at.unwrap_or(0);
+        fault.column(self.header.get(i).map_or("", |h| h)).at(start + within)
+    }
+}
+
+/// A cell as JSON: a number, true or false as it stands, else a string.
+fn typed(cell: Cow<'_, str>) -> Cow<'_, str> {
+    let number = cell.starts_with(|c: char| c == '-' || c.is_ascii_digit())
+        && serde_json::from_str::<serde_json::Number>(&cell).is_ok();
+    if number || cell == "true" || cell == "false" {
+        return cell;
+    }
+    let mut json = String::with_capacity(cell.len() + 2);
+    meta::write_text(&cell, &mut json);
+    Cow::Owned(json)
+}
+
+/// A field's text.
+fn unquote(text: &str, cell: Cell) -> Cow<'_, str> {
+    let inner = text.get(cell.start..cell.end).unwrap_or_default();
+    if cell.doubled { Cow::Owned(inner.replace("\"\"", "\"")) } else { Cow::Borrowed(inner) }
+}

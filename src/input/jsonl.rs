@@ -1,0 +1,350 @@
+//! JSON lines: one object a line.
+//!
+//! The object's own level is read here, so that the vector goes from text to f32 in one pass;
+//! everything else is cut out by serde_json and kept as text until its role is known.
+
+use super::meta::{self, Entry};
+use super::numbers::json_array;
+use super::options::{IdKind, InputOptions, MetaColumns};
+use super::rows::{Fault, Row};
+use super::text::{Grammar, Split, check_text, too_long, trim_line};
+use super::value::{finish, set_entity, shorten, time_from_integer, time_from_text};
+use crate::error::Code;
+use crate::points::Origin;
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+
+/// The grammar, with what the user said about columns.
+pub(super) struct Jsonl<'a> {
+    options: Cow<'a, InputOptions>,
+    /// Names of each part, the first that is there counts.
+    entity: Vec<String>,
+    t: Vec<String>,
+    vector: Vec<String>,
+}
+
+/// Columns that only an export has, all of them.
+pub(super) const EXPORT: [&str; 4] = ["source", "model", "commit", "approx"];
+
+/// The usual names of the entity's column; the dataset's kind of id first.
+pub(super) fn entity_names(options: &InputOptions) -> Vec<String> {
+    let usual = match options.ids {
+        IdKind::U64 => ["entity_id", "entity"],
+        IdKind::Name => ["entity", "entity_id"],
+    };
+    names(&options.map.entity, &usual)
+}
+
+/// A mapped column, or the usual ones.
+pub(super) fn names(mapped: &Option<String>, usual: &[&str]) -> Vec<String> {
+    match mapped {
+        Some(name) => vec![name.clone()],
+        None => usual.iter().map(|s| (*s).to_owned()).collect(),
+    }
+}
+
+impl Jsonl<'_> {
+    pub(super) fn new(options: &InputOptions) -> Jsonl<'static> {
+        Jsonl {
+            entity: entity_names(options),
+            t: names(&options.map.t, &["timestamp", "t"]),
+            vector: names(&options.map.vector, &["vector", "embedding"]),
+            options: Cow::Owned(options.clone()),
+        }
+    }
+}
+
+/// A field of the line's object: its key and its value as text.
+struct Field<'a> {
+    key: Cow<'a, str>,
+    json: &'a str,
+    /// Its role is settled, so that it is no metadata.
+    taken: bool,
+}
+
+impl Grammar for Jsonl<'_> {
+    fn split(&self, text: &[u8], last: bool) -> Split {
+        match memchr::memchr(b'\n', text) {
+            Some(n) if n <= self.options.max_line => Split::Record(n + 1),
+            Some(n) => Split::Malformed(n + 1, too_long(self.options.max_line)),
+            None if text.len() > self.options.max_line => Split::TooLong,
+            None if last => Split::Record(text.len()),
+            None => Split::More,
+        }
+    }
+
+    fn parse(&self, record: &[u8], row: &mut Row, origin: &mut Origin) -> Option<Result<(), Fault>> {
+        let line = trim_line(record);
+        if line.trim_ascii().is_empty() {
+            return None;
+        }
+        Some(check_text(line).and_then(|text| self.row(text, row, origin)))
+    }
+}
+
+impl Jsonl<'_> {
+    fn row(&self, text: &str, row: &mut Row, origin: &mut Origin) -> Result<(), Fault> {
+        let (mut fields, parsed) = self.fields(text, row)?;
+        let entity = take(&mut fields, &self.entity)
+            .ok_or_else(|| missing(Code::BadEntity, &self.entity, "--map entity=FIELD"))?;
+        self.set_entity(&fields[entity], row)
+            .map_err(|f| f.column(&fields[entity].key).at(offset(text, fields[entity].json)))?;
+        let t = take(&mut fields, &self.t).ok_or_else(|| missing(Code::BadTime, &self.t, "--map t=FIELD"))?;
+        row.t = self
+            .time(fields[t].json)
+            .map_err(|f| f.column(&fields[t].key).at(offset(text, fields[t].json)))?;
+        let vector = take(&mut fields, &self.vector)
+            .ok_or_else(|| missing(Code::BadRow, &self.vector, "--map vector=FIELD"))?;
+        if parsed != Some(vector) {
+            self.vector(fields[vector].json, &fields[vector].key, offset(text, fields[vector].json), row)?;
+        }
+        self.finish(text, fields, row, origin)
+    }
+
+    /// The fields of the line's object, and which of them has been read into `row.vector`.
+    fn fields<'a>(&self, text: &'a str, row: &mut Row) -> Result<(Vec<Field<'a>>, Option<usize>), Fault> {
+        let mut fields: Vec<Field<'a>> = Vec::with_capacity(8);
+        let mut parsed = None;
+        let mut at = space(text, 0);
+        if text.as_bytes().get(at) != Some(&b'{') {
+            return Err(Fault::new(Code::BadRow, "the line is not a JSON object")
+                .fix("each line holds one object with the fields of one point")
+                .at(at));
+        }
+        at = space(text, at + 1);
+        if text.as_bytes().get(at) == Some(&b'}') {
+            return Ok((fields, parsed));
+        }
+        loop {
+            let (key, next) = key(text, at)?;
+            at = space(text, next);
+            let start = at;
+            let is_vector = text.as_bytes().get(at) == Some(&b'[') && self.vector.iter().any(|v| *v == key);
+            if is_vector {
+                at += self.vector(&text[at..], &key, at, row)?;
+                parsed = Some(fields.len());
+            } else {
+                at += value_len(text, at, &key)?;
+            }
+            if fields.iter().any(|f| f.key == key) {
+                return Err(Fault::new(Code::BadRow, "the field is given twice")
+                    .fix("keep one of the two")
+                    .column(&key)
+                    .at(start));
+            }
+            fields.push(Field { key, json: &text[start..at], taken: false });
+            at = space(text, at);
+            match text.as_bytes().get(at) {
+                Some(b',') => at = space(text, at + 1),
+                Some(b'}') => break,
+                _ => return Err(broken(text, at, "`,` or `}` expected")),
+            }
+        }
+        at = space(text, at + 1);
+        if at != text.len() {
+            return Err(broken(text, at, "more text after the object"));
+        }
+        Ok((fields, parsed))
+    }
+
+    /// Reads a vector into the row, returns the bytes taken.
+    fn vector(&self, json: &str, key: &str, at: usize, row: &mut Row) -> Result<usize, Fault> {
+        if !json.starts_with('[') {
+            let message = format!("the vector is `{}`, not an array of numbers", shorten(json));
+            return Err(Fault::new(Code::BadRow, message).column(key).at(at));
+        }
+        json_array(json.as_bytes(), self.options.dim, &mut row.vector).map_err(|f| {
+            let within = f.at.unwrap_or(0);
+            f.column(key).at(at + within)
+        })
+    }
+
+    fn set_entity(&self, field: &Field<'_>, row: &mut Row) -> Result<(), Fault> {
+        match field.json.as_bytes().first() {
+            Some(b'"') => set_entity(&string(field.json)?, self.options.ids, row),
+            Some(b'-' | b'0'..=b'9') => {
+                if self.options.ids == IdKind::Name && !is_integer(field.json) {
+                    return Err(Fault::new(
+                        Code::BadEntity,
+                        format!("entity `{}` is neither a name nor a whole number", shorten(field.json)),
+                    )
+                    .fix("write names as text"));
+                }
+                set_entity(field.json, self.options.ids, row)
+            }
+            _ => Err(Fault::new(Code::BadEntity, format!("the entity is `{}`", shorten(field.json)))
+                .fix("give every row an entity")),
+        }
+    }
+
+    fn time(&self, json: &str) -> Result<i64, Fault> {
+        match json.as_bytes().first() {
+            Some(b'"') => time_from_text(&string(json)?, self.options.time_unit),
+            Some(b'-' | b'0'..=b'9') if is_integer(json) => {
+                let n = json.parse().map_err(|_| super::value::beyond(json))?;
+                time_from_integer(n, self.options.time_unit)
+            }
+            _ => Err(Fault::new(
+                Code::BadTime,
+                format!("timestamp `{}` is neither text nor a whole number", shorten(json)),
+            )
+            .fix("write 2024-03-01T12:00:00Z, or a whole number and --time-unit")),
+        }
+    }
+
+    /// Metadata and origin, once the point itself is read.
+    fn finish(
+        &self,
+        text: &str,
+        mut fields: Vec<Field<'_>>,
+        row: &mut Row,
+        origin: &mut Origin,
+    ) -> Result<(), Fault> {
+        let exported = EXPORT.iter().all(|name| fields.iter().any(|f| f.key == *name));
+        self.set_origin(&mut fields, exported, origin)?;
+        let meta = match self.options.meta {
+            MetaColumns::None => None,
+            _ => take(&mut fields, &["metadata".to_owned(), "meta".to_owned()]),
+        };
+        let in_meta = |f: Fault, field: &Field<'_>| f.column(&field.key).at(offset(text, field.json));
+        let held;
+        let mut entries: Vec<Entry<'_>> = match meta.map(|i| &fields[i]) {
+            None => Vec::new(),
+            Some(field) if field.json.starts_with('"') => {
+                held = string(field.json).map_err(|f| in_meta(f, field))?;
+                meta::entries(&held).map_err(|f| in_meta(f, field))?
+            }
+            Some(field) => meta::entries(field.json).map_err(|f| in_meta(f, field))?,
+        };
+        for field in fields.iter().filter(|f| !f.taken && f.json != "null") {
+            if self.options.meta.takes(&field.key) {
+                entries.push((Cow::Borrowed(&field.key), Cow::Borrowed(field.json)));
+            }
+        }
+        finish(row, entries, &self.options).map_err(|f| match meta {
+            Some(i) => in_meta(f, &fields[i]),
+            None => f.column("metadata"),
+        })
+    }
+
+    /// Of an exported row, restores the origin and drops what the dataset makes itself.
+    fn set_origin(&self, fields: &mut [Field<'_>], exported: bool, origin: &mut Origin) -> Result<(), Fault> {
+        if !exported {
+            return Ok(());
+        }
+        for field in fields.iter_mut() {
+            let slot = match &*field.key {
+                "source" => (&mut origin.source, &self.options.source),
+                "model" => (&mut origin.model, &self.options.model),
+                "commit" | "approx" | "seq" | "entity" | "entity_id" => {
+                    field.taken = true;
+                    continue;
+                }
+                _ => continue,
+            };
+            field.taken = true;
+            if slot.1.is_none() {
+                *slot.0 = match field.json {
+                    "null" => String::new(),
+                    json => string(json).map_err(|f| f.column(&field.key))?.into_owned(),
+                };
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The first of `names` that is a field and not null (or, failing that, one that is null).
+fn take(fields: &mut [Field<'_>], names: &[String]) -> Option<usize> {
+    let find = |fields: &[Field<'_>], null: bool| {
+        names.iter().find_map(|n| fields.iter().position(|f| f.key == *n && (f.json == "null") == null))
+    };
+    let at = find(fields, false).or_else(|| find(fields, true))?;
+    fields[at].taken = true;
+    Some(at)
+}
+
+fn missing(code: Code, names: &[String], hint: &str) -> Fault {
+    let list: Vec<String> = names.iter().map(|n| format!("`{n}`")).collect();
+    Fault::new(code, format!("the line has no field {}", list.join(" or ")))
+        .fix(format!("add it, or name the field that holds it with {hint}"))
+        .column(names.first().map_or("", |n| n))
+}
+
+/// Offset of a part of `text`.
+fn offset(text: &str, part: &str) -> usize {
+    (part.as_ptr() as usize).saturating_sub(text.as_ptr() as usize)
+}
+
+fn space(text: &str, mut at: usize) -> usize {
+    while matches!(text.as_bytes().get(at), Some(b' ' | b'\t' | b'\r' | b'\n')) {
+        at += 1;
+    }
+    at
+}
+
+fn broken(text: &str, at: usize, what: &str) -> Fault {
+    let message = if at >= text.len() {
+        "the line ends inside the object".to_owned()
+    } else {
+        format!("broken JSON: {what}")
+    };
+    let hint =
+        if at >= text.len() { "the line seems to be cut off" } else { "each line holds one JSON object" };
+    Fault::new(Code::BadRow, message).fix(hint).at(at)
+}
+
+/// The key at `at` and the place behind its colon.
+fn key(text: &str, at: usize) -> Result<(Cow<'_, str>, usize), Fault> {
+    let rest = text.get(at..).unwrap_or_default();
+    if !rest.starts_with('"') {
+        return Err(broken(text, at, "a field's name expected"));
+    }
+    let body = &rest.as_bytes()[1..];
+    let stop = body.iter().position(|b| *b == b'"' || *b == b'\\' || *b < b' ');
+    let (key, len) = match stop {
+        Some(n) if body[n] == b'"' => (Cow::Borrowed(&rest[1..=n]), n + 2),
+        _ => {
+            let mut stream = serde_json::Deserializer::from_str(rest).into_iter::<String>();
+            match stream.next() {
+                Some(Ok(key)) => (Cow::Owned(key), stream.byte_offset()),
+                _ => return Err(broken(text, at, "a field's name expected")),
+            }
+        }
+    };
+    let colon = space(text, at + len);
+    match text.as_bytes().get(colon) {
+        Some(b':') => Ok((key, colon + 1)),
+        _ => Err(broken(text, colon, "`:` expected")),
+    }
+}
+
+/// Bytes of the JSON value at `at`.
+fn value_len(text: &str, at: usize, key: &str) -> Result<usize, Fault> {
+    let rest = text.get(at..).unwrap_or_default();
+    let mut stream = serde_json::Deserializer::from_str(rest).into_iter::<&RawValue>();
+    match stream.next() {
+        Some(Ok(value)) => Ok(value.get().len()),
+        Some(Err(e)) if e.is_eof() => Err(broken(text, text.len(), "").column(key)),
+        Some(Err(e)) => {
+            let within = e.column().saturating_sub(1).min(rest.len());
+            Err(broken(text, at + within, &meta::reason(&e)).column(key))
+        }
+        None => Err(broken(text, text.len(), "").column(key)),
+    }
+}
+
+fn string(json: &str) -> Result<Cow<'_, str>, Fault> {
+    let inner = json.strip_prefix('"').and_then(|s| s.strip_suffix('"'));
+    match inner {
+        Some(plain) if !plain.bytes().any(|b| b == b'\\') => Ok(Cow::Borrowed(plain)),
+        _ => serde_json::from_str(json)
+            .map(Cow::Owned)
+            .map_err(|e| Fault::new(Code::BadRow, format!("text expected: {}", meta::reason(&e)))),
+    }
+}
+
+fn is_integer(json: &str) -> bool {
+    let digits = json.strip_prefix('-').unwrap_or(json);
+    !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit())
+}

@@ -1,0 +1,206 @@
+//! Input files as batches of points, each row valid or named as bad.
+//!
+//! JSON lines, CSV and TSV, Parquet, Arrow IPC and NPY become [`InputRows`]; a row that breaks
+//! a rule goes to the caller as a [`BadRow`] with its file, line or row, column and reason, in
+//! the order of the input, and the caller decides whether to go on. Reading streams: memory is
+//! bounded by the batch and the longest record. What the rules are:
+//!
+//! - **Entity**: `entity_id` or `entity`, or mapped. Numbered: a whole u64, also as JSON text of
+//!   plain decimal digits without leading zeros (what `ids_json = string` writes); spaces
+//!   around a CSV id are trimmed. Named: text, or a whole number, which is its own name.
+//! - **Time**: `timestamp` or `t`, or mapped. Text in any calendar form of `time::parse_absolute`
+//!   (no zone means UTC); an integer only with a unit, it is never guessed.
+//! - **Vector**: `vector` or `embedding`, mapped, or a column a component. Exactly `dim` values,
+//!   finite as f32; `-0.0` becomes `0.0`. A vector of zeros is taken.
+//! - **Metadata**: a column `metadata` or `meta` holds the object itself (an object, or its
+//!   text); the other columns join it as keys, nulls and empty cells left out, a key from both
+//!   sides refused.
+//! - **Exports**: a file or line with `source`, `model`, `commit` and `approx` was exported:
+//!   source and model become provenance again, the rest of what a dataset derives is dropped.
+
+mod columns;
+mod csv;
+mod jsonl;
+mod meta;
+mod numbers;
+mod options;
+mod rows;
+mod sources;
+mod text;
+mod value;
+
+pub use meta::{MAX_METADATA, MAX_METADATA_DEPTH};
+pub use options::{Format, IdKind, InputOptions, Mapping, MetaColumns, TimeUnit};
+pub use rows::{BadRow, InputRows};
+pub use sources::{STDIN, content_hash, expand_sources};
+pub use value::MAX_NAME;
+
+use crate::error::{Code, Error, Result};
+use crate::points::Origin;
+use std::path::Path;
+
+/// Takes bad rows; an error ends the reading.
+pub type BadSink<'a> = dyn FnMut(BadRow) -> Result<()> + 'a;
+
+/// How large a batch may be. One row is always taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Rows.
+    pub rows: usize,
+    /// Bytes in memory, as [`InputRows::size_bytes`] counts them.
+    pub bytes: usize,
+}
+
+/// How far a file has been read, to go on from there in a later run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// Rows or records before it, bad ones too.
+    pub rows: u64,
+    /// Bytes before it; 0 for binary formats, which go on by row.
+    pub byte: u64,
+    /// XXH3-128 of those bytes.
+    pub prefix: u128,
+}
+
+/// A reader of one source.
+pub struct Reader {
+    kind: Kind,
+    resumed: bool,
+}
+
+enum Kind {
+    Jsonl(Box<text::TextReader<jsonl::Jsonl<'static>>>),
+    Csv(Box<text::TextReader<csv::Csv>>),
+    /// A text file without a header, which is an empty one.
+    Empty,
+}
+
+impl std::fmt::Debug for Reader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Reader").field("resumed", &self.resumed).finish_non_exhaustive()
+    }
+}
+
+/// The format that a source will be read as.
+pub fn format_of(path: &Path, options: &InputOptions) -> Result<Format> {
+    if let Some(format) = options.format {
+        return Ok(format);
+    }
+    if path.as_os_str() == STDIN {
+        return Ok(Format::Jsonl);
+    }
+    Format::of_path(path).ok_or_else(|| {
+        Error::usage("the file's name does not tell its format")
+            .file(path)
+            .fix("name it with --input-format jsonl, csv, tsv, parquet, arrow or npy")
+    })
+}
+
+/// Opens a source. With a checkpoint of an earlier run it goes on from there, if the bytes
+/// before it are still the same; [`Reader::resumed`] tells. Standard input always starts anew.
+pub fn open(path: &Path, options: &InputOptions, from: Option<&Checkpoint>) -> Result<Reader> {
+    crate::model::check_dim(options.dim)?;
+    let from = from.filter(|c| path.as_os_str() != STDIN && c.rows > 0);
+    let format = format_of(path, options)?;
+    match format {
+        Format::Jsonl => open_jsonl(path, options, from),
+        Format::Csv => open_csv(path, options, b',', from),
+        Format::Tsv => open_csv(path, options, b'\t', from),
+        Format::Parquet | Format::Arrow | Format::Npy => {
+            Err(Error::new(Code::Failed, format!("{} input is not built in", format.as_str())).file(path))
+        }
+    }
+}
+
+impl Reader {
+    /// Fills `rows`, which it clears first, with the next rows in input order. Bad rows between
+    /// them go to `bad` as they come; when that fails `rows` holds the good rows before it.
+    /// False when the input is at its end and `rows` is empty.
+    pub fn next_batch(
+        &mut self,
+        rows: &mut InputRows,
+        limits: Limits,
+        bad: &mut BadSink<'_>,
+    ) -> Result<bool> {
+        rows.clear();
+        match &mut self.kind {
+            Kind::Jsonl(r) => r.next_batch(rows, limits, bad),
+            Kind::Csv(r) => r.next_batch(rows, limits, bad),
+            Kind::Empty => Ok(false),
+        }
+    }
+
+    /// How far the last batch reached.
+    pub fn checkpoint(&mut self) -> Checkpoint {
+        match &mut self.kind {
+            Kind::Jsonl(r) => r.checkpoint(),
+            Kind::Csv(r) => r.checkpoint(),
+            Kind::Empty => Checkpoint::default(),
+        }
+    }
+
+    /// True when reading goes on from the checkpoint that was given.
+    pub fn resumed(&self) -> bool {
+        self.resumed
+    }
+}
+
+/// The origin of rows that bring none of their own.
+fn origin_of(path: &Path, options: &InputOptions) -> Origin {
+    let name = || match path.file_name() {
+        Some(name) if path.as_os_str() != STDIN => name.to_string_lossy().into_owned(),
+        _ => "stdin".to_owned(),
+    };
+    Origin {
+        source: options.source.clone().unwrap_or_else(name),
+        model: options.model.clone().unwrap_or_default(),
+    }
+}
+
+/// Bytes of a text file, moved to the checkpoint where that still fits.
+fn text_blocks(
+    path: &Path,
+    options: &InputOptions,
+    from: Option<&Checkpoint>,
+) -> Result<(text::Blocks, Option<Checkpoint>)> {
+    let fresh = || Ok::<_, Error>(text::Blocks::new(sources::open_bytes(path)?, path, options.max_line));
+    let mut blocks = fresh()?;
+    if let Some(checkpoint) = from {
+        if blocks.resume(checkpoint)? {
+            return Ok((blocks, Some(*checkpoint)));
+        }
+        blocks = fresh()?;
+    }
+    Ok((blocks, None))
+}
+
+fn open_jsonl(path: &Path, options: &InputOptions, from: Option<&Checkpoint>) -> Result<Reader> {
+    if options.vector_cols.is_some() {
+        return Err(Error::usage("--vector-cols is for tables").file(path).fix("use --map vector=FIELD"));
+    }
+    let (blocks, resumed) = text_blocks(path, options, from)?;
+    let rows = resumed.map_or(0, |c| c.rows);
+    let grammar = jsonl::Jsonl::new(options);
+    let reader = text::TextReader::new(blocks, grammar, origin_of(path, options), options, rows);
+    Ok(Reader { kind: Kind::Jsonl(Box::new(reader)), resumed: resumed.is_some() })
+}
+
+fn open_csv(path: &Path, options: &InputOptions, delimiter: u8, from: Option<&Checkpoint>) -> Result<Reader> {
+    let dialect = csv::Dialect { delimiter, max_line: options.max_line };
+    let (mut blocks, _) = text_blocks(path, options, None)?;
+    let Some(header) = blocks.first_record(&|text, last| dialect.split(text, last))? else {
+        return Ok(Reader { kind: Kind::Empty, resumed: false });
+    };
+    let grammar = csv::Csv::new(&header, dialect, options, path)?;
+    let mut rows = 0;
+    if from.is_some()
+        && let (there, Some(checkpoint)) = text_blocks(path, options, from)?
+    {
+        (blocks, rows) = (there, checkpoint.rows);
+    }
+    let reader = text::TextReader::new(blocks, grammar, origin_of(path, options), options, rows);
+    Ok(Reader { kind: Kind::Csv(Box::new(reader)), resumed: rows > 0 })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,227 @@
+//! What the user says about the input.
+
+use crate::error::{Error, Result};
+use std::path::{Path, PathBuf};
+
+/// A format that points can be read from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Format {
+    /// One JSON object a line.
+    Jsonl,
+    /// Comma-separated values with a header.
+    Csv,
+    /// Tab-separated values with a header.
+    Tsv,
+    /// Apache Parquet.
+    Parquet,
+    /// Arrow IPC, file or stream.
+    Arrow,
+    /// A NumPy array of vectors, with ids and times in files of their own.
+    Npy,
+}
+
+impl Format {
+    /// The format that a file's name ends in.
+    pub fn of_path(path: &Path) -> Option<Format> {
+        let extension = path.extension()?.to_str()?.to_ascii_lowercase();
+        Some(match extension.as_str() {
+            "jsonl" | "ndjson" | "json" => Format::Jsonl,
+            "csv" => Format::Csv,
+            "tsv" | "tab" => Format::Tsv,
+            "parquet" | "pq" => Format::Parquet,
+            "arrow" | "arrows" | "ipc" | "feather" => Format::Arrow,
+            "npy" => Format::Npy,
+            _ => return None,
+        })
+    }
+
+    /// The format's name, as `--input-format` takes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Format::Jsonl => "jsonl",
+            Format::Csv => "csv",
+            Format::Tsv => "tsv",
+            Format::Parquet => "parquet",
+            Format::Arrow => "arrow",
+            Format::Npy => "npy",
+        }
+    }
+}
+
+/// The columns that make up a point; `None` takes the usual names.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Mapping {
+    /// Else `entity_id` or `entity`.
+    pub entity: Option<String>,
+    /// Else `timestamp` or `t`.
+    pub t: Option<String>,
+    /// Else `vector` or `embedding`.
+    pub vector: Option<String>,
+}
+
+impl Mapping {
+    /// Reads `entity=COL,t=COL,vector=COL`, any of them in any order.
+    pub fn parse(text: &str) -> Result<Mapping> {
+        let mut mapping = Mapping::default();
+        for part in text.split(',') {
+            let slot = match part.split_once('=') {
+                Some(("entity", _)) => &mut mapping.entity,
+                Some(("t", _)) => &mut mapping.t,
+                Some(("vector", _)) => &mut mapping.vector,
+                _ => {
+                    return Err(Error::usage(format!("`{part}` is not a mapping"))
+                        .fix("write entity=COL,t=COL,vector=COL, any of them"));
+                }
+            };
+            let column = part.split_once('=').map_or("", |(_, c)| c.trim());
+            if column.is_empty() || slot.is_some() {
+                return Err(Error::usage(format!("`{part}`: one column is needed, once"))
+                    .fix("write entity=COL,t=COL,vector=COL, any of them"));
+            }
+            *slot = Some(column.to_owned());
+        }
+        Ok(mapping)
+    }
+}
+
+/// What integer (or text) times mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TimeUnit {
+    /// Text only: RFC 3339, a date, a month, an ISO week.
+    Rfc3339,
+    /// Microseconds since 1970.
+    Us,
+    /// Milliseconds since 1970.
+    Ms,
+    /// Seconds since 1970.
+    S,
+    /// Nanoseconds since 1970, cut to microseconds.
+    Ns,
+    /// A year: its first instant.
+    Year,
+    /// A date, as text or as an integer YYYYMMDD: its first instant.
+    Date,
+}
+
+impl std::str::FromStr for TimeUnit {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<TimeUnit> {
+        Ok(match text {
+            "rfc3339" => TimeUnit::Rfc3339,
+            "us" => TimeUnit::Us,
+            "ms" => TimeUnit::Ms,
+            "s" => TimeUnit::S,
+            "ns" => TimeUnit::Ns,
+            "year" => TimeUnit::Year,
+            "date" => TimeUnit::Date,
+            _ => {
+                return Err(Error::usage(format!("`{text}` is not a unit of time"))
+                    .fix("use rfc3339, us, ms, s, ns, year or date"));
+            }
+        })
+    }
+}
+
+/// Which other columns become metadata. A column `metadata` (or `meta`) that holds a JSON
+/// object is the metadata itself and is taken unless this is `None`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum MetaColumns {
+    /// All.
+    #[default]
+    All,
+    /// No metadata at all.
+    None,
+    /// These.
+    List(Vec<String>),
+}
+
+impl MetaColumns {
+    /// True when the column is wanted.
+    pub(super) fn takes(&self, column: &str) -> bool {
+        match self {
+            MetaColumns::All => true,
+            MetaColumns::None => false,
+            MetaColumns::List(list) => list.iter().any(|c| c == column),
+        }
+    }
+}
+
+/// How the dataset names its entities.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum IdKind {
+    /// Unsigned 64-bit integers.
+    #[default]
+    U64,
+    /// Names; the caller turns them into ids.
+    Name,
+}
+
+/// Everything a reader needs to know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InputOptions {
+    /// The format, or `None` to go by the file's name (`-` is JSONL).
+    pub format: Option<Format>,
+    /// Columns of entity, time and vector.
+    pub map: Mapping,
+    /// First and last of the columns that hold one component each.
+    pub vector_cols: Option<(String, String)>,
+    /// What integer times mean.
+    pub time_unit: Option<TimeUnit>,
+    /// Other columns to keep.
+    pub meta: MetaColumns,
+    /// Source of all points; else that of an exported row, else the file's name.
+    pub source: Option<String>,
+    /// Model of all points, `NAME@VERSION`; else that of an exported row, else unknown.
+    pub model: Option<String>,
+    /// Scale vectors to unit length, keeping the norm in metadata `_norm`.
+    pub normalize: bool,
+    /// Dimension of the dataset.
+    pub dim: usize,
+    /// Kind of the dataset's entity ids.
+    pub ids: IdKind,
+    /// Longest line or CSV record taken, bytes.
+    pub max_line: usize,
+    /// Ids beside an NPY file: an `.npy` of integers, or one id or name a line.
+    pub ids_file: Option<PathBuf>,
+    /// Times beside an NPY file: an `.npy` of integers, or one time a line.
+    pub times_file: Option<PathBuf>,
+}
+
+impl InputOptions {
+    /// The defaults for a dataset.
+    pub fn new(dim: usize, ids: IdKind) -> InputOptions {
+        InputOptions {
+            format: None,
+            map: Mapping::default(),
+            vector_cols: None,
+            time_unit: None,
+            meta: MetaColumns::All,
+            source: None,
+            model: None,
+            normalize: false,
+            dim,
+            ids,
+            max_line: 4 << 20,
+            ids_file: None,
+            times_file: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mappings_and_formats() {
+        let map = Mapping::parse("t=year,entity=word").unwrap();
+        assert_eq!((map.entity.as_deref(), map.t.as_deref(), map.vector), (Some("word"), Some("year"), None));
+        for bad in ["", "word", "entity=", "entity=a,entity=b", "id=a"] {
+            assert_eq!(Mapping::parse(bad).unwrap_err().exit_code(), 2, "{bad}");
+        }
+        assert_eq!(Format::of_path(Path::new("a/b.NDJSON")), Some(Format::Jsonl));
+        assert_eq!(Format::of_path(Path::new("a.txt")), None);
+        assert!("minutes".parse::<TimeUnit>().is_err());
+    }
+}
