@@ -5,17 +5,20 @@
 
 pub mod config;
 pub mod dataset;
+pub mod delete;
 pub mod dict;
 pub mod error;
 pub mod filter;
 pub mod format;
 pub mod fsio;
+pub mod ingest;
 pub mod input;
 pub mod manifest;
 pub mod metric;
 pub mod model;
 pub mod output;
 pub mod points;
+pub mod results;
 pub mod suggest;
 pub mod time;
 

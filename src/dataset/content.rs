@@ -4,7 +4,7 @@ use super::memory::Memory;
 use super::part::Part;
 use super::writer::OnConflict;
 use crate::error::Result;
-use crate::model::{Key, TimeRange};
+use crate::model::{EntityId, Key, TimeRange};
 use crate::points::Points;
 use crate::segment::Segment;
 
@@ -165,6 +165,20 @@ fn gallop<T>(items: &[T], before: impl Fn(&T) -> bool) -> usize {
     let low = step / 2;
     let high = step.min(items.len() + 1) - 1;
     low + items[low..high.max(low)].partition_point(before)
+}
+
+/// How many of the entities (ascending) have no run in any part.
+pub(super) fn unknown<'a>(entities: &[EntityId], parts: impl Iterator<Item = &'a Part>) -> u64 {
+    let mut known = vec![false; entities.len()];
+    for part in parts {
+        let stored = part.entities();
+        let mut run = 0;
+        for (e, k) in entities.iter().zip(&mut known) {
+            run += gallop(&stored[run..], |s| s < e);
+            *k |= stored.get(run) == Some(e);
+        }
+    }
+    known.iter().filter(|k| !**k).count() as u64
 }
 
 /// The bounds of a batch: entities and times. `None` when it is empty.

@@ -3,10 +3,10 @@
 use crate::config::Config;
 use crate::error::Result;
 use crate::format::container::{Expect, Finished, Kind};
-use crate::model::Key;
+use crate::model::{EntityId, Key};
 use crate::points::Points;
 use crate::segment::{Segment, SegmentWriter, Spec};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 /// Rows in the order of the log, and where each key's newest one is.
@@ -17,6 +17,7 @@ pub(super) struct Memory {
     /// For each row, whether it replaces a row outside the log.
     pub(super) replaces: Vec<bool>,
     newest: HashMap<Key, u32>,
+    entities: HashSet<EntityId>,
 }
 
 impl Memory {
@@ -28,9 +29,19 @@ impl Memory {
         self.points.is_empty()
     }
 
+    /// Rows that count.
+    pub(super) fn len(&self) -> usize {
+        self.newest.len()
+    }
+
     /// The newest row with a key.
     pub(super) fn find(&self, key: Key) -> Option<usize> {
         self.newest.get(&key).map(|i| *i as usize)
+    }
+
+    /// True when an entity has a row.
+    pub(super) fn has_entity(&self, entity: EntityId) -> bool {
+        self.entities.contains(&entity)
     }
 
     /// Appends the rows of a batch.
@@ -40,6 +51,7 @@ impl Memory {
             let row = self.points.len() as u32;
             let key = batch.key(i);
             self.points.push(key, batch.row(i), batch.meta.get(i), origins[batch.origin[i] as usize]);
+            self.entities.insert(key.entity);
             self.seqs.push(first_seq + i as u64);
             // A row that replaces one of the log inherits what that one replaced.
             let before = self.newest.insert(key, row);

@@ -291,7 +291,7 @@ fn names_are_durable_and_merged() {
         names.push("apple");
         names.push(&format!("pear {round}"));
         let a = w.append(&mut p, Some(&names), OnConflict::Error, &mut |_| Ok(())).unwrap();
-        assert_eq!(a.new_names, if round == 0 { 2 } else { 1 });
+        assert_eq!(a.new_entities, if round == 0 { 2 } else { 1 });
         if round % 2 == 0 {
             w.finish().unwrap();
         }

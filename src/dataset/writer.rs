@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::format::container::{Finished, Seal};
 use crate::fsio::{Lock, Publish, TempFile};
 use crate::manifest::{self, FileEntry, FileKind, Manifest};
-use crate::model::{EntityId, Key};
+use crate::model::{EntityId, Key, TimeRange};
 use crate::points::{Points, Texts};
 use crate::segment::{SegmentWriter, Spec};
 use crate::wal::{self, Batch, LogId, LogWriter, NewName};
@@ -93,8 +93,8 @@ pub struct Appended {
     pub replaced: u64,
     /// Rows in conflict.
     pub conflicts: u64,
-    /// Entities seen for the first time (named entities only).
-    pub new_names: u64,
+    /// Entities without a point before.
+    pub new_entities: u64,
 }
 
 #[derive(Debug)]
@@ -131,6 +131,7 @@ pub struct Writer {
     unpublished: bool,
     /// The log that the newest published version names.
     published_log: u64,
+    written: u64,
 }
 
 /// What opening a writer mended.
@@ -166,6 +167,7 @@ impl Writer {
             delta: (0, 0, 0),
             unpublished: false,
             published_log: manifest.log,
+            written: 0,
             config,
             options,
             lock,
@@ -235,13 +237,33 @@ impl Writer {
         self.next_seq
     }
 
+    /// When rows become durable.
+    pub fn sync(&self) -> Sync {
+        self.options.sync
+    }
+
+    /// Bytes written to the log and to sealed files so far.
+    pub fn bytes_written(&self) -> u64 {
+        self.written
+    }
+
+    /// Points that count.
+    pub fn points(&self) -> u64 {
+        let sealed = |s: &Slot| s.part.as_ref().map_or_else(|| self.live_rows(&s.entry), Part::live);
+        self.slots.iter().map(sealed).sum::<u64>() + self.memory.len() as u64
+    }
+
+    fn live_rows(&self, entry: &FileEntry) -> u64 {
+        entry.rows - self.manifest.deletions_of(entry.id).map_or(0, |d| d.rows)
+    }
+
     /// Entity names.
     pub fn dict(&self) -> &Dictionary {
         &self.dict
     }
 
     fn sealed_row(&mut self, key: Key) -> Result<Option<(usize, usize)>> {
-        let time = crate::model::TimeRange::closed(key.t, key.t);
+        let time = TimeRange::closed(key.t, key.t);
         for i in 0..self.slots.len() {
             if may_hold(&self.slots[i].entry, (key.entity, key.entity), &time)
                 && let Some(row) = self.part(i)?.live_row_of(key)
@@ -294,7 +316,7 @@ impl Writer {
             }
         }
         let verdicts = self.compare(points, on_conflict)?;
-        let mut report = Appended { new_names: fresh.len() as u64, ..Appended::default() };
+        let mut report = Appended::default();
         let mut conflicts = Ok(());
         for (row, v) in verdicts.rows.iter().enumerate() {
             match v {
@@ -315,6 +337,7 @@ impl Writer {
         if report.added + report.replaced == 0 {
             return Ok(report);
         }
+        report.new_entities = self.count_new_entities(points, &verdicts)?;
         let batch = taken(points, &verdicts, fresh);
         for (slot, row) in &verdicts.replaced {
             self.kill(*slot, *row)?;
@@ -348,6 +371,25 @@ impl Writer {
         content::compare(points, &self.memory, &parts, on_conflict)
     }
 
+    /// Entities of added rows that no part and no row in memory has.
+    fn count_new_entities(&mut self, points: &Points, verdicts: &content::Verdicts) -> Result<u64> {
+        let added = verdicts.rows.iter().zip(&points.entity).filter(|(v, _)| **v == Verdict::Add);
+        let mut entities: Vec<EntityId> =
+            added.map(|(_, e)| *e).filter(|e| !self.memory.has_entity(*e)).collect();
+        entities.sort_unstable();
+        entities.dedup();
+        let (Some(first), Some(last)) = (entities.first().copied(), entities.last().copied()) else {
+            return Ok(0);
+        };
+        let near: Vec<usize> = (0..self.slots.len())
+            .filter(|i| may_hold(&self.slots[*i].entry, (first, last), &TimeRange::ALL))
+            .collect();
+        for i in &near {
+            self.part(*i)?;
+        }
+        Ok(content::unknown(&entities, near.iter().filter_map(|i| self.slots[*i].part.as_ref())))
+    }
+
     /// Puts a batch into log and memory, or into memory alone when it is sealed right after.
     fn store(&mut self, batch: Batch) -> Result<()> {
         let size = batch.points.size_bytes();
@@ -358,7 +400,9 @@ impl Writer {
                 self.start_log()?;
             }
             if let Some(log) = &mut self.log {
+                let before = log.len();
                 log.append(&batch)?;
+                self.written += log.len() - before;
             }
         }
         self.memory.extend(&batch.points, &batch.replaces, self.next_seq);
@@ -509,7 +553,8 @@ impl Writer {
         TempFile::create(self.dir.join(format!("tmp/{id:010}")))
     }
 
-    fn publish_file(&self, finished: Finished, entry: &FileEntry) -> Result<()> {
+    fn publish_file(&mut self, finished: Finished, entry: &FileEntry) -> Result<()> {
+        self.written += entry.seal.len;
         let Finished::File(file) = finished else {
             return Err(Error::internal("a file that was written to memory"));
         };
@@ -573,12 +618,18 @@ impl Writer {
     }
 
     /// Seals, publishes, removes what nobody needs, and frees the lock.
-    pub fn finish(mut self) -> Result<(u64, gc::Collected)> {
+    pub fn finish(self) -> Result<(u64, gc::Collected)> {
+        self.finish_with(|| Ok(()))
+    }
+
+    /// As [`Writer::finish`], and does `then` under the lock once everything is published.
+    pub fn finish_with(mut self, then: impl FnOnce() -> Result<()>) -> Result<(u64, gc::Collected)> {
         self.seal()?;
         if self.unpublished {
             self.broken = true;
             self.publish()?;
         }
+        then()?;
         let collected = gc::collect(&self.dir, &self.manifest, self.options.keep_for)?;
         self.lock.release()?;
         Ok((self.manifest.commit, collected))

@@ -35,6 +35,11 @@ impl Format {
         })
     }
 
+    /// True when a row has a line: JSONL, CSV, TSV.
+    pub fn is_text(self) -> bool {
+        matches!(self, Format::Jsonl | Format::Csv | Format::Tsv)
+    }
+
     /// The format's name, as `--input-format` takes it.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -1,0 +1,372 @@
+//! From input files to durable points: reads ahead in a thread of its own, appends batch by
+//! batch, keeps the ledger, counts.
+
+mod reading;
+mod rejects;
+
+use crate::config::IdKind;
+use crate::dataset::{self, OnConflict, Sync, Writer};
+use crate::error::{Code, Error, Result};
+use crate::format::hex;
+use crate::input::{BadRow, InputOptions, Limits};
+use crate::metric::Metric;
+use crate::results::ledger::{Entry, Ledger};
+use reading::{Message, Plan, Reading};
+use rejects::Rejects;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// The ledger is written at most this often; a kill in between costs reading those rows again.
+const LEDGER_EVERY: Duration = Duration::from_secs(1);
+
+/// What to ingest and how.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Files, directories, globs or `-`.
+    pub sources: Vec<PathBuf>,
+    /// How to read them; dimension and kind of ids are the dataset's.
+    pub input: InputOptions,
+    /// Other content for a stored key.
+    pub on_conflict: OnConflict,
+    /// Bad rows tolerated; `None` for any number.
+    pub max_errors: Option<u64>,
+    /// Where bad rows go, as JSON lines.
+    pub rejects: Option<PathBuf>,
+    /// Size of a durable batch.
+    pub batch: Limits,
+    /// Skip a finished file by its size and time of change, without reading it.
+    pub trust_mtime: bool,
+}
+
+/// What happened while ingesting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// The first `rows_durable` rows of this run are durable.
+    Commit {
+        /// Input rows of this run, those that changed nothing included.
+        rows_durable: u64,
+        /// The newest published version.
+        commit: u64,
+        /// Bytes of input behind these rows.
+        bytes_read: u64,
+    },
+    /// A file is skipped: it was ingested before and has not changed.
+    Skipped(PathBuf),
+    /// Something the user should know.
+    Warning(String),
+}
+
+/// What a run did.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Report {
+    /// Files given.
+    pub files: u64,
+    /// Of those, files that were ingested before.
+    pub files_skipped: u64,
+    /// Rows read, bad ones included.
+    pub rows_read: u64,
+    /// Rows with a new key.
+    pub rows_added: u64,
+    /// Rows that were stored already.
+    pub rows_unchanged: u64,
+    /// Rows that replaced other content.
+    pub rows_replaced: u64,
+    /// Bad rows and conflicts.
+    pub rows_rejected: u64,
+    /// Entities without a point before.
+    pub entities_new: u64,
+    /// Points in the dataset afterwards.
+    pub points_total: u64,
+    /// Bytes of input.
+    pub bytes_read: u64,
+    /// Bytes written to log and files.
+    pub bytes_written: u64,
+    /// Versions published.
+    pub commits: u64,
+    /// Sequence number of the first row stored.
+    pub seq_from: u64,
+    /// Sequence number behind the last row stored.
+    pub seq_to: u64,
+    /// Wall time.
+    pub seconds: f64,
+}
+
+/// Ingests into the dataset in `dir`. On an error, what was durable before it stays. `stop` is
+/// asked between batches and ends the run early with its error.
+pub fn ingest(
+    dir: &Path,
+    writer: dataset::Options,
+    options: &Options,
+    on_event: &mut dyn FnMut(Event) -> Result<()>,
+    stop: &dyn Fn() -> Result<()>,
+) -> Result<Report> {
+    let started = Instant::now();
+    let sync = writer.sync;
+    let rejects = options.rejects.as_deref().map(|p| Rejects::create(p, dir)).transpose()?;
+    let writer = Writer::open(dir, writer)?;
+    let mut run = Run::new(dir, writer, options, rejects, on_event)?;
+    let plan = run.plan()?;
+    let outcome = run.read_all(&plan, stop);
+    if outcome.is_err() && sync != Sync::Commit {
+        // Nothing was published, and nothing will be.
+        return Err(outcome.err().unwrap_or_else(|| Error::internal("an error that is none")));
+    }
+    let finished = run.finish();
+    outcome?;
+    let mut report = finished?;
+    report.files = plan.total as u64;
+    report.seconds = started.elapsed().as_secs_f64();
+    Ok(report)
+}
+
+/// One run: the writer and everything that is counted.
+struct Run<'a> {
+    dir: &'a Path,
+    writer: Writer,
+    options: &'a Options,
+    input: InputOptions,
+    rejects: Option<Rejects>,
+    on_event: &'a mut dyn FnMut(Event) -> Result<()>,
+    report: Report,
+    ledger: Ledger,
+    ledger_written: Instant,
+    ledger_dirty: bool,
+    first_commit: u64,
+    zero_vectors: u64,
+    /// Bytes of the files that are finished.
+    bytes_finished: u64,
+}
+
+impl<'a> Run<'a> {
+    fn new(
+        dir: &'a Path,
+        writer: Writer,
+        options: &'a Options,
+        rejects: Option<Rejects>,
+        on_event: &'a mut dyn FnMut(Event) -> Result<()>,
+    ) -> Result<Self> {
+        let settings = writer.config().settings;
+        let recovered = writer.recovered();
+        if recovered.torn > 0 {
+            on_event(Event::Warning(format!(
+                "an earlier ingest was interrupted: {} bytes of a batch that was never acknowledged are dropped",
+                recovered.torn
+            )))?;
+        }
+        let ledger = match Ledger::read(dir) {
+            Ok(l) => l,
+            Err(e) => {
+                on_event(Event::Warning(format!(
+                    "{e}; files are read again, rows stored already change nothing"
+                )))?;
+                Ledger::default()
+            }
+        };
+        let input = InputOptions {
+            dim: settings.dim,
+            ids: match settings.ids {
+                IdKind::U64 => crate::input::IdKind::U64,
+                IdKind::String => crate::input::IdKind::Name,
+            },
+            ..options.input.clone()
+        };
+        let report = Report { seq_from: writer.next_seq(), ..Report::default() };
+        Ok(Run {
+            dir,
+            first_commit: writer.commit(),
+            writer,
+            options,
+            input,
+            rejects,
+            on_event,
+            report,
+            ledger,
+            ledger_written: Instant::now(),
+            ledger_dirty: false,
+            zero_vectors: 0,
+            bytes_finished: 0,
+        })
+    }
+
+    /// Which files to read, and from where.
+    fn plan(&mut self) -> Result<Plan> {
+        let fingerprint = reading::fingerprint(&self.input, self.options.on_conflict);
+        let plan = reading::plan(self.options, &self.input, &self.ledger, fingerprint)?;
+        for path in &plan.skipped {
+            (self.on_event)(Event::Skipped(path.clone()))?;
+        }
+        self.report.files_skipped = plan.skipped.len() as u64;
+        Ok(plan)
+    }
+
+    fn read_all(&mut self, plan: &Plan, stop: &dyn Fn() -> Result<()>) -> Result<()> {
+        std::thread::scope(|scope| {
+            let (sender, receiver) = std::sync::mpsc::sync_channel(1);
+            let reading = Reading {
+                jobs: &plan.jobs,
+                input: &plan.input,
+                limits: self.options.batch,
+                max_errors: self.options.max_errors,
+            };
+            scope.spawn(move || reading.run(&sender));
+            // Dropping the receiver, on an error here, ends the thread at its next batch.
+            for message in receiver {
+                stop()?;
+                self.take(plan, message)?;
+            }
+            stop()
+        })
+    }
+
+    fn take(&mut self, plan: &Plan, message: Message) -> Result<()> {
+        match message {
+            Message::Batch { job, mut rows, bad, checkpoint } => {
+                self.report.rows_read += (rows.len() + bad.len()) as u64;
+                self.refuse(bad)?;
+                self.append(&plan.jobs[job], &mut rows)?;
+                self.report.bytes_read = self.bytes_finished + checkpoint.byte;
+                if self.durable_by_batch() {
+                    (self.on_event)(Event::Commit {
+                        rows_durable: self.report.rows_read,
+                        commit: self.writer.commit(),
+                        bytes_read: self.report.bytes_read,
+                    })?;
+                }
+                self.note(plan, job, &checkpoint, false)
+            }
+            Message::Bad(bad) => {
+                self.report.rows_read += bad.len() as u64;
+                self.refuse(bad)
+            }
+            Message::Done { job, checkpoint, bytes } => {
+                self.bytes_finished += bytes;
+                self.report.bytes_read = self.bytes_finished;
+                self.note(plan, job, &checkpoint, true)
+            }
+            Message::Failed { bad, error } => {
+                self.refuse(bad)?;
+                Err(error)
+            }
+        }
+    }
+
+    fn durable_by_batch(&self) -> bool {
+        self.writer.sync() == Sync::Commit
+    }
+
+    fn append(&mut self, job: &reading::Job, rows: &mut crate::input::InputRows) -> Result<()> {
+        let named = self.writer.config().settings.ids == IdKind::String;
+        self.zero_vectors +=
+            rows.points.x.chunks_exact(rows.points.dim).filter(|x| x.iter().all(|v| *v == 0.0)).count()
+                as u64;
+        let names = named.then(|| std::mem::take(&mut rows.names));
+        let mut conflicts: Vec<BadRow> = Vec::new();
+        let room = self.options.max_errors.map(|m| m.saturating_sub(self.report.rows_rejected));
+        let appended =
+            self.writer.append(&mut rows.points, names.as_ref(), self.options.on_conflict, &mut |c| {
+                let label = match &names {
+                    Some(n) => n.get(c.row).to_owned(),
+                    None => c.key.entity.to_string(),
+                };
+                let bad =
+                    conflict_row(job, rows.place[c.row], rows.byte.get(c.row).copied(), &label, c.key.t);
+                if room.is_some_and(|r| conflicts.len() as u64 >= r) {
+                    return Err(bad.into_error().entity(label));
+                }
+                conflicts.push(bad);
+                Ok(())
+            })?;
+        self.report.rows_added += appended.added;
+        self.report.rows_unchanged += appended.unchanged;
+        self.report.rows_replaced += appended.replaced;
+        self.report.entities_new += appended.new_entities;
+        self.refuse(conflicts)
+    }
+
+    /// Counts and writes down tolerated rows.
+    fn refuse(&mut self, bad: Vec<BadRow>) -> Result<()> {
+        self.report.rows_rejected += bad.len() as u64;
+        match &mut self.rejects {
+            Some(r) => r.write(&bad),
+            None => Ok(()),
+        }
+    }
+
+    /// Notes in the ledger how far a file is durable.
+    fn note(&mut self, plan: &Plan, job: usize, at: &crate::input::Checkpoint, done: bool) -> Result<()> {
+        let job = &plan.jobs[job];
+        let Some(key) = &job.key else { return Ok(()) };
+        let entry = Entry {
+            size: job.size,
+            mtime_us: job.mtime_us,
+            options: plan.fingerprint,
+            rows: at.rows,
+            byte: at.byte,
+            hash: hex(&job.content.unwrap_or(at.prefix).to_be_bytes()),
+            done,
+        };
+        self.ledger.set(key.clone(), entry);
+        self.ledger_dirty = true;
+        if self.durable_by_batch() && self.ledger_written.elapsed() >= LEDGER_EVERY {
+            self.write_ledger()?;
+        }
+        Ok(())
+    }
+
+    fn write_ledger(&mut self) -> Result<()> {
+        if self.ledger_dirty {
+            self.ledger.write(self.dir)?;
+            self.ledger_dirty = false;
+        }
+        self.ledger_written = Instant::now();
+        Ok(())
+    }
+
+    /// Seals, publishes, and completes the report.
+    fn finish(mut self) -> Result<Report> {
+        if self.durable_by_batch() {
+            self.write_ledger()?;
+        }
+        self.writer.seal()?;
+        let mut report = self.report;
+        report.seq_to = self.writer.next_seq();
+        let sync = self.writer.sync();
+        let settings = self.writer.config().settings;
+        report.bytes_written = self.writer.bytes_written();
+        report.points_total = self.writer.points();
+        let (commit, _) = self.writer.finish_with(|| match (sync, self.ledger_dirty) {
+            (Sync::Commit, _) | (_, false) => Ok(()),
+            _ => self.ledger.write(self.dir),
+        })?;
+        report.commits = commit - self.first_commit;
+        if let Some(r) = self.rejects {
+            r.finish()?;
+        }
+        if self.zero_vectors > 0 && settings.metric == Metric::Cosine {
+            (self.on_event)(Event::Warning(format!(
+                "{} vectors are all zeros: they are stored, and have no cosine distance to anything",
+                self.zero_vectors
+            )))?;
+        }
+        Ok(report)
+    }
+}
+
+fn conflict_row(job: &reading::Job, place: u64, byte: Option<u64>, entity: &str, t: i64) -> BadRow {
+    let t = crate::time::format_time(t, crate::time::TimeFormat::Rfc3339);
+    let text = job.text;
+    BadRow {
+        file: job.path.clone(),
+        line: text.then_some(place),
+        row: (!text).then_some(place),
+        byte: byte.filter(|_| text),
+        column: None,
+        code: Code::Conflict,
+        message: format!("({entity}, {t}) is already stored with another vector or metadata"),
+        hint: Some("--on-conflict replace takes the new one, --on-conflict skip keeps the old one".into()),
+        raw: String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

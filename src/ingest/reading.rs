@@ -1,0 +1,190 @@
+//! The reading side: which files, from where, and the thread that reads ahead.
+
+use super::Options;
+use crate::dataset::OnConflict;
+use crate::error::{Error, Result};
+use crate::format::checksum::hash64;
+use crate::format::unhex;
+use crate::input::{self, BadRow, Checkpoint, InputOptions, InputRows, Limits};
+use crate::results::ledger::{Entry, Ledger};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::SyncSender;
+
+/// Bad rows handed over at a time, so that a file full of them does not fill the memory.
+const MANY: usize = 1024;
+
+/// One file to read.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) path: PathBuf,
+    /// True when its rows have lines.
+    pub(super) text: bool,
+    /// Its name in the ledger; `None` for what cannot be read twice.
+    pub(super) key: Option<String>,
+    pub(super) size: u64,
+    pub(super) mtime_us: i64,
+    /// Hash of the whole file, for binary formats.
+    pub(super) content: Option<u128>,
+    /// Where an earlier run stopped.
+    from: Option<Checkpoint>,
+}
+
+/// What a run reads.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub(super) input: InputOptions,
+    pub(super) jobs: Vec<Job>,
+    pub(super) skipped: Vec<PathBuf>,
+    pub(super) total: usize,
+    pub(super) fingerprint: u64,
+}
+
+/// Hash of what decides the meaning of an input file's bytes.
+pub(super) fn fingerprint(input: &InputOptions, on_conflict: OnConflict) -> u64 {
+    hash64(format!("{input:?} {on_conflict:?}").as_bytes())
+}
+
+/// Expands the sources and asks the ledger about each file.
+pub(super) fn plan(
+    options: &Options,
+    input: &InputOptions,
+    ledger: &Ledger,
+    fingerprint: u64,
+) -> Result<Plan> {
+    let paths = input::expand_sources(&options.sources, input.format)?;
+    let mut out =
+        Plan { input: input.clone(), jobs: Vec::new(), skipped: Vec::new(), total: paths.len(), fingerprint };
+    for path in paths {
+        match job(&path, options, input, ledger, fingerprint)? {
+            Some(job) => out.jobs.push(job),
+            None => out.skipped.push(path),
+        }
+    }
+    Ok(out)
+}
+
+/// The job for a file, or `None` when it was ingested before and has not changed.
+fn job(
+    path: &Path,
+    options: &Options,
+    input: &InputOptions,
+    ledger: &Ledger,
+    fingerprint: u64,
+) -> Result<Option<Job>> {
+    let text = input::format_of(path, input)?.is_text();
+    let mut job =
+        Job { path: path.to_owned(), text, key: None, size: 0, mtime_us: 0, content: None, from: None };
+    let meta = match std::fs::metadata(path) {
+        Ok(m) if m.is_file() => m,
+        // Standard input, a pipe or a device: read once, from the start.
+        _ => return Ok(Some(job)),
+    };
+    job.size = meta.len();
+    job.mtime_us = meta.modified().map_or(0, |t| match t.duration_since(std::time::UNIX_EPOCH) {
+        Ok(d) => i64::try_from(d.as_micros()).unwrap_or(i64::MAX),
+        Err(e) => -i64::try_from(e.duration().as_micros()).unwrap_or(i64::MAX),
+    });
+    job.key = path.canonicalize().ok().and_then(|p| p.to_str().map(str::to_owned));
+    let known = job.key.as_ref().and_then(|k| ledger.get(k)).filter(|e| e.options == fingerprint);
+    if let Some(e) = known
+        && e.done
+        && e.size == job.size
+        && ((options.trust_mtime && e.mtime_us == job.mtime_us)
+            || hash_of(e) == Some(input::content_hash(path)?.1))
+    {
+        return Ok(None);
+    }
+    if !text {
+        job.content = Some(input::content_hash(path)?.1);
+    }
+    job.from = known.and_then(|e| {
+        let hash = hash_of(e)?;
+        // A text file may have grown; a binary one must be the same.
+        let same = if text { e.byte <= job.size } else { job.content == Some(hash) };
+        same.then_some(Checkpoint { rows: e.rows, byte: e.byte, prefix: hash })
+    });
+    Ok(Some(job))
+}
+
+fn hash_of(e: &Entry) -> Option<u128> {
+    unhex::<16>(&e.hash).map(u128::from_be_bytes)
+}
+
+/// What the reading thread hands over.
+#[derive(Debug)]
+pub(super) enum Message {
+    /// The next rows of a file.
+    Batch { job: usize, rows: Box<InputRows>, bad: Vec<BadRow>, checkpoint: Checkpoint },
+    /// Bad rows, many of them, before the rows of the next batch.
+    Bad(Vec<BadRow>),
+    /// The end of a file of so many bytes.
+    Done { job: usize, checkpoint: Checkpoint, bytes: u64 },
+    /// No more: the bad rows since the last batch, and why.
+    Failed { bad: Vec<BadRow>, error: Error },
+}
+
+/// The reading thread.
+pub(super) struct Reading<'a> {
+    pub(super) jobs: &'a [Job],
+    pub(super) input: &'a InputOptions,
+    pub(super) limits: Limits,
+    pub(super) max_errors: Option<u64>,
+}
+
+impl Reading<'_> {
+    /// Reads all files in order until the end, an error, or a receiver that is gone.
+    pub(super) fn run(&self, out: &SyncSender<Message>) {
+        let mut refused = 0;
+        for job in 0..self.jobs.len() {
+            match self.read(job, &mut refused, out) {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err((bad, error)) => {
+                    let _ = out.send(Message::Failed { bad, error });
+                    return;
+                }
+            }
+        }
+    }
+
+    /// False when nobody listens any more.
+    fn read(
+        &self,
+        at: usize,
+        refused: &mut u64,
+        out: &SyncSender<Message>,
+    ) -> Result<bool, (Vec<BadRow>, Error)> {
+        let job = &self.jobs[at];
+        let mut reader =
+            input::open(&job.path, self.input, job.from.as_ref()).map_err(|e| (Vec::new(), e))?;
+        loop {
+            let mut rows = Box::new(InputRows::new(self.input.dim));
+            let mut bad = Vec::new();
+            let more = reader.next_batch(&mut rows, self.limits, &mut |b: BadRow| {
+                if self.max_errors.is_some_and(|m| *refused >= m) {
+                    return Err(b.into_error());
+                }
+                *refused += 1;
+                bad.push(b);
+                if bad.len() >= MANY && out.send(Message::Bad(std::mem::take(&mut bad))).is_err() {
+                    return Err(Error::internal("nobody takes the rows"));
+                }
+                Ok(())
+            });
+            match more {
+                Err(e) => return Err((bad, e)),
+                Ok(more) => {
+                    let checkpoint = reader.checkpoint();
+                    let had_rows = !rows.is_empty() || !bad.is_empty();
+                    if had_rows && out.send(Message::Batch { job: at, rows, bad, checkpoint }).is_err() {
+                        return Ok(false);
+                    }
+                    if !more {
+                        let bytes = if job.size > 0 { job.size } else { checkpoint.byte };
+                        return Ok(out.send(Message::Done { job: at, checkpoint, bytes }).is_ok());
+                    }
+                }
+            }
+        }
+    }
+}
