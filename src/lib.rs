@@ -23,6 +23,7 @@ pub mod suggest;
 pub mod time;
 
 pub mod analytics;
+pub mod query;
 pub mod segment;
 pub mod simd;
 pub mod wal;
