@@ -75,7 +75,32 @@ def drift():
     return {"cases": cases}
 
 
-MAKERS = {"velocity": velocity, "drift": drift}
+def least_objective(x, penalty, min_size):
+    """The full dynamic programme of optimal partitioning."""
+    n = len(x)
+    best = np.full(n + 1, np.inf)
+    best[0] = -penalty
+    cost = lambda a, b: ((x[a:b] - x[a:b].mean(0)) ** 2).sum()
+    for t in range(min_size, n + 1):
+        best[t] = min(best[s] + cost(s, t) + penalty for s in range(t - min_size + 1))
+    return best[n]
+
+
+def pelt():
+    import ruptures
+    cases = []
+    for seed in range(24):
+        rng = np.random.default_rng(seed)
+        n, d, min_size = int(rng.integers(12, 40)), int(rng.integers(1, 3)), int(rng.integers(1, 6))
+        steps = np.repeat(rng.standard_normal((n // 6 + 1, d)) * 2, 6, axis=0)[:n]
+        x, penalty = f32(steps + rng.standard_normal((n, d))), float(rng.uniform(0.5, 8))
+        found = ruptures.Pelt(model="l2", min_size=min_size, jump=1).fit_predict(x, penalty)[:-1]
+        cases.append({"x": x.tolist(), "penalty": penalty, "min_size": min_size, "ruptures": found,
+                      "optimum": float(least_objective(x, penalty, min_size))})
+    return {"cases": cases}
+
+
+MAKERS = {"velocity": velocity, "drift": drift, "pelt": pelt}
 
 
 def versions():

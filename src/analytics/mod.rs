@@ -4,6 +4,7 @@
 //! Sums run in f64 in a fixed order; random draws come from named, seeded generators.
 //! What cannot be computed is `None`, and [`Status`] says why.
 
+pub mod changepoint;
 pub mod drift;
 mod geometry;
 #[cfg(test)]

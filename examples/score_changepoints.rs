@@ -1,0 +1,59 @@
+//! Finds change points in annotated series, for a scorer to judge.
+//!
+//! ```text
+//! cargo run --release --example score_changepoints -- DIR [--cost auto|mean|line|level] > predictions.json
+//! ```
+//!
+//! DIR holds one JSON object a file with `name` and `values` (n rows of d numbers, or n numbers;
+//! null repeats the last value). The output maps each name to the 0-based first indices of the
+//! new segments.
+
+use cvx::analytics::changepoint::{Cost, Params, detect};
+use cvx::model::Trajectory;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::path::Path;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let directory = args.first().ok_or("usage: score_changepoints DIR [--cost auto|mean|line|level]")?;
+    let cost = match args.get(2).map(String::as_str) {
+        None | Some("auto") => Cost::Auto,
+        Some("mean") => Cost::Mean,
+        Some("line") => Cost::Line,
+        Some("level") => Cost::Level,
+        Some(other) => return Err(format!("{other} is no cost").into()),
+    };
+    let mut files: Vec<_> =
+        std::fs::read_dir(directory)?.map(|e| e.map(|e| e.path())).collect::<Result<_, _>>()?;
+    files.sort();
+    let mut found = BTreeMap::new();
+    for path in files.iter().filter(|p| p.extension().is_some_and(|e| e == "json")) {
+        let (name, x, dim) = read(path)?;
+        let t: Vec<i64> = (0..(x.len() / dim) as i64).collect();
+        let trajectory = Trajectory { entity: 0, t: &t, x: &x, dim, model: &[] };
+        let report = detect(&trajectory, &Params { cost, ..Params::default() });
+        found.insert(name, report.changes.iter().map(|c| c.index).collect::<Vec<_>>());
+    }
+    println!("{}", serde_json::to_string(&found)?);
+    Ok(())
+}
+
+/// Name, row-major values and dimension of a series.
+fn read(path: &Path) -> Result<(String, Vec<f32>, usize), Box<dyn Error>> {
+    let series: Value = serde_json::from_slice(&std::fs::read(path)?)?;
+    let name = series["name"].as_str().ok_or("no name")?.to_string();
+    let rows = series["values"].as_array().ok_or("no values")?;
+    let dim = rows.first().and_then(Value::as_array).map_or(1, Vec::len);
+    let mut x: Vec<f32> = Vec::with_capacity(rows.len() * dim);
+    for row in rows {
+        let row = row.as_array().map_or(std::slice::from_ref(row), Vec::as_slice);
+        for (d, value) in row.iter().enumerate() {
+            let before = x.len().checked_sub(dim).map_or(0.0, |i| x[i]);
+            debug_assert!(d < dim);
+            x.push(value.as_f64().map_or(before, |v| v as f32));
+        }
+    }
+    Ok((name, x, dim))
+}

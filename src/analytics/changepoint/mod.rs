@@ -1,0 +1,317 @@
+//! Change points: where the level of a trajectory jumps.
+//!
+//! A change is a jump; noise, autocorrelation, a random walk or a straight trend is none, at any
+//! scale. In up to eight dimensions segments are straight lines and the penalty follows the
+//! series' own slow variation ([`longrun`]); above, the level may wander ([`select`]).
+//! The search runs on the order of the points: a long gap is not a change.
+
+mod cost;
+mod describe;
+mod level;
+mod longrun;
+mod mean;
+mod noise;
+mod pelt;
+mod penalty;
+mod select;
+mod series;
+
+pub use describe::{Change, Segment};
+pub use penalty::Penalty;
+
+use super::pieces::{Cuts, slice};
+use super::{Status, geometry};
+use crate::model::{Trajectory, seconds_between};
+use cost::{GramCost, LineCost, MeanCost};
+use describe::describe;
+use longrun::Shape;
+use penalty::Rule;
+use series::Series;
+
+/// Up to this many dimensions columns are scaled one by one and segments are lines by default.
+const FEW_DIMENSIONS: usize = 8;
+/// Up to this many points the matrix of inner products of all of them is formed.
+const MAX_GRAM: usize = 4096;
+/// Longer series in more dimensions than [`PROJECTED`] are searched in that many random directions.
+const PROJECT_ABOVE: usize = 4096;
+const PROJECTED: usize = 64;
+
+/// What a segment looks like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Cost {
+    /// Up to eight dimensions lines or means, whichever explain the series better; wandering
+    /// levels above.
+    #[default]
+    Auto,
+    /// A constant mean.
+    Mean,
+    /// A straight line in the index.
+    Line,
+    /// A level that may wander, under noise that may remember; how much is taken from the series.
+    Level,
+}
+
+/// What is known about the noise, for [`Cost::Mean`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Noise {
+    /// Independent from point to point.
+    Iid,
+    /// Autocorrelated, by a coefficient that is estimated.
+    #[default]
+    Ar1,
+}
+
+/// The numbers that are searched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Signal {
+    /// The vectors.
+    #[default]
+    Value,
+    /// Steps over their time, in units per second; a change is one of velocity.
+    Increment,
+    /// Lengths of the vectors.
+    Norm,
+}
+
+/// Parameters of [`detect`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Params {
+    /// What a segment looks like.
+    pub cost: Cost,
+    /// What a change has to be worth.
+    pub penalty: Penalty,
+    /// Chance of a false change in a series without one, for [`Penalty::Auto`].
+    pub alpha: f64,
+    /// A smaller automatic penalty, which pays for every place of a change once.
+    pub sensitive: bool,
+    /// Least number of points a segment; 2 for means and levels, 5 for lines by default.
+    pub min_segment: Option<usize>,
+    /// What is known about the noise, for [`Cost::Mean`].
+    pub noise: Noise,
+    /// The numbers that are searched.
+    pub signal: Signal,
+    /// Scale every vector to length 1 first.
+    pub normalize: bool,
+    /// How many dimensions to name for each change.
+    pub top: usize,
+    /// Gaps and embedding models.
+    pub cuts: Cuts,
+}
+
+impl Default for Params {
+    fn default() -> Self {
+        Params {
+            cost: Cost::Auto,
+            penalty: Penalty::Auto,
+            alpha: 0.05,
+            sensitive: false,
+            min_segment: None,
+            noise: Noise::Ar1,
+            signal: Signal::Value,
+            normalize: false,
+            top: 10,
+            cuts: Cuts::default(),
+        }
+    }
+}
+
+/// What was found in one trajectory.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Report {
+    /// Number of points searched.
+    pub n: usize,
+    /// The changes, in order.
+    pub changes: Vec<Change>,
+    /// The stretches between them, in order.
+    pub segments: Vec<Segment>,
+    /// The penalty a change paid, in the units of `cost`; of the longest stretch between gaps.
+    pub penalty: Option<f64>,
+    /// Square root of the trace of the noise's covariance.
+    pub noise_sd: Option<f64>,
+    /// Lag-one coefficient of what the segments leave over.
+    pub lag1: Option<f64>,
+    /// What segments looked like.
+    pub cost: Cost,
+    /// True when the level wanders or the noise remembers so long that jumps and slow drift can
+    /// hardly be told apart.
+    pub drifts: bool,
+    /// Why something is missing.
+    pub status: Status,
+}
+
+impl Report {
+    fn empty(n: usize, cost: Cost, status: Status) -> Self {
+        Report {
+            n,
+            changes: Vec::new(),
+            segments: Vec::new(),
+            penalty: None,
+            noise_sd: None,
+            lag1: None,
+            cost,
+            drifts: false,
+            status,
+        }
+    }
+}
+
+/// The change points of one trajectory.
+pub fn detect(trajectory: &Trajectory<'_>, params: &Params) -> Report {
+    let dim = if params.signal == Signal::Norm { 1 } else { trajectory.dim };
+    let cost = resolve(params, dim);
+    if let Some(status) = params.cuts.refusal(trajectory) {
+        return Report::empty(trajectory.len(), cost, status);
+    }
+    let mut out = Report::empty(trajectory.len(), cost, Status::Ok);
+    let pieces = params.cuts.pieces(trajectory.t);
+    let longest = pieces.iter().map(|p| p.len()).max().unwrap_or(0);
+    for piece in &pieces {
+        let part = slice(trajectory, piece.clone());
+        let found = detect_piece(&part, params, cost);
+        if piece.len() == longest && out.penalty.is_none() {
+            (out.penalty, out.noise_sd, out.lag1) = (found.penalty, found.noise_sd, found.lag1);
+            out.cost = found.cost;
+            out.status = found.status;
+        }
+        out.drifts |= found.drifts;
+        out.changes.extend(found.changes.into_iter().map(|c| c.shifted(piece.start)));
+        out.segments.extend(found.segments.into_iter().map(|s| s.shifted(piece.start)));
+    }
+    if pieces.len() > 1 {
+        out.status = Status::Gap;
+    } else if pieces.is_empty() {
+        out.status = Status::FewPoints;
+    }
+    out
+}
+
+/// What segments look like, as far as that is settled before the search.
+fn resolve(params: &Params, dim: usize) -> Cost {
+    match params.cost {
+        Cost::Auto if dim > FEW_DIMENSIONS => Cost::Level,
+        Cost::Auto if params.penalty != Penalty::Auto => Cost::Line,
+        other => other,
+    }
+}
+
+/// The least length of a segment: short series allow shorter lines.
+fn min_segment(params: &Params, cost: Cost, n: usize) -> usize {
+    match (params.min_segment, cost) {
+        (Some(m), _) => m.max(1),
+        (None, Cost::Line) => (n / 4).clamp(2, 5),
+        (None, _) => 2,
+    }
+}
+
+/// What a search hands back.
+struct Outcome {
+    cost: Cost,
+    changes: Vec<usize>,
+    penalty: f64,
+    drifts: bool,
+}
+
+fn detect_piece(part: &Trajectory<'_>, params: &Params, cost: Cost) -> Report {
+    let raw = signal(part, params);
+    // An increment belongs to the point it leads to: its first point has none.
+    let offset = part.len() - raw.len();
+    let min_segment = min_segment(params, cost, raw.len());
+    if raw.len() < 2 * min_segment {
+        return Report::empty(part.len(), cost, Status::FewPoints);
+    }
+    let mut centred = raw.clone();
+    centred.centre();
+    if raw.x.chunks_exact(raw.dim).all(|row| row == raw.row(0)) {
+        let mut out = Report::empty(part.len(), cost, Status::Constant);
+        out.segments = describe(part, &raw, &centred, &[], offset, cost, params.top).1;
+        out.noise_sd = Some(0.0);
+        return out;
+    }
+    let found = search(centred.clone(), params, cost, min_segment);
+    let (trace, lag1) = noise::within(&centred, &found.changes);
+    let (changes, segments) = describe(part, &raw, &centred, &found.changes, offset, found.cost, params.top);
+    Report {
+        changes,
+        segments,
+        penalty: Some(found.penalty),
+        noise_sd: Some(trace.sqrt()),
+        lag1: Some(lag1),
+        drifts: found.drifts || lag1 >= 0.8,
+        ..Report::empty(part.len(), found.cost, Status::Ok)
+    }
+}
+
+/// Finds the changes in a centred series that is not constant.
+fn search(mut series: Series, params: &Params, cost: Cost, min_segment: usize) -> Outcome {
+    let parameters = if cost == Cost::Line { 2 } else { 1 };
+    let rule = Rule { penalty: params.penalty, alpha: params.alpha, sensitive: params.sensitive, parameters };
+    if series.len() > PROJECT_ABOVE && series.dim > PROJECTED {
+        series = series.project(PROJECTED);
+    }
+    let few = series.dim <= FEW_DIMENSIONS && params.penalty == Penalty::Auto;
+    match cost {
+        Cost::Auto | Cost::Line | Cost::Mean if few => {
+            series.scale_columns();
+            few_dimensions(&series, params, cost)
+        }
+        Cost::Level | Cost::Auto => match select::explain(&series, rule, min_segment) {
+            Some(f) => Outcome { cost, changes: f.changes, penalty: f.penalty, drifts: f.wanders },
+            None => mean_segments(&series, rule, min_segment, params.noise),
+        },
+        Cost::Line => mean::search(&series, &LineCost::new(&series), rule, min_segment, params.noise),
+        Cost::Mean => mean_segments(&series, rule, min_segment, params.noise),
+    }
+}
+
+/// Lines, means, or whichever of the two explains the series better.
+fn few_dimensions(series: &Series, params: &Params, cost: Cost) -> Outcome {
+    let fit = |shape, cost| longrun::search(series, shape, min_segment(params, cost, series.len()));
+    let found = match cost {
+        Cost::Line => fit(Shape::Line, Cost::Line),
+        Cost::Mean => fit(Shape::Mean, Cost::Mean),
+        _ => {
+            let (line, mean) = (fit(Shape::Line, Cost::Line), fit(Shape::Mean, Cost::Mean));
+            if mean.criterion < line.criterion { mean } else { line }
+        }
+    };
+    let cost = if found.shape == Shape::Line { Cost::Line } else { Cost::Mean };
+    Outcome { cost, changes: found.changes, penalty: found.penalty, drifts: found.phi >= 0.8 }
+}
+
+/// Mean segments, with the costs from inner products where these are the smaller matrix.
+fn mean_segments(series: &Series, rule: Rule, min_segment: usize, noise: Noise) -> Outcome {
+    if series.dim > series.len() && series.len() <= MAX_GRAM {
+        mean::search(series, &GramCost::new(series), rule, min_segment, noise)
+    } else {
+        mean::search(series, &MeanCost::new(series), rule, min_segment, noise)
+    }
+}
+
+/// The numbers to search: one row a point, or one a step.
+fn signal(part: &Trajectory<'_>, params: &Params) -> Series {
+    let mut rows: Vec<f64> = part.x.iter().map(|&v| f64::from(v)).collect();
+    if params.normalize {
+        for row in rows.chunks_exact_mut(part.dim) {
+            let length = geometry::norm(row);
+            if length > 0.0 {
+                row.iter_mut().for_each(|v| *v /= length);
+            }
+        }
+    }
+    let values = Series::new(rows, part.dim);
+    match params.signal {
+        Signal::Value => values,
+        Signal::Norm => Series::new(values.x.chunks_exact(part.dim).map(geometry::norm).collect(), 1),
+        Signal::Increment => {
+            let mut steps = Vec::with_capacity(values.x.len().saturating_sub(part.dim));
+            for i in 1..values.len() {
+                let dt = seconds_between(part.t[i - 1], part.t[i]);
+                steps.extend(values.row(i).iter().zip(values.row(i - 1)).map(|(b, a)| (b - a) / dt));
+            }
+            Series::new(steps, part.dim)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

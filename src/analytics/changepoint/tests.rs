@@ -1,0 +1,168 @@
+use super::*;
+use crate::analytics::Align;
+use crate::analytics::rng::Random;
+
+/// Unit vectors around a level that jumps at `changes`, under noise of the given memory.
+fn embeddings(n: usize, dim: usize, changes: &[usize], jump: f64, phi: f64, seed: u64) -> Vec<f32> {
+    let mut random = Random::new(seed, "embeddings", 0);
+    let spread = 0.5 / (dim as f64).sqrt();
+    let mut direction = || -> Vec<f64> { (0..dim).map(|_| random.normal() / (dim as f64).sqrt()).collect() };
+    let (mut level, mut noise, mut x) = (direction(), vec![0.0; dim], Vec::new());
+    for i in 0..n {
+        if changes.contains(&i) {
+            level.iter_mut().zip(direction()).for_each(|(l, d)| *l += jump * 0.5 * d);
+        }
+        let shock = direction();
+        for (e, s) in noise.iter_mut().zip(shock) {
+            *e = phi * *e + (1.0 - phi * phi).sqrt() * s * spread * (dim as f64).sqrt();
+        }
+        let row: Vec<f64> = level.iter().zip(&noise).map(|(l, e)| l + e).collect();
+        let length = geometry::norm(&row);
+        x.extend(row.iter().map(|v| (v / length) as f32));
+    }
+    x
+}
+
+fn found(x: &[f32], dim: usize, params: &Params) -> Vec<usize> {
+    report(x, dim, params).changes.iter().map(|c| c.index).collect()
+}
+
+fn report(x: &[f32], dim: usize, params: &Params) -> Report {
+    let t: Vec<i64> = (0..(x.len() / dim) as i64).map(|i| i * 1_000_000).collect();
+    detect(&Trajectory { entity: 1, t: &t, x, dim, model: &[] }, params)
+}
+
+#[test]
+fn planted_jumps_are_found_and_stationary_series_have_none() {
+    for (dim, phi) in [(32, 0.0), (64, 0.5), (300, 0.0)] {
+        let x = embeddings(160, dim, &[40, 80, 125], 1.6, phi, 1);
+        assert_eq!(found(&x, dim, &Params::default()), [40, 80, 125], "{dim} {phi}");
+        let x = embeddings(160, dim, &[], 0.0, phi, 2);
+        assert!(found(&x, dim, &Params::default()).is_empty(), "{dim} {phi}");
+    }
+}
+
+#[test]
+fn walks_and_trends_are_no_changes() {
+    let (n, dim) = (200, 24);
+    for seed in 0..4 {
+        let mut random = Random::new(seed, "walk", 0);
+        let mut level = vec![0.0f32; dim];
+        let (mut walk, mut trend) = (Vec::new(), Vec::new());
+        for i in 0..n {
+            level.iter_mut().for_each(|l| *l += random.normal() as f32);
+            walk.extend(level.iter());
+            trend.extend((0..dim).map(|d| (i * d) as f32 * 0.02 + random.normal() as f32));
+        }
+        let found_in_walk = report(&walk, dim, &Params::default());
+        assert!(found_in_walk.changes.is_empty());
+        assert!(found_in_walk.drifts);
+        assert!(found(&trend, dim, &Params::default()).is_empty());
+        let line: Vec<f32> = trend.chunks_exact(dim).map(|r| r[3]).collect();
+        assert!(found(&line, 1, &Params::default()).is_empty());
+    }
+}
+
+#[test]
+fn scale_and_rotation_change_nothing() {
+    let dim = 16;
+    let x = embeddings(120, dim, &[50], 1.5, 0.3, 7);
+    let expected = found(&x, dim, &Params::default());
+    assert_eq!(expected, [50]);
+    for c in [1e-3f32, 1e3] {
+        let scaled: Vec<f32> = x.iter().map(|v| v * c).collect();
+        assert_eq!(found(&scaled, dim, &Params::default()), expected);
+    }
+    // A reflection in a plane that is no axis.
+    let mirror: Vec<f32> = x
+        .chunks_exact(dim)
+        .flat_map(|r| {
+            let mean = r.iter().sum::<f32>() / dim as f32;
+            r.iter().map(move |v| v - 2.0 * mean)
+        })
+        .collect();
+    assert_eq!(found(&mirror, dim, &Params::default()), expected);
+    // Up to eight dimensions each column may have its own scale.
+    let few = embeddings(120, 2, &[60], 8.0, 0.0, 3);
+    let stretched: Vec<f32> = few.chunks_exact(2).flat_map(|r| [r[0] * 1e3, r[1] * 1e-2]).collect();
+    assert_eq!(found(&few, 2, &Params::default()), found(&stretched, 2, &Params::default()));
+}
+
+#[test]
+fn what_a_change_reports() {
+    let mut x: Vec<f32> = (0..40).flat_map(|i| [if i < 20 { 0.0 } else { 3.0 }, 1.0, 1.0]).collect();
+    let mut random = Random::new(4, "noise", 0);
+    x.iter_mut().for_each(|v| *v += 0.1 * random.normal() as f32);
+    for cost in [Cost::Auto, Cost::Mean, Cost::Level] {
+        let r = report(&x, 3, &Params { cost, top: 1, ..Params::default() });
+        assert_eq!(r.changes.len(), 1, "{cost:?}");
+        let c = &r.changes[0];
+        assert_eq!((c.index, c.t, c.t_before, c.n_before, c.n_after), (20, 20_000_000, 19_000_000, 20, 20));
+        assert!((c.l2 - 3.0).abs() < 0.1 && c.top_dims[0].dim == 0);
+        let sd = r.noise_sd.unwrap();
+        assert!((0.12..0.25).contains(&sd), "{sd}");
+        assert!((c.severity.unwrap() - c.l2 / sd).abs() < 1e-9);
+        assert!((c.gain / 90.0 - 1.0).abs() < 0.1, "{}", c.gain);
+        assert_eq!(r.segments.iter().map(|s| (s.start, s.end)).collect::<Vec<_>>(), [(0, 20), (20, 40)]);
+        assert!((r.segments[1].mean[0] - 3.0).abs() < 0.1);
+    }
+}
+
+#[test]
+fn statuses() {
+    let default = Params::default();
+    assert_eq!(report(&[], 1, &default).status, Status::FewPoints);
+    assert_eq!(report(&[1.0], 1, &default).status, Status::FewPoints);
+    assert_eq!(report(&[1.0, 2.0, 3.0], 1, &default).status, Status::FewPoints);
+    let constant = report(&[2.0; 40], 1, &default);
+    assert_eq!((constant.status, constant.changes.len()), (Status::Constant, 0));
+    assert_eq!(constant.segments.len(), 1);
+    let x = [0.0f32; 4];
+    let mixed = Trajectory { entity: 1, t: &[1, 2, 3, 4], x: &x, dim: 1, model: &[0, 0, 1, 1] };
+    assert_eq!(detect(&mixed, &default).status, Status::ModelBreak);
+    let off = Cuts { align: Align::Off, ..Cuts::default() };
+    assert_eq!(detect(&mixed, &Params { cuts: off, ..default }).status, Status::Constant);
+}
+
+#[test]
+fn exact_steps_without_noise_are_found_once() {
+    for dim in [1, 12] {
+        let x: Vec<f32> = (0..30).flat_map(|i| vec![if i < 12 { 1.0 } else { 2.0 }; dim]).collect();
+        assert_eq!(found(&x, dim, &Params { cost: Cost::Mean, ..Params::default() }), [12], "{dim}");
+    }
+}
+
+#[test]
+fn gaps_cut_the_search() {
+    let x = embeddings(120, 12, &[30, 60], 3.0, 0.0, 5);
+    let t: Vec<i64> = (0..120).map(|i| if i < 60 { i } else { i + 1000 }).collect();
+    let trajectory = Trajectory { entity: 1, t: &t, x: &x, dim: 12, model: &[] };
+    let cuts = Cuts { max_gap_us: Some(100), ..Cuts::default() };
+    let r = detect(&trajectory, &Params { cuts, ..Params::default() });
+    assert_eq!(r.changes.iter().map(|c| c.index).collect::<Vec<_>>(), [30]);
+    assert_eq!(r.status, Status::Gap);
+    let edges: Vec<_> = r.segments.iter().map(|s| (s.start, s.end)).collect();
+    assert_eq!(edges, [(0, 30), (30, 60), (60, 120)]);
+}
+
+#[test]
+fn other_signals() {
+    let mut random = Random::new(6, "noise", 0);
+    let mut x = vec![0.0f32];
+    (1..80).for_each(|i| {
+        let slope = if i < 40 { 1.0 } else { -1.0 };
+        x.push(x[i - 1] + slope + 0.1 * random.normal() as f32);
+    });
+    let increments = Params { signal: Signal::Increment, cost: Cost::Mean, ..Params::default() };
+    assert_eq!(found(&x, 1, &increments), [40]);
+    let lengths: Vec<f32> = (0..60)
+        .flat_map(|i| {
+            let (a, r) = (i as f32, if i < 25 { 1.0 } else { 2.0 + 0.01 * (i % 3) as f32 });
+            [r * a.cos(), r * a.sin()]
+        })
+        .collect();
+    let norms = Params { signal: Signal::Norm, cost: Cost::Mean, ..Params::default() };
+    assert_eq!(found(&lengths, 2, &norms), [25]);
+    let flat = Params { normalize: true, ..norms };
+    assert!(found(&lengths, 2, &flat).is_empty());
+}
