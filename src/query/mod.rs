@@ -1,6 +1,7 @@
 //! Exact nearest neighbours by scan, over anything that is a `VectorSource`.
 //!
-//! Nothing here opens a file or knows a dataset: [`scan`] takes [`Part`]s, each a source of
+//! [`neighbours`] answers questions to a dataset. Below it nothing opens a file or knows a
+//! dataset: [`scan`] takes [`Part`]s, each a source of
 //! vectors and the rows to look at, and [`Query`]s, and reads every selected row once for
 //! all queries together.
 //!
@@ -15,13 +16,16 @@
 //! | `topk.rs` | the answers so far |
 //! | `bound.rs` | which f32 results can be skipped |
 //! | `scan.rs` | the pass over the rows |
+//! | `neighbours.rs` | questions to a pinned version of a dataset |
 
 mod bound;
 mod decay;
+mod neighbours;
 mod scan;
 mod topk;
 
 pub use decay::{Composite, Decay};
+pub use neighbours::{Cost, Found, Request, When, neighbours};
 pub use scan::{Stats, scan};
 pub use topk::Hit;
 

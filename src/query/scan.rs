@@ -33,6 +33,16 @@ pub struct Stats {
     pub rescored: u64,
 }
 
+impl Stats {
+    /// Adds what another scan did.
+    pub fn add(&mut self, other: &Stats) {
+        self.rows += other.rows;
+        self.bytes += other.bytes;
+        self.pairs += other.pairs;
+        self.rescored += other.rescored;
+    }
+}
+
 /// The answers to every query over all parts, each list in the order (distance, entity, time),
 /// and what it took. Runs on the current rayon pool.
 ///

@@ -1,7 +1,9 @@
 //! The real binary, from outside: one module a command or a rule.
 
 mod config;
+mod format_doc;
 mod help;
+mod house;
 mod schema;
 mod streams;
 mod usage;
