@@ -18,6 +18,7 @@ pub mod metric;
 pub mod model;
 pub mod output;
 pub mod points;
+pub mod pq;
 pub mod results;
 pub mod suggest;
 pub mod time;
