@@ -28,5 +28,6 @@ pub mod query;
 pub mod segment;
 pub mod simd;
 pub mod wal;
+pub mod warm;
 
 pub use error::{Code, Error, Result};
