@@ -27,7 +27,8 @@ fn option_over_environment_over_file_over_default() {
         text,
         format!(
             "key,value,origin\ndataset,.,default\nformat,csv,option\ntime,s,option\nvectors,none,default\n\
-             digits,none,env CVX_DIGITS\nids-json,number,default\ncolor,auto,default\nerrors,text,default\n"
+             digits,none,env CVX_DIGITS\nids-json,number,default\ncolor,auto,default\nthreads,0,default\n\
+             lock-timeout,0s,default\nnow,now,default\nseed,0,default\nerrors,text,default\n"
         )
     );
     assert_eq!(stdout(cvx(dir.path()).args(["config", "get", "digits"])), "4\n");
@@ -68,11 +69,11 @@ fn a_named_file_must_be_there() {
 #[test]
 fn set_keeps_the_rest_of_the_file() {
     let dir = with_config("# mine\ntime = 'ms' # for cron\n");
-    stdout(cvx(dir.path()).args(["config", "set", "time", "us"]));
-    stdout(cvx(dir.path()).args(["config", "set", "format", "csv"]));
+    stdout(cvx(dir.path()).args(["config", "set", "--user", "time", "us"]));
+    stdout(cvx(dir.path()).args(["config", "set", "--user", "format", "csv"]));
     let text = fs::read_to_string(dir.path().join("xdg/cvx/config.toml")).unwrap();
     assert_eq!(text, "# mine\ntime = \"us\" # for cron\nformat = \"csv\"\n");
-    let (code, said) = failure(cvx(dir.path()).args(["config", "set", "format", "xml"]));
+    let (code, said) = failure(cvx(dir.path()).args(["config", "set", "--user", "format", "xml"]));
     assert_eq!(code, 2);
     assert!(said.contains("invalid value 'xml'"), "{said}");
     assert_eq!(fs::read_to_string(dir.path().join("xdg/cvx/config.toml")).unwrap(), text);
@@ -81,7 +82,7 @@ fn set_keeps_the_rest_of_the_file() {
 #[test]
 fn set_makes_the_file() {
     let dir = tempdir().unwrap();
-    stdout(cvx(dir.path()).args(["config", "set", "digits", "6"]));
+    stdout(cvx(dir.path()).args(["config", "set", "--user", "digits", "6"]));
     assert_eq!(stdout(cvx(dir.path()).args(["config", "get", "digits"])), "6\n");
     stdout(
         cvx(dir.path())
@@ -96,4 +97,22 @@ fn errors_are_json_when_the_file_says_so() {
     let dir = with_config("errors = 'json'\n");
     let (_, said) = failure(cvx(dir.path()).args(["config", "get", "x"]));
     assert!(said.starts_with("{\"error\":{"), "{said}");
+}
+
+#[test]
+fn a_dataset_has_defaults_of_its_own() {
+    let dir = with_config("time = 'ms'\ndigits = 3\n");
+    stdout(cvx(dir.path()).args(["init", "d", "--dim", "2"]));
+    stdout(cvx(dir.path()).args(["-d", "d", "config", "set", "time", "date"]));
+    let get = |key: &str| stdout(cvx(dir.path()).args(["-d", "d", "config", "get", key]));
+    assert_eq!((get("time"), get("digits")), ("date\n".into(), "3\n".into()));
+    let shown = stdout(cvx(dir.path()).args(["-d", "d", "config", "show", "--origin", "-f", "csv"]));
+    assert!(shown.contains("time,date,d/cvx.toml\n"), "{shown}");
+    assert_eq!(stdout(cvx(dir.path()).args(["-d", "d", "--time", "us", "config", "get", "time"])), "us\n");
+
+    let (code, said) = failure(cvx(dir.path()).args(["config", "set", "time", "us"]));
+    assert_eq!(code, 10, "{said}");
+    assert!(said.contains("--user"), "{said}");
+    let (code, _) = failure(cvx(dir.path()).args(["-d", "d", "config", "set", "dataset", "x"]));
+    assert_eq!(code, 2);
 }

@@ -1,14 +1,24 @@
 //! The real binary, from outside: one module a command or a rule.
 
+mod analytics;
 mod config;
+mod delete;
+mod export;
 mod format_doc;
 mod help;
 mod house;
+mod info;
+mod init;
 mod schema;
 mod streams;
 mod usage;
+mod verify;
 
 use assert_cmd::Command;
+use cvx::config::{IdKind, Settings};
+use cvx::dataset::{OnConflict, Options, Writer, init};
+use cvx::model::Key;
+use cvx::points::{Origin, Points, Texts};
 use std::path::Path;
 
 /// `cvx` in a directory of its own, with nothing of the caller's environment that it reads.
@@ -40,4 +50,39 @@ pub fn failure(command: &mut Command) -> (i32, String) {
     let code = output.status.code().unwrap_or_else(|| panic!("{command:?} died by a signal"));
     assert_ne!(code, 0, "{command:?}");
     (code, String::from_utf8(output.stderr).unwrap())
+}
+
+/// One point of a test dataset: entity, day of 2024 from 0, vector, metadata.
+pub type Given<'a> = (&'a str, i64, [f32; 2], &'a str);
+
+/// Microseconds of midnight, the given day of 2024.
+pub fn day(n: i64) -> i64 {
+    1_704_067_200_000_000 + n * 86_400_000_000
+}
+
+/// A dataset of named entities in `dir`.
+pub fn dataset(dir: &Path, given: &[Given<'_>]) {
+    let settings = Settings { ids: IdKind::String, ..Settings::new(2) };
+    init(dir, &settings, false).unwrap();
+    let mut writer = Writer::open(dir, Options::default()).unwrap();
+    let mut points = Points::new(2);
+    let mut names = Texts::new();
+    for (name, n, vector, meta) in given {
+        let origin = points.intern(&Origin { source: "given".into(), model: "m@1".into() });
+        points.push(Key { entity: 0, t: day(*n) }, vector, meta, origin);
+        names.push(name);
+    }
+    writer.append(&mut points, Some(&names), OnConflict::Error, &mut |_| unreachable!()).unwrap();
+    writer.finish().unwrap();
+}
+
+/// Two entities: `a` walks east, then turns north; `b` has one point.
+pub fn walkers(dir: &Path) {
+    let points = [
+        ("a", 0, [1.0, 0.0], "{\"lang\":\"en\"}"),
+        ("a", 1, [2.0, 0.0], "{\"lang\":\"de\"}"),
+        ("a", 3, [2.0, 4.0], ""),
+        ("b", 2, [0.5, 0.25], "{\"lang\":\"en\"}"),
+    ];
+    dataset(dir, &points);
 }

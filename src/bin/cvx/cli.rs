@@ -3,7 +3,9 @@
 use crate::cmd;
 use crate::context::Context;
 use crate::settings::Settings;
+use crate::values::commit;
 use crate::version;
+use clap::builder::FalseyValueParser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueHint};
 use cvx::error::{Code, Error, Result};
@@ -40,11 +42,34 @@ pub struct Globals {
     #[arg(long, global = true, value_name = "FILE", env = "CVX_CONFIG", hide_env_values = true,
           hide_short_help = true, value_hint = ValueHint::FilePath)]
     pub config: Option<PathBuf>,
+    /// Read the dataset as it was after this commit
+    #[arg(long, global = true, value_name = "COMMIT", hide_short_help = true, value_parser = commit)]
+    pub read_at: Option<u64>,
+    /// A busy lock is a note and success, not an error
+    #[arg(long, global = true, hide_short_help = true)]
+    pub skip_if_locked: bool,
+    /// Commands that write: say what would be done and change nothing
+    #[arg(short = 'n', long, global = true, hide_short_help = true)]
+    pub dry_run: bool,
+    /// Answer yes to the confirmation of a destructive command
+    #[arg(short, long, global = true, env = "CVX_YES", hide_env_values = true, hide_short_help = true,
+          value_parser = FalseyValueParser::new())]
+    pub yes: bool,
+    /// Print nothing but errors to standard error
+    #[arg(short, long, global = true, hide_short_help = true)]
+    pub quiet: bool,
 }
 
 /// The commands.
 #[derive(Subcommand, Debug)]
 pub enum Command {
+    Init(cmd::init::Args),
+    Info(cmd::info::Args),
+    Verify(cmd::verify::Args),
+    Export(cmd::export::Args),
+    Delete(cmd::delete::Args),
+    Velocity(cmd::velocity::Args),
+    Drift(cmd::drift::Args),
     Config(cmd::config::Args),
     Schema(cmd::schema::Args),
     Completions(cmd::completions::Args),
@@ -60,6 +85,13 @@ impl Command {
     /// Runs the command.
     pub fn run(self, context: &Context) -> Result<()> {
         match self {
+            Command::Init(args) => cmd::init::run(context, args),
+            Command::Info(args) => cmd::info::run(context, args),
+            Command::Verify(args) => cmd::verify::run(context, args),
+            Command::Export(args) => cmd::export::run(context, args),
+            Command::Delete(args) => cmd::delete::run(context, args),
+            Command::Velocity(args) => cmd::velocity::run(context, args),
+            Command::Drift(args) => cmd::drift::run(context, args),
             Command::Config(args) => cmd::config::run(context, args),
             Command::Schema(args) => cmd::schema::run(context, args),
             Command::Completions(args) => cmd::completions::run(context, args),

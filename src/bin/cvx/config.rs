@@ -3,6 +3,7 @@
 use crate::cli;
 use crate::settings::{Key, Settings};
 use clap::Parser;
+use cvx::config::Config;
 use cvx::error::{Code, Error, Result};
 use cvx::fsio::{Publish, TempFile};
 use cvx::suggest;
@@ -62,6 +63,24 @@ pub fn key(name: &str) -> Result<&'static Key> {
         let hint = suggest::did_you_mean(name, names.clone()).unwrap_or_else(known);
         Error::usage(format!("unknown key \"{name}\"")).fix(hint)
     })
+}
+
+/// The options that a dataset's `cvx.toml` sets under `[defaults]`.
+pub fn of_dataset(dir: &Path, config: &Config) -> Result<(Settings, Vec<(&'static Key, String)>)> {
+    let path = dir.join(cvx::config::FILE);
+    let placed = |e: Error| e.file(&path);
+    let mut settings = Settings::default();
+    let mut values = Vec::new();
+    for (name, value) in &config.defaults {
+        let key = key(name).map_err(placed)?;
+        let text = match value {
+            toml::Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        settings = settings.or(parse_value(key, &text).map_err(placed)?);
+        values.push((key, text));
+    }
+    Ok((settings, values))
 }
 
 /// Reads one value as the command line would.

@@ -1,16 +1,20 @@
 //! What a command runs with: its settings from all layers, and its output.
 
-use crate::cli::{Command, Parsed};
+use crate::cli::{Command, Globals, Parsed};
 use crate::config;
 use crate::report;
 use crate::settings::{Key, Settings};
-use crate::values::{Color, Errors, IdsJson};
+use crate::values::{Color, Errors, IdsJson, VectorForm};
 use clap::parser::ValueSource;
+use cvx::config::{Config, IdKind};
+use cvx::dataset::{Options as WriterOptions, Select, Snapshot};
 use cvx::error::{Error, Result};
-use cvx::output::{self, Format, Options, Output, Pipe, Row, Stamp, Style, Target};
+use cvx::output::{self, Format, Options, Output, Pipe, Row, Stamp, Style, Target, Vectors};
+use cvx::time::{Now, TimeExpr};
 use std::ffi::OsString;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
+use std::time::SystemTime;
 
 /// The run's settings and where they came from.
 pub struct Context {
@@ -20,8 +24,9 @@ pub struct Context {
     pub config_path: Option<PathBuf>,
     /// `--errors` without a value.
     pub lists_errors: bool,
+    /// Options of this run alone.
+    pub run: Globals,
     values: Vec<Effective>,
-    out: Option<PathBuf>,
     format_given: bool,
     command_line: String,
 }
@@ -48,9 +53,19 @@ impl Context {
             }
             None => None,
         };
-        let values = Settings::KEYS.iter().map(|key| effective(key, parsed, file.as_ref())).collect();
-        let lower = file.map(|f| f.settings).unwrap_or_default();
-        let settings = global.settings.clone().or(lower);
+        let user = file.as_ref().map(|f| f.settings.clone()).unwrap_or_default();
+        let above = global.settings.clone();
+        let dir = above.dataset.clone().or(user.dataset.clone()).unwrap_or_else(|| PathBuf::from("."));
+        // A dataset that cannot be read is for the command to report.
+        let dataset = Config::read(&dir).ok().map(|c| config::of_dataset(&dir, &c)).transpose()?;
+        let (of_dataset, set) = dataset.unwrap_or_default();
+        let place = dir.join(cvx::config::FILE).display().to_string();
+        let of_key = |key: &Key| {
+            let here = set.iter().find(|(k, _)| k.name == key.name).map(|(_, v)| (v.clone(), place.clone()));
+            here.or_else(|| file.as_ref().and_then(|f| f.get(key)).map(|(v, at)| (v.to_string(), at)))
+        };
+        let values = Settings::KEYS.iter().map(|key| effective(key, parsed, of_key(key))).collect();
+        let settings = above.or(of_dataset).or(user);
         let lists_errors = settings.errors == Some(Errors::List);
         if lists_errors && !matches!(parsed.cli.command, Command::Schema(_)) {
             return Err(Error::usage("--errors needs a value").fix("--errors text or --errors json"));
@@ -62,7 +77,7 @@ impl Context {
             lists_errors,
             config_path,
             values,
-            out: global.out.clone(),
+            run: global.clone(),
             format_given: parsed.matches.value_source("format") == Some(ValueSource::CommandLine),
             command_line: words.join(" "),
         })
@@ -73,33 +88,159 @@ impl Context {
         &self.values
     }
 
-    /// Opens the output for rows without the columns in `hidden`.
+    /// The dataset's directory.
+    pub fn dataset(&self) -> PathBuf {
+        self.settings.dataset.clone().unwrap_or_else(|| PathBuf::from("."))
+    }
+
+    /// Pins the newest version of the dataset, or that of `--read-at`.
+    pub fn snapshot(&self) -> Result<Snapshot> {
+        Snapshot::open(&self.dataset(), self.run.read_at)
+    }
+
+    /// How a command opens the dataset for writing.
+    pub fn writing(&self, command: &str) -> WriterOptions {
+        WriterOptions {
+            lock_timeout: self.lock_timeout(),
+            command: command.to_string(),
+            ..WriterOptions::default()
+        }
+    }
+
+    /// `--lock-timeout`.
+    pub fn lock_timeout(&self) -> std::time::Duration {
+        let wait = self.settings.lock_timeout.map_or(0, |d| d.mean_us());
+        std::time::Duration::from_micros(u64::try_from(wait).unwrap_or(0))
+    }
+
+    /// `--seed`.
+    pub fn seed(&self) -> u64 {
+        self.settings.seed.unwrap_or(0)
+    }
+
+    /// Gives `-j` to the pool that everything parallel runs on.
+    pub fn start_threads(&self) -> Result<()> {
+        let threads = self.settings.threads.unwrap_or(0) as usize;
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
+        pool.map_err(|e| Error::internal(format!("cannot start threads: {e}")))
+    }
+
+    /// A line on standard error that is no error.
+    pub fn note(&self, text: &str) {
+        if !self.run.quiet {
+            let _ = writeln!(std::io::stderr(), "note: {text}");
+        }
+    }
+
+    /// What relative times count from. The times of the points are looked at only when one of
+    /// `times`, `period` or `--now` asks for them.
+    pub fn now(
+        &self,
+        snapshot: &Snapshot,
+        select: &Select,
+        times: &[Option<TimeExpr>],
+        period: Option<&str>,
+    ) -> Result<Now> {
+        let named = |text: &str| text.contains("min") || text.contains("max");
+        let asked = times.iter().flatten().chain(&self.settings.now).any(TimeExpr::needs_bounds);
+        let bounds = if asked || period.is_some_and(named) { bounds(snapshot, select)? } else { None };
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let clock = Now { now: i64::try_from(since.as_micros()).unwrap_or(i64::MAX), bounds };
+        let now = self.settings.now.map_or(Ok(clock.now), |t| t.resolve(&clock))?;
+        Ok(Now { now, bounds })
+    }
+
+    /// A time of an option as an instant.
+    pub fn instant(&self, snapshot: &Snapshot, select: &Select, t: Option<&TimeExpr>) -> Result<Option<i64>> {
+        let resolve = |t: &TimeExpr| t.resolve(&self.now(snapshot, select, &[Some(*t)], None)?);
+        t.map(resolve).transpose()
+    }
+
+    /// True when rows show vectors.
+    pub fn shows_vectors(&self) -> bool {
+        self.settings.vectors.is_some_and(|v| v != VectorForm::None)
+    }
+
+    /// How a new dataset's JSON writes entity ids.
+    pub fn ids_json(&self) -> cvx::config::IdsJson {
+        match self.settings.ids_json {
+            Some(IdsJson::String) => cvx::config::IdsJson::String,
+            _ => cvx::config::IdsJson::Number,
+        }
+    }
+
+    /// Opens the output for rows that need no dataset, without the columns in `hidden`.
     pub fn rows<R: Row>(&self, hidden: &[&str]) -> Result<Output<R>> {
-        let format = self.format()?;
-        let target = self.target()?;
-        let options = Options { format, style: self.style(), dim: 0, hidden, stamp: self.stamp() };
-        Output::open(options, target)
+        self.open(Options { hidden, ..self.options(None)? }, Pipe::Ends)
+    }
+
+    /// Opens the output of a command that reads a dataset. Names are left out where entities
+    /// have none.
+    pub fn rows_of<R: Row>(&self, snapshot: &Snapshot, hidden: &[&str]) -> Result<Output<R>> {
+        self.rows_like(snapshot, hidden, None, None)
+    }
+
+    /// As [`Context::rows_of`], with the command's own defaults of format and vectors.
+    pub fn rows_like<R: Row>(
+        &self,
+        snapshot: &Snapshot,
+        hidden: &[&str],
+        format: Option<Format>,
+        vectors: Option<Vectors>,
+    ) -> Result<Output<R>> {
+        let mut hidden = hidden.to_vec();
+        if snapshot.settings().ids == IdKind::U64 {
+            hidden.push("entity");
+        }
+        let mut options = Options { hidden: &hidden, dim: snapshot.settings().dim, ..self.options(format)? };
+        if self.settings.ids_json.is_none() {
+            options.style.ids_as_text = snapshot.settings().ids_json == cvx::config::IdsJson::String;
+        }
+        if let (None, Some(vectors)) = (self.settings.vectors, vectors) {
+            options.style.vectors = vectors;
+        }
+        let m = snapshot.manifest();
+        options.stamp.push(("dataset".to_string(), cvx::format::hex(&m.dataset)));
+        options.stamp.push(("commit".to_string(), m.commit.to_string()));
+        self.open(options, Pipe::Ends)
+    }
+
+    /// Opens the output of a command that has changed a dataset: a reader that goes away does
+    /// not make it fail.
+    pub fn record<R: Row>(&self, row: &R) -> Result<()> {
+        let mut out = self.open::<R>(self.options(None)?, Pipe::Ignored)?;
+        out.row(row)?;
+        out.finish()
+    }
+
+    fn options(&self, format: Option<Format>) -> Result<Options<'_>> {
+        let (style, stamp) = (self.style(), self.stamp());
+        Ok(Options { format: self.format(format)?, style, dim: 0, hidden: &[], stamp })
+    }
+
+    fn open<R: Row>(&self, options: Options<'_>, pipe: Pipe) -> Result<Output<R>> {
+        Output::open(options, self.target(pipe)?)
     }
 
     /// Writes a text that is not made of rows.
     pub fn text(&self, bytes: &[u8]) -> Result<()> {
-        let mut target = self.target()?;
+        let mut target = self.target(Pipe::Ends)?;
         target.write(bytes)?;
         target.finish()
     }
 
-    fn target(&self) -> Result<Target> {
-        self.out.as_deref().map_or_else(|| Ok(Target::stdout(Pipe::Ends)), Target::file)
+    fn target(&self, pipe: Pipe) -> Result<Target> {
+        self.run.out.as_deref().map_or_else(|| Ok(Target::stdout(pipe)), Target::file)
     }
 
-    /// `-f`, else the extension of `-o`, else the environment or the config file, else a table on
-    /// a terminal and jsonl elsewhere.
-    fn format(&self) -> Result<Format> {
+    /// `-f`, else the extension of `-o`, else the environment or a config file, else what is
+    /// `usual` for the command, else a table on a terminal and jsonl elsewhere.
+    fn format(&self, usual: Option<Format>) -> Result<Format> {
         let set = self.settings.format.and_then(|f| f.fixed());
-        let of_path = self.out.as_deref().and_then(Format::of_path);
-        let terminal = self.out.is_none() && std::io::stdout().is_terminal();
+        let of_path = self.run.out.as_deref().and_then(Format::of_path);
+        let terminal = self.run.out.is_none() && std::io::stdout().is_terminal();
         let chosen = if self.format_given { set.or(of_path) } else { of_path.or(set) };
-        let format = chosen.unwrap_or(if terminal { Format::Table } else { Format::Jsonl });
+        let format = chosen.or(usual).unwrap_or(if terminal { Format::Table } else { Format::Jsonl });
         if format.is_binary() && terminal {
             return Err(Error::usage("a terminal cannot show this format")
                 .what("option --format")
@@ -110,7 +251,7 @@ impl Context {
 
     fn style(&self) -> Style {
         let s = &self.settings;
-        let terminal = self.out.is_none() && std::io::stdout().is_terminal();
+        let terminal = self.run.out.is_none() && std::io::stdout().is_terminal();
         Style {
             time: s.time.map(Into::into).unwrap_or_default(),
             vectors: s.vectors.map(Into::into).unwrap_or_default(),
@@ -135,12 +276,23 @@ impl Context {
 
     fn stamp(&self) -> Stamp {
         let pair = |k: &str, v: &str| (k.to_string(), v.to_string());
-        vec![pair("version", crate::version::SHORT), pair("command", &self.command_line)]
+        let seed = self.seed().to_string();
+        vec![pair("version", crate::version::SHORT), pair("command", &self.command_line), pair("seed", &seed)]
     }
 }
 
+/// Times of the oldest and the newest point selected.
+fn bounds(snapshot: &Snapshot, select: &Select) -> Result<Option<(i64, i64)>> {
+    let selected = select.resolve(snapshot)?;
+    let runs = selected.parts.iter().flat_map(|(part, rows)| rows.iter().map(move |r| (part, r)));
+    let times = runs.flat_map(|(part, r)| &part.times()[r.start as usize..r.end as usize]);
+    Ok(times.fold(None, |seen: Option<(i64, i64)>, t| {
+        Some(seen.map_or((*t, *t), |(first, last)| (first.min(*t), last.max(*t))))
+    }))
+}
+
 /// Where a setting's value comes from, and what it is.
-fn effective(key: &'static Key, parsed: &Parsed, file: Option<&config::File>) -> Effective {
+fn effective(key: &'static Key, parsed: &Parsed, file: Option<(String, String)>) -> Effective {
     let raw = || {
         let values = parsed.matches.get_raw(key.id).into_iter().flatten();
         values.map(|v| v.to_string_lossy().into_owned()).next_back().unwrap_or_default()
@@ -149,8 +301,8 @@ fn effective(key: &'static Key, parsed: &Parsed, file: Option<&config::File>) ->
     match parsed.matches.value_source(key.id) {
         Some(ValueSource::CommandLine) => made(raw(), "option".to_string()),
         Some(ValueSource::EnvVariable) => made(raw(), format!("env CVX_{}", key.id.to_uppercase())),
-        _ => match file.and_then(|f| f.get(key)) {
-            Some((value, place)) => made(value.to_string(), place),
+        _ => match file {
+            Some((value, place)) => made(value, place),
             None => made(key.default.to_string(), "default".to_string()),
         },
     }

@@ -6,9 +6,12 @@ mod cli;
 mod cmd;
 mod config;
 mod context;
+mod cuts;
 mod report;
 mod rows;
+mod select;
 mod settings;
+mod signals;
 mod values;
 mod version;
 
@@ -33,7 +36,15 @@ fn main() -> ExitCode {
 fn run(args: &[OsString]) -> Result<()> {
     let Some(parsed) = cli::parse(args)? else { return Ok(()) };
     let context = context::Context::new(&parsed, args)?;
-    parsed.cli.command.run(&context)
+    signals::install()?;
+    context.start_threads()?;
+    match parsed.cli.command.run(&context) {
+        Err(e) if e.code() == Code::Locked && context.run.skip_if_locked => {
+            context.note(&format!("skipped: {}", e.message()));
+            Ok(())
+        }
+        result => result,
+    }
 }
 
 /// Ends as `head` expects of those it reads from. Rust ignores SIGPIPE, so it is raised by hand.

@@ -2,7 +2,7 @@
 //!
 //! Fields are only ever added, at the end.
 
-use cvx::output::{Column, Row};
+use cvx::output::{Column, Id, Json, Row, Time};
 use cvx::row;
 
 row! {
@@ -47,8 +47,272 @@ row! {
     }
 }
 
+row! {
+    /// A dataset that was made.
+    pub struct Made {
+        /// Its directory.
+        pub dataset: String,
+        /// Dimension.
+        pub dim: usize,
+        /// Default metric.
+        pub metric: String,
+        /// Kind of entity ids.
+        pub ids: String,
+        /// Format of the directory.
+        pub format: u32,
+        /// Buckets of the long-term files.
+        pub buckets: String,
+        /// Periods of the long-term files.
+        pub partition: String,
+    }
+}
+
+row! {
+    /// A dataset in numbers.
+    pub struct InfoRow {
+        /// Names the dataset.
+        pub dataset_id: String,
+        /// Format of the directory.
+        pub format: u32,
+        /// Dimension.
+        pub dim: usize,
+        /// Default metric.
+        pub metric: String,
+        /// Points.
+        pub points: u64,
+        /// False when superseded rows may be counted.
+        pub points_exact: bool,
+        /// Earliest time.
+        pub t_min: Option<Time>,
+        /// Latest time.
+        pub t_max: Option<Time>,
+        /// Bytes of the live log.
+        pub bytes_wal: u64 => "byte",
+        /// Bytes of hot segments.
+        pub bytes_hot: u64 => "byte",
+        /// Bytes of the dictionary.
+        pub bytes_dict: u64 => "byte",
+        /// Live files.
+        pub files: u64,
+        /// Rows made durable so far.
+        pub seq: u64,
+        /// Number of the version.
+        pub commit: u64,
+        /// When it was committed, by the writer's clock.
+        pub last_commit: Time,
+    }
+}
+
+row! {
+    /// An entity in numbers.
+    pub struct EntityRow {
+        /// Entity.
+        pub entity_id: Id,
+        /// Its name.
+        pub entity: Option<String>,
+        /// Its points.
+        pub points: u64,
+        /// First seen.
+        pub t_min: Time,
+        /// Last seen.
+        pub t_max: Time,
+        /// Embedding models of its points.
+        pub models: Json,
+        /// Longest time between two points.
+        pub gap_max_s: Option<f64> => "s",
+    }
+}
+
+row! {
+    /// A live file.
+    pub struct PartRow {
+        /// Path in the dataset.
+        pub path: String,
+        /// What it holds.
+        pub kind: &'static str,
+        /// Rows in it.
+        pub rows: u64,
+        /// Rows in it that no longer count.
+        pub rows_dead: u64,
+        /// Length.
+        pub bytes: u64 => "byte",
+        /// Earliest time.
+        pub t_min: Option<Time>,
+        /// Latest time.
+        pub t_max: Option<Time>,
+        /// Least entity.
+        pub entity_min: Option<Id>,
+        /// Largest entity.
+        pub entity_max: Option<Id>,
+    }
+    wide [entity_min, entity_max]
+}
+
+row! {
+    /// A tier in numbers.
+    pub struct TierRow {
+        /// wal or hot.
+        pub tier: &'static str,
+        /// Files of points.
+        pub files: u64,
+        /// Points.
+        pub points: u64,
+        /// Length of the files.
+        pub bytes: u64 => "byte",
+    }
+}
+
+row! {
+    /// Points of one origin.
+    pub struct ModelRow {
+        /// Embedding model.
+        pub model: Option<String>,
+        /// Source.
+        pub source: Option<String>,
+        /// Points.
+        pub points: u64,
+    }
+}
+
+row! {
+    /// A check of verify.
+    pub struct Check {
+        /// Which check.
+        pub check: &'static str,
+        /// Which file.
+        pub object: String,
+        /// ok, repairable or damaged.
+        pub status: &'static str,
+        /// What was found.
+        pub detail: String,
+    }
+}
+
+row! {
+    /// A point, whole: ingesting it again changes nothing.
+    pub struct PointRow {
+        /// Entity.
+        pub entity_id: Id,
+        /// Its name.
+        pub entity: Option<String>,
+        /// Time.
+        pub timestamp: Time,
+        /// Vector.
+        pub vector: Vec<f32>,
+        /// Metadata, a JSON object.
+        pub metadata: Option<Json>,
+        /// Source of its batch.
+        pub source: Option<String>,
+        /// Embedding model.
+        pub model: Option<String>,
+        /// Place in the order in which rows were made durable.
+        pub seq: u64,
+        /// True when the vector comes from a lossy block.
+        pub approx: bool,
+    }
+}
+
+row! {
+    /// What delete did, or would do.
+    pub struct DeleteRow {
+        /// Points.
+        pub points: u64,
+        /// Entities that had them.
+        pub entities: u64,
+        /// The version without them; with --dry-run the newest one.
+        pub commit: u64,
+    }
+}
+
+row! {
+    /// The motion of an entity at one time.
+    pub struct VelocityRow {
+        /// Entity.
+        pub entity_id: Id,
+        /// Its name.
+        pub entity: Option<String>,
+        /// Time.
+        pub t: Time,
+        /// Points of the selected trajectory.
+        pub n: usize,
+        /// Time since the point before.
+        pub dt_before_s: Option<f64> => "s",
+        /// Time to the point after.
+        pub dt_after_s: Option<f64> => "s",
+        /// Length of the velocity.
+        pub speed: Option<f64> => "1/per",
+        /// Length of the acceleration, with --order 2.
+        pub accel: Option<f64> => "1/per^2",
+        /// Angle between the steps in and out.
+        pub turn_deg: Option<f64> => "degree",
+        /// The unit of time of speed and acceleration.
+        pub per: String,
+        /// Why something is missing.
+        pub status: &'static str,
+        /// The velocity.
+        pub vector_velocity: Option<Vec<f32>> => "1/per",
+        /// The acceleration.
+        pub vector_accel: Option<Vec<f32>> => "1/per^2",
+    }
+    wide [dt_before_s, dt_after_s, per]
+}
+
+row! {
+    /// How far an entity has moved.
+    pub struct DriftRow {
+        /// Entity.
+        pub entity_id: Id,
+        /// Its name.
+        pub entity: Option<String>,
+        /// Time of the first point used.
+        pub t1: Option<Time>,
+        /// Time of the last point used.
+        pub t2: Option<Time>,
+        /// Points from the first to the last one used.
+        pub n: usize,
+        /// Euclidean distance.
+        pub l2: Option<f64>,
+        /// Cosine distance.
+        pub cosine: Option<f64>,
+        /// Angle.
+        pub angle_deg: Option<f64> => "degree",
+        /// Length of the last state over that of the first.
+        pub norm_ratio: Option<f64>,
+        /// The unit of time of rate.
+        pub rate_per: String,
+        /// Euclidean distance per rate_per.
+        pub rate: Option<f64> => "1/rate_per",
+        /// Length of the path.
+        pub path_l2: Option<f64>,
+        /// Distance over path: 1 is a straight line.
+        pub efficiency: Option<f64>,
+        /// The dimensions with the largest shares of the squared distance: dim, delta, share.
+        pub top_dims: Json,
+        /// Least number of dimensions with 80 % of the squared distance.
+        pub pareto80: Option<usize>,
+        /// How far the steps share a direction.
+        pub t2_stat: Option<f64>,
+        /// Probability of a statistic this large without a common direction.
+        pub p_value: Option<f64>,
+        /// Why something is missing.
+        pub status: &'static str,
+    }
+    wide [norm_ratio, rate_per, rate, path_l2, pareto80, t2_stat]
+}
+
 /// The row type of each command that prints rows, by the words of the command.
 pub const TABLES: &[(&str, &[Column])] = &[
+    ("init", Made::COLUMNS),
+    ("info", InfoRow::COLUMNS),
+    ("info --entities", EntityRow::COLUMNS),
+    ("info --partitions", PartRow::COLUMNS),
+    ("info --tiers", TierRow::COLUMNS),
+    ("info --models", ModelRow::COLUMNS),
+    ("verify", Check::COLUMNS),
+    ("export", PointRow::COLUMNS),
+    ("delete", DeleteRow::COLUMNS),
+    ("velocity", VelocityRow::COLUMNS),
+    ("drift", DriftRow::COLUMNS),
     ("config show", Setting::COLUMNS),
     ("schema", FieldOf::COLUMNS),
     ("schema --errors", ErrorCode::COLUMNS),

@@ -3,8 +3,10 @@
 //! Each is declared once, below. A config file's values go through the same parser as the
 //! command line's, so they mean the same and fail with the same words.
 
-use crate::values::{Color, Digits, Errors, Format, IdsJson, TimeForm, VectorForm, digits};
+use crate::select::time;
+use crate::values::{Color, Digits, Errors, Format, IdsJson, TimeForm, VectorForm, digits, duration};
 use clap::{Args, ValueHint};
+use cvx::time::{Duration, TimeExpr};
 use std::path::PathBuf;
 
 /// What a file may set, and what holds when nothing does.
@@ -70,6 +72,24 @@ settings! {
     /// Colour in tables
     #[arg(long, global = true, value_name = "WHEN", env = "CVX_COLOR", hide_env_values = true, hide_short_help = true)]
     color: Color = "color", "auto";
+
+    /// Worker threads; 0 for all cores
+    #[arg(short = 'j', long, global = true, value_name = "N", env = "CVX_THREADS", hide_env_values = true, hide_short_help = true)]
+    threads: u32 = "threads", "0";
+
+    /// How long a writing command waits for the dataset's lock, e.g. 10m
+    #[arg(long, global = true, value_name = "DUR", env = "CVX_LOCK_TIMEOUT", hide_env_values = true, hide_short_help = true,
+          value_parser = duration)]
+    lock_timeout: Duration = "lock-timeout", "0s";
+
+    /// What relative times count from; `max` is the newest point selected
+    #[arg(long, global = true, value_name = "TIME", env = "CVX_NOW", hide_env_values = true, hide_short_help = true,
+          value_parser = time)]
+    now: TimeExpr = "now", "now";
+
+    /// Seed of every random choice
+    #[arg(long, global = true, value_name = "N", env = "CVX_SEED", hide_env_values = true, hide_short_help = true)]
+    seed: u64 = "seed", "0";
 
     /// How errors are written to standard error; json when the format was set to json or jsonl
     #[arg(long, global = true, value_name = "HOW", env = "CVX_ERRORS", hide_env_values = true, hide_short_help = true,

@@ -1,8 +1,9 @@
 //! Values of options: sizes, counts that may be absent, choices.
 
 use clap::ValueEnum;
+use cvx::error::Error;
 use cvx::output::{self, Vectors};
-use cvx::time::TimeFormat;
+use cvx::time::{Duration, TimeFormat, parse_duration};
 
 /// `--format`.
 #[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,5 +137,26 @@ pub fn digits(text: &str) -> Result<Digits, String> {
             Ok(n @ 1..=17) => Ok(Digits(Some(n))),
             _ => Err("expected a number from 1 to 17, or none for the shortest that reads back".to_string()),
         },
+    }
+}
+
+/// An error of the library in one line, for the parser to put its own words around.
+pub fn words(e: &Error) -> String {
+    match e.hint() {
+        Some(hint) => format!("{} ({hint})", e.message()),
+        None => e.message().to_string(),
+    }
+}
+
+/// Reads a duration.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    parse_duration(text).map_err(|e| words(&e))
+}
+
+/// Reads `--read-at`.
+pub fn commit(text: &str) -> Result<u64, String> {
+    match text.parse() {
+        Ok(n) if n >= 1 => Ok(n),
+        _ => Err("expected the number of a commit, from 1".to_string()),
     }
 }

@@ -3,8 +3,11 @@
 use crate::config;
 use crate::context::Context;
 use crate::rows::Setting;
+use crate::settings::Key;
 use clap::Subcommand;
-use cvx::error::Result;
+use cvx::config::Config;
+use cvx::error::{Code, Error, Result};
+use cvx::fsio::Lock;
 
 /// Show and change settings
 #[derive(clap::Args, Debug)]
@@ -31,11 +34,14 @@ enum Action {
         /// The key, named like the option
         key: String,
     },
-    /// Set a value in the user's config file, or in that of --config
+    /// Set a default of the dataset, or with --user of all datasets
     #[command(after_long_help = "Examples:
-  cvx config set format csv
-  cvx config set digits 6")]
+  cvx config set -d news time date
+  cvx config set --user format csv")]
     Set {
+        /// In the user's config file, or in that of --config
+        #[arg(long)]
+        user: bool,
         /// The key, named like the option
         key: String,
         /// The value, as the option takes it
@@ -56,12 +62,32 @@ pub fn run(context: &Context, args: Args) -> Result<()> {
     match args.action {
         Action::Show { origin } => show(context, origin),
         Action::Get { key } => get(context, &key),
-        Action::Set { key, value } => {
+        Action::Set { user, key, value } => {
             let key = config::key(&key)?;
             config::parse_value(key, &value)?;
-            config::writable(context.config_path.as_deref())?.set(key, &value)
+            match user || context.run.config.is_some() {
+                true => config::writable(context.config_path.as_deref())?.set(key, &value),
+                false => set_in_dataset(context, key, &value),
+            }
         }
     }
+}
+
+/// Under the writer's lock, like every change of a dataset.
+fn set_in_dataset(context: &Context, key: &Key, value: &str) -> Result<()> {
+    let dir = context.dataset();
+    if key.id == "dataset" {
+        return Err(Error::usage("a dataset cannot name the dataset").fix("add --user"));
+    }
+    Config::read(&dir).map_err(|e| match e.code() {
+        Code::NoDataset => e.fix("name one with -d DIR, or set it for all with --user"),
+        _ => e,
+    })?;
+    let lock = Lock::acquire(&dir.join("LOCK"), context.lock_timeout(), "cvx config set")?;
+    let mut config = Config::read(&dir)?;
+    config.defaults.insert(key.name.to_string(), toml::Value::String(value.to_string()));
+    config.write(&dir)?;
+    lock.release()
 }
 
 fn show(context: &Context, origin: bool) -> Result<()> {

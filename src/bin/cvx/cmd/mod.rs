@@ -2,5 +2,12 @@
 
 pub mod completions;
 pub mod config;
+pub mod delete;
+pub mod drift;
+pub mod export;
+pub mod info;
+pub mod init;
 pub mod man;
 pub mod schema;
+pub mod velocity;
+pub mod verify;

@@ -1,0 +1,65 @@
+//! `cvx delete`: points that no longer count.
+
+use crate::context::Context;
+use crate::rows::DeleteRow;
+use crate::select::SelectArgs;
+use cvx::dataset::Snapshot;
+use cvx::delete;
+use cvx::error::{Error, Result};
+use std::io::{BufRead, IsTerminal, Write};
+
+/// Delete the selected points
+#[derive(clap::Args, Debug)]
+#[command(
+    after_long_help = "The points are gone for every later reader at once; readers that are under way, and
+--read-at, still see the version they opened.
+
+Examples:
+  cvx delete --entity 42 --yes
+  cvx delete --where \"lang = 'xx'\" --to 2019-12-31 --dry-run"
+)]
+pub struct Args {
+    #[command(flatten)]
+    select: SelectArgs,
+    /// All points; without it a selection is needed
+    #[arg(long)]
+    all: bool,
+}
+
+/// Runs the command.
+pub fn run(context: &Context, args: Args) -> Result<()> {
+    if args.select.is_empty() && !args.all {
+        return Err(Error::usage("delete needs a selection")
+            .fix("select with --entity, --where, --from and --to .., or delete everything with --all"));
+    }
+    let dir = context.dataset();
+    let selection = args.select.resolve(context, &Snapshot::open(&dir, None)?)?;
+    let done = match context.run.dry_run {
+        true => delete::plan(&dir, &selection.select)?,
+        false => delete::delete(&dir, context.writing("delete"), &selection.select, |plan| {
+            if plan.points == 0 { Ok(()) } else { confirm(context, plan.points, plan.entities) }
+        })?,
+    };
+    context.record(&DeleteRow { points: done.points, entities: done.entities, commit: done.commit })?;
+    selection.finish()
+}
+
+/// Asks, where somebody can answer; `--yes` answers.
+fn confirm(context: &Context, points: u64, entities: u64) -> Result<()> {
+    if context.run.yes {
+        return Ok(());
+    }
+    let what = format!("{points} points of {entities} entities");
+    if !(std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) {
+        return Err(Error::usage(format!("deleting {what} needs a confirmation"))
+            .fix("add --yes, or look first with --dry-run"));
+    }
+    let mut answer = String::new();
+    let _ = write!(std::io::stderr(), "Delete {what}? [y/N] ");
+    let read = std::io::stdin().lock().read_line(&mut answer);
+    read.map_err(|e| Error::io("read", std::path::Path::new("standard input"), &e))?;
+    match answer.trim() {
+        "y" | "Y" | "yes" => Ok(()),
+        _ => Err(Error::usage("nothing was deleted")),
+    }
+}

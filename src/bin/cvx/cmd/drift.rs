@@ -1,0 +1,225 @@
+//! `cvx drift`: how far entities have moved between two instants, and in which dimensions.
+
+use crate::context::Context;
+use crate::cuts::{CutArgs, PerArg};
+use crate::rows::DriftRow;
+use crate::select::{SelectArgs, known_entity, time};
+use crate::signals;
+use clap::ValueEnum;
+use cvx::analytics::DimShare;
+use cvx::analytics::drift::{self, Drift, Params, Reference};
+use cvx::batch;
+use cvx::dataset::{Rows, Snapshot};
+use cvx::error::{Code, Error, Result};
+use cvx::model::{TimestampUs, Trajectory};
+use cvx::output::{Id, Json, Output, Time};
+use cvx::time::TimeExpr;
+
+/// How far each entity has moved, by which path, and in which dimensions
+#[derive(clap::Args, Debug)]
+#[command(
+    after_long_help = "--from and --to name two instants; an entity's state at each is its latest point at
+or before it. They select no points here. Without them: first and last point.
+
+Examples:
+  cvx drift --from 1990 --to 2010 --sort cosine --top-rows 20
+  cvx drift --entity cell --reference centroid
+  cvx drift --reference apple@1990 --to 2010 -f csv"
+)]
+pub struct Args {
+    #[command(flatten)]
+    select: SelectArgs,
+    /// What the last state is compared with: first, centroid, or ENTITY@T
+    #[arg(long, value_name = "REF", default_value = "first")]
+    reference: String,
+    /// Dimensions to name
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    top: usize,
+    #[command(flatten)]
+    per: PerArg,
+    /// Random sign flips of the test; 0 for none
+    #[arg(long, value_name = "N", default_value_t = 999)]
+    flips: usize,
+    /// Order the rows by this, largest first
+    #[arg(long, value_enum, value_name = "FIELD")]
+    sort: Option<SortBy>,
+    /// Only the first N rows, after sorting
+    #[arg(long, value_name = "N")]
+    top_rows: Option<usize>,
+    #[command(flatten)]
+    cuts: CutArgs,
+}
+
+/// `--sort`.
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
+enum SortBy {
+    /// Euclidean distance
+    L2,
+    /// Cosine distance
+    Cosine,
+    /// Angle
+    Angle,
+    /// Distance per --per
+    Rate,
+    /// Length of the path
+    Path,
+}
+
+impl SortBy {
+    fn key(self, row: &DriftRow) -> f64 {
+        let value = match self {
+            SortBy::L2 => row.l2,
+            SortBy::Cosine => row.cosine,
+            SortBy::Angle => row.angle_deg,
+            SortBy::Rate => row.rate,
+            SortBy::Path => row.path_l2,
+        };
+        value.unwrap_or(f64::NEG_INFINITY)
+    }
+}
+
+/// Runs the command.
+pub fn run(context: &Context, args: Args) -> Result<()> {
+    let snapshot = context.snapshot()?;
+    let selection = args.select.without_time(context, &snapshot)?;
+    let select = &selection.select;
+    let (from, to) = args.instants(context, &snapshot, select)?;
+    let state = args.state(context, &snapshot, select)?;
+    let params = Params {
+        from,
+        to,
+        reference: match (&state, args.reference.as_str()) {
+            (Some((x, t)), _) => Reference::State(x, Some(*t)),
+            (None, "centroid") => Reference::Centroid,
+            (None, _) => Reference::First,
+        },
+        per_s: args.per.seconds(),
+        top: args.top,
+        flips: args.flips,
+        seed: context.seed(),
+        cuts: args.cuts.cuts(),
+    };
+    let out = context.rows_of::<DriftRow>(&snapshot, &[])?;
+    let mut sink = Sink { out, sort: args.sort, rows: Vec::new(), room: args.top_rows.unwrap_or(usize::MAX) };
+    let work = |trajectory: &Trajectory<'_>, rows: &Rows<'_>| {
+        let name = snapshot.entity_name(rows.entity)?;
+        Ok(row(rows.entity, name, &args.per.text, drift::drift(trajectory, &params)))
+    };
+    batch::for_each(select.resolve(&snapshot)?, snapshot.settings().dim, work, |row| {
+        signals::check()?;
+        if args.cuts.shows(row.status) { sink.take(row) } else { Ok(()) }
+    })?;
+    sink.finish()?;
+    selection.finish()
+}
+
+impl Args {
+    fn instants(
+        &self,
+        context: &Context,
+        snapshot: &Snapshot,
+        select: &cvx::dataset::Select,
+    ) -> Result<(Option<TimestampUs>, Option<TimestampUs>)> {
+        if self.select.in_.is_some() {
+            return Err(Error::usage("drift compares two instants")
+                .what("option --in")
+                .fix("name them with --from and --to"));
+        }
+        let from = context.instant(snapshot, select, self.select.from.as_ref())?;
+        let to = context.instant(snapshot, select, self.select.to.as_ref())?;
+        match (from, to) {
+            (Some(a), Some(b)) if a > b => {
+                Err(Error::usage("--from lies after --to").fix("exchange the two"))
+            }
+            pair => Ok(pair),
+        }
+    }
+
+    /// The state that `ENTITY@T` names, and its time.
+    fn state(
+        &self,
+        context: &Context,
+        snapshot: &Snapshot,
+        select: &cvx::dataset::Select,
+    ) -> Result<Option<(Vec<f32>, TimestampUs)>> {
+        let Some((name, t)) = self.reference.rsplit_once('@') else {
+            return match self.reference.as_str() {
+                "first" | "centroid" => Ok(None),
+                other => Err(Error::usage(format!("\"{other}\" is not a reference"))
+                    .what("option --reference")
+                    .fix("use first, centroid, or ENTITY@T")),
+            };
+        };
+        let entity = known_entity(snapshot, name)?;
+        let t: TimeExpr = time(t).map_err(|e| Error::usage(e).what("option --reference"))?;
+        let at = context.instant(snapshot, select, Some(&t))?.unwrap_or(TimestampUs::MAX);
+        let Some((part, row)) = snapshot.state_at(entity, at)? else {
+            return Err(Error::new(
+                Code::NotFound,
+                format!("entity {name} has no point at or before that time"),
+            )
+            .what("option --reference"));
+        };
+        let mut buffer = Vec::new();
+        let vector = cvx::model::VectorSource::vectors(part, row..row + 1, &mut buffer)?.to_vec();
+        Ok(Some((vector, part.times()[row])))
+    }
+}
+
+/// Rows out as they come, or once all are there and sorted.
+struct Sink {
+    out: Output<DriftRow>,
+    sort: Option<SortBy>,
+    rows: Vec<DriftRow>,
+    room: usize,
+}
+
+impl Sink {
+    fn take(&mut self, row: DriftRow) -> Result<()> {
+        if self.sort.is_some() {
+            self.rows.push(row);
+        } else if self.room > 0 {
+            self.room -= 1;
+            self.out.row(&row)?;
+        }
+        Ok(())
+    }
+
+    /// Equal rows stay in the order of entities.
+    fn finish(mut self) -> Result<()> {
+        if let Some(by) = self.sort {
+            self.rows.sort_by(|a, b| by.key(b).total_cmp(&by.key(a)));
+            self.rows.iter().take(self.room).try_for_each(|r| self.out.row(r))?;
+        }
+        self.out.finish()
+    }
+}
+
+fn row(entity: u64, name: Option<String>, per: &str, d: Drift) -> DriftRow {
+    DriftRow {
+        entity_id: Id(entity),
+        entity: name,
+        t1: d.t1.map(Time),
+        t2: d.t2.map(Time),
+        n: d.n,
+        l2: d.l2,
+        cosine: d.cosine,
+        angle_deg: d.angle_deg,
+        norm_ratio: d.norm_ratio,
+        rate_per: per.to_string(),
+        rate: d.rate,
+        path_l2: d.path_l2,
+        efficiency: d.efficiency,
+        top_dims: Json(top_dims(&d.top_dims)),
+        pareto80: d.pareto80,
+        t2_stat: d.t2_stat,
+        p_value: d.p_value,
+        status: d.status.as_str(),
+    }
+}
+
+/// `[{"dim":17,"delta":-0.031,"share":0.12},..]`.
+fn top_dims(dims: &[DimShare]) -> String {
+    let one = |d: &DimShare| serde_json::json!({"dim": d.dim, "delta": d.delta, "share": d.share});
+    serde_json::Value::from(dims.iter().map(one).collect::<Vec<_>>()).to_string()
+}

@@ -1,0 +1,84 @@
+//! `cvx export`: points out, in a form that `cvx ingest` takes back.
+
+use crate::context::Context;
+use crate::rows::PointRow;
+use crate::select::{SelectArgs, time};
+use crate::signals;
+use cvx::dataset::{Rows, Selected, Snapshot, Trajectories, asof_rows};
+use cvx::error::Result;
+use cvx::output::{Format, Id, Json, Output, Time, Vectors};
+use cvx::time::TimeExpr;
+
+/// Write points as Parquet, Arrow, jsonl or csv
+#[derive(clap::Args, Debug)]
+#[command(
+    after_long_help = "The rows are ordered by entity and time and hold everything a point has: ingesting
+them into an empty dataset gives the same points. Parquet unless -f or the
+extension of -o says otherwise; vectors as lists unless --vectors says otherwise.
+
+Examples:
+  cvx export -o points.parquet
+  cvx export --where \"lang = 'en'\" --in 2024 -o english.jsonl
+  cvx export --as-of 2020-01-01 -f csv --vectors columns -o states.csv"
+)]
+pub struct Args {
+    #[command(flatten)]
+    select: SelectArgs,
+    /// One point an entity: its state at T
+    #[arg(long, value_name = "T", value_parser = time, allow_hyphen_values = true, conflicts_with_all = ["from", "to", "in_"])]
+    as_of: Option<TimeExpr>,
+}
+
+/// Runs the command.
+pub fn run(context: &Context, args: Args) -> Result<()> {
+    let snapshot = context.snapshot()?;
+    let selection = args.select.resolve(context, &snapshot)?;
+    let selected = match &args.as_of {
+        None => selection.select.resolve(&snapshot)?,
+        Some(t) => {
+            let now = context.now(&snapshot, &selection.select, &[Some(*t)], None)?;
+            asof_rows(&snapshot, &selection.select, t.resolve(&now)?, None)?
+        }
+    };
+    let mut out =
+        context.rows_like::<PointRow>(&snapshot, &[], Some(Format::Parquet), Some(Vectors::List))?;
+    write(&snapshot, selected, &mut out)?;
+    out.finish()?;
+    selection.finish()
+}
+
+/// Points whose vectors are read at once.
+const CHUNK: usize = 1_024;
+
+fn write(snapshot: &Snapshot, selected: Selected<'_>, out: &mut Output<PointRow>) -> Result<()> {
+    let dim = snapshot.settings().dim;
+    let mut x = Vec::new();
+    for rows in Trajectories::new(selected) {
+        let name = snapshot.entity_name(rows.entity)?;
+        for start in (0..rows.len()).step_by(CHUNK) {
+            signals::check()?;
+            let end = rows.len().min(start + CHUNK);
+            rows.read(start..end, &mut x)?;
+            for (i, vector) in (start..end).zip(x.chunks_exact(dim)) {
+                out.row(&point(&rows, i, name.clone(), vector)?)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn point(rows: &Rows<'_>, i: usize, name: Option<String>, vector: &[f32]) -> Result<PointRow> {
+    let known = |text: &str| (!text.is_empty()).then(|| text.to_string());
+    let origin = rows.origin(i);
+    Ok(PointRow {
+        entity_id: Id(rows.entity),
+        entity: name,
+        timestamp: Time(rows.t[i]),
+        vector: vector.to_vec(),
+        metadata: known(&rows.meta(i)?).map(Json),
+        source: known(&origin.source),
+        model: known(&origin.model),
+        seq: rows.seq(i),
+        approx: false,
+    })
+}

@@ -1,0 +1,114 @@
+//! `cvx velocity`: how fast entities move, and where they turn.
+
+use crate::context::Context;
+use crate::cuts::{CutArgs, PerArg};
+use crate::rows::VelocityRow;
+use crate::select::{SelectArgs, time};
+use crate::signals;
+use clap::ValueEnum;
+use cvx::analytics::velocity::{self, Params, Scheme, Velocity};
+use cvx::batch;
+use cvx::dataset::Rows;
+use cvx::error::Result;
+use cvx::model::Trajectory;
+use cvx::output::{Id, Time};
+use cvx::time::TimeExpr;
+
+/// Speed, acceleration and turning angle along each trajectory
+#[derive(clap::Args, Debug)]
+#[command(
+    after_long_help = "Derivatives are those of the parabola through a point and its neighbours, exact for
+irregular times; see --scheme.
+
+Examples:
+  cvx velocity --entity user42 --order 2
+  cvx velocity --at 2024-06-01 --per 30d -f csv
+  cvx velocity --in 2024 --vectors list -o velocity.parquet"
+)]
+pub struct Args {
+    #[command(flatten)]
+    select: SelectArgs,
+    /// 1 for velocity, 2 for acceleration too
+    #[arg(long, value_name = "1|2", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=2))]
+    order: u8,
+    /// One row an entity: its motion at T, between points too
+    #[arg(long, value_name = "T", value_parser = time, allow_hyphen_values = true)]
+    at: Option<TimeExpr>,
+    #[command(flatten)]
+    per: PerArg,
+    /// How derivatives are taken
+    #[arg(long, value_enum, default_value_t = Schemes::ThreePoint)]
+    scheme: Schemes,
+    #[command(flatten)]
+    cuts: CutArgs,
+}
+
+/// `--scheme`.
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
+enum Schemes {
+    /// Second order: the parabola through three points
+    ThreePoint,
+    /// First order: the step in
+    TwoPoint,
+}
+
+impl Args {
+    fn params(&self, vectors: bool) -> Params {
+        Params {
+            scheme: match self.scheme {
+                Schemes::ThreePoint => Scheme::ThreePoint,
+                Schemes::TwoPoint => Scheme::TwoPoint,
+            },
+            acceleration: self.order == 2,
+            per_s: self.per.seconds(),
+            vectors,
+            cuts: self.cuts.cuts(),
+        }
+    }
+}
+
+/// Runs the command.
+pub fn run(context: &Context, args: Args) -> Result<()> {
+    let snapshot = context.snapshot()?;
+    let selection = args.select.resolve(context, &snapshot)?;
+    let at = context.instant(&snapshot, &selection.select, args.at.as_ref())?;
+    let params = args.params(context.shows_vectors());
+    let mut out = context.rows_of::<VelocityRow>(&snapshot, &[])?;
+    let work = |trajectory: &Trajectory<'_>, rows: &Rows<'_>| {
+        let name = snapshot.entity_name(rows.entity)?;
+        let found = match at {
+            Some(t) => vec![velocity::at(trajectory, t, &params)],
+            None => velocity::rows(trajectory, &params).collect(),
+        };
+        let n = trajectory.len();
+        Ok(found
+            .into_iter()
+            .map(|v| row(rows.entity, name.clone(), n, &args.per.text, v))
+            .collect::<Vec<_>>())
+    };
+    batch::for_each(selection.select.resolve(&snapshot)?, snapshot.settings().dim, work, |rows| {
+        signals::check()?;
+        rows.iter().filter(|r| args.cuts.shows(r.status)).try_for_each(|r| out.row(r))
+    })?;
+    out.finish()?;
+    selection.finish()
+}
+
+fn row(entity: u64, name: Option<String>, n: usize, per: &str, v: Velocity) -> VelocityRow {
+    let single = |x: Option<Vec<f64>>| x.map(|x| x.into_iter().map(|v| v as f32).collect());
+    VelocityRow {
+        entity_id: Id(entity),
+        entity: name,
+        t: Time(v.t),
+        n,
+        dt_before_s: v.dt_before_s,
+        dt_after_s: v.dt_after_s,
+        speed: v.speed,
+        accel: v.accel,
+        turn_deg: v.turn_deg,
+        per: per.to_string(),
+        status: v.status.as_str(),
+        vector_velocity: single(v.velocity),
+        vector_accel: single(v.acceleration),
+    }
+}

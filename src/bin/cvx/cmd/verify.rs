@@ -1,0 +1,66 @@
+//! `cvx verify`: the dataset's files against what must be true of them.
+
+use crate::context::Context;
+use crate::rows::Check;
+use crate::signals;
+use clap::ValueEnum;
+use cvx::dataset::{self, Level, Status};
+use cvx::error::{Code, Error, Result};
+
+/// Check the dataset's files; exit 4 for what the next writing command mends, 13 for damage
+#[derive(clap::Args, Debug)]
+#[command(
+    visible_alias = "fsck",
+    after_long_help = "Examples:
+  cvx verify -d news
+  cvx verify --level full --fail-fast -f table"
+)]
+pub struct Args {
+    /// How much to look at
+    #[arg(long, value_enum, default_value_t = Depth::Quick)]
+    level: Depth,
+    /// Stop at the first damage
+    #[arg(long)]
+    fail_fast: bool,
+}
+
+/// `--level`.
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
+enum Depth {
+    /// Manifests, lengths, headers
+    Quick,
+    /// Every byte against its checksum, the order of keys, the dictionary
+    Full,
+    /// Also every vector and every metadata text
+    Deep,
+}
+
+/// Runs the command.
+pub fn run(context: &Context, args: Args) -> Result<()> {
+    let level = match args.level {
+        Depth::Quick => Level::Quick,
+        Depth::Full => Level::Full,
+        Depth::Deep => Level::Deep,
+    };
+    let dir = context.dataset();
+    if !dir.join(cvx::config::FILE).exists() && !dir.join("CURRENT").exists() {
+        return Err(cvx::config::no_dataset(&dir));
+    }
+    let mut out = context.rows::<Check>(&[])?;
+    let mut found = 0_u64;
+    let worst = dataset::verify(&dir, level, args.fail_fast, &mut |f| {
+        signals::check()?;
+        found += u64::from(f.status != Status::Ok);
+        out.row(&Check { check: f.check, object: f.object, status: f.status.as_str(), detail: f.detail })
+    })?;
+    out.finish()?;
+    match worst {
+        Status::Ok => Ok(()),
+        Status::Repairable => {
+            let e = Error::new(Code::Finding, format!("{found} checks found something to mend"));
+            Err(e.file(dir).fix("the next writing command mends it"))
+        }
+        Status::Damaged => Err(Error::damaged(&dir, format!("{found} checks failed"))
+            .fix("restore the files named in the rows from a backup, or ingest their points again")),
+    }
+}

@@ -1,0 +1,241 @@
+//! The options that select entities and points, the same for queries, analytics, export and delete.
+
+use crate::context::Context;
+use clap::ValueHint;
+use cvx::dataset::{Sample, Select, Shard, Snapshot};
+use cvx::error::{Code, Error, Result};
+use cvx::filter::Filter;
+use cvx::model::{EntityId, TimeRange};
+use cvx::time::{Now, TimeExpr, parse_period, parse_range};
+use std::collections::BTreeSet;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+/// `SELECT` of the manual: no selection means every entity.
+#[derive(clap::Args, Debug, Clone, Default)]
+#[command(next_help_heading = "Selection")]
+pub struct SelectArgs {
+    /// Only these entities: ids, or names where the dataset has names (repeatable, comma list)
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    pub entity: Vec<String>,
+    /// Only the entities listed in FILE, or - : one a line, or a csv or jsonl with entity_id or entity
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub entities_from: Option<PathBuf>,
+    /// Only points whose metadata satisfies EXPR, e.g. "lang = 'en' and score >= 0.5"
+    #[arg(long = "where", value_name = "EXPR", value_parser = filter)]
+    pub where_: Option<Filter>,
+    /// Only points at or after T: a date, RFC 3339, -30d, now, min, max
+    #[arg(long, value_name = "T", value_parser = time, allow_hyphen_values = true)]
+    pub from: Option<TimeExpr>,
+    /// Only points before T
+    #[arg(long, value_name = "T", value_parser = time, allow_hyphen_values = true)]
+    pub to: Option<TimeExpr>,
+    /// Only points in PERIOD: 2024, 2024-03, 2024-W05, or A..B
+    #[arg(long = "in", value_name = "PERIOD", conflicts_with_all = ["from", "to"])]
+    pub in_: Option<String>,
+    /// Only points of this embedding model, NAME or NAME@VERSION
+    #[arg(long, value_name = "NAME")]
+    pub model: Option<String>,
+    /// Only points of this source
+    #[arg(long, value_name = "NAME")]
+    pub source: Option<String>,
+    /// Skip entities with fewer selected points
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    pub min_points: u64,
+    /// Only the first N entities by id
+    #[arg(long, value_name = "N")]
+    pub limit: Option<u64>,
+    /// A sample of N entities, or of P% of them: whole trajectories, the same for the same --seed
+    #[arg(long, value_name = "N|P%", value_parser = sample)]
+    pub sample: Option<Sample>,
+    /// Only the I-th of N equal parts of the entities, for one of several jobs
+    #[arg(long, value_name = "I/N", value_parser = shard)]
+    pub shard: Option<Shard>,
+}
+
+/// A selection of a snapshot, and what of it could not be found.
+pub struct Selection {
+    /// What to select.
+    pub select: Select,
+    /// Listed entities that the dataset does not hold.
+    pub unknown: u64,
+}
+
+impl Selection {
+    /// For the end of a command: unknown entities of a list make the run partial.
+    pub fn finish(&self) -> Result<()> {
+        match self.unknown {
+            0 => Ok(()),
+            n => Err(Error::new(Code::Partial, format!("{n} listed entities are not in the dataset"))
+                .what("option --entities-from")
+                .fix("all others are in the output")),
+        }
+    }
+}
+
+impl SelectArgs {
+    /// True without any option.
+    pub fn is_empty(&self) -> bool {
+        self.entity.is_empty()
+            && self.entities_from.is_none()
+            && self.where_.is_none()
+            && !self.has_window()
+            && self.model.is_none()
+            && self.source.is_none()
+            && self.min_points == 0
+            && self.limit.is_none()
+            && self.sample.is_none()
+            && self.shard.is_none()
+    }
+
+    /// True when a range of times is given.
+    pub fn has_window(&self) -> bool {
+        self.from.is_some() || self.to.is_some() || self.in_.is_some()
+    }
+
+    /// The selection of everything but times.
+    pub fn without_time(&self, context: &Context, snapshot: &Snapshot) -> Result<Selection> {
+        let mut ids = BTreeSet::new();
+        for text in &self.entity {
+            ids.insert(known_entity(snapshot, text)?);
+        }
+        let mut unknown = 0;
+        if let Some(path) = &self.entities_from {
+            for text in listed(path)? {
+                match known_entity(snapshot, &text) {
+                    Ok(id) => drop(ids.insert(id)),
+                    Err(e) if e.code() == Code::NotFound => unknown += 1,
+                    Err(e) => return Err(e.file(path)),
+                }
+            }
+        }
+        let chosen = !self.entity.is_empty() || self.entities_from.is_some();
+        let select = Select {
+            entities: chosen.then_some(ids),
+            time: TimeRange::ALL,
+            filter: self.where_.clone(),
+            model: self.model.clone(),
+            source: self.source.clone(),
+            min_points: self.min_points,
+            limit: self.limit,
+            sample: self.sample,
+            seed: context.seed(),
+            shard: self.shard,
+        };
+        Ok(Selection { select, unknown })
+    }
+
+    /// The whole selection.
+    pub fn resolve(&self, context: &Context, snapshot: &Snapshot) -> Result<Selection> {
+        let mut selection = self.without_time(context, snapshot)?;
+        let now = context.now(snapshot, &selection.select, &[self.from, self.to], self.in_.as_deref())?;
+        selection.select.time = self.window(&now)?;
+        Ok(selection)
+    }
+
+    fn window(&self, now: &Now) -> Result<TimeRange> {
+        match &self.in_ {
+            Some(text) => {
+                let read = if text.contains("..") { parse_range } else { parse_period };
+                read(text, now).map_err(|e| e.what("option --in"))
+            }
+            None if self.has_window() => now.window(self.from.as_ref(), self.to.as_ref()),
+            None => Ok(TimeRange::ALL),
+        }
+    }
+}
+
+/// An entity that has a point; else an error with code `not_found`.
+pub fn known_entity(snapshot: &Snapshot, text: &str) -> Result<EntityId> {
+    let id = snapshot.entity(text)?;
+    if snapshot.has_entity(id)? {
+        return Ok(id);
+    }
+    Err(Error::new(Code::NotFound, format!("entity \"{text}\" not found"))
+        .entity(text)
+        .fix("`cvx info --entities` lists all"))
+}
+
+/// The ids or names in a file.
+fn listed(path: &Path) -> Result<Vec<String>> {
+    let mut text = String::new();
+    let read = match path.as_os_str() == "-" {
+        true => std::io::stdin().lock().read_to_string(&mut text),
+        false => std::fs::File::open(path).and_then(|mut f| f.read_to_string(&mut text)),
+    };
+    read.map_err(|e| Error::io("read", path, &e))?;
+    match path.extension().and_then(|e| e.to_str()) {
+        Some("csv") => column(path, &text, b','),
+        Some("tsv") => column(path, &text, b'\t'),
+        Some("jsonl" | "ndjson") => fields(path, &text),
+        _ => Ok(text.lines().map(str::trim).filter(|l| !l.is_empty()).map(str::to_string).collect()),
+    }
+}
+
+fn column(path: &Path, text: &str, separator: u8) -> Result<Vec<String>> {
+    let bad = |e: csv::Error| {
+        let line = e.position().map_or(1, |p| p.line());
+        Error::new(Code::BadFile, e.to_string()).file(path).line(line)
+    };
+    let mut reader = csv::ReaderBuilder::new().delimiter(separator).from_reader(text.as_bytes());
+    let header = reader.headers().map_err(bad)?.clone();
+    let at = ["entity", "entity_id"].iter().find_map(|name| header.iter().position(|h| h == *name));
+    let at = at.ok_or_else(|| no_entities(path))?;
+    let mut found = Vec::new();
+    for record in reader.records() {
+        found.push(record.map_err(bad)?.get(at).unwrap_or_default().to_string());
+    }
+    Ok(found)
+}
+
+fn fields(path: &Path, text: &str) -> Result<Vec<String>> {
+    let mut found = Vec::new();
+    for (i, line) in text.lines().enumerate().filter(|(_, l)| !l.trim().is_empty()) {
+        let value: serde_json::Value = serde_json::from_str(line)
+            .map_err(|e| Error::new(Code::BadFile, e.to_string()).file(path).line(i as u64 + 1))?;
+        let id = ["entity", "entity_id"].iter().map(|name| &value[*name]).find(|v| !v.is_null());
+        found.push(match id {
+            Some(serde_json::Value::String(name)) => name.clone(),
+            Some(id) => id.to_string(),
+            None => return Err(no_entities(path).line(i as u64 + 1)),
+        });
+    }
+    Ok(found)
+}
+
+fn no_entities(path: &Path) -> Error {
+    Error::new(Code::BadFile, "no field entity_id or entity")
+        .file(path)
+        .fix("name it so, or give a plain text file with one entity a line")
+}
+
+/// Reads `--where`.
+fn filter(text: &str) -> Result<Filter, String> {
+    Filter::parse(text).map_err(|e| crate::values::words(&e))
+}
+
+/// Reads a time.
+pub fn time(text: &str) -> Result<TimeExpr, String> {
+    TimeExpr::parse(text).map_err(|e| crate::values::words(&e))
+}
+
+/// Reads `--sample`.
+fn sample(text: &str) -> Result<Sample, String> {
+    let wrong = || "expected a number of entities, or a share such as 5%".to_string();
+    match text.strip_suffix('%') {
+        Some(share) => match share.parse::<f64>() {
+            Ok(p) if (0.0..=100.0).contains(&p) => Ok(Sample::Share(p / 100.0)),
+            _ => Err(wrong()),
+        },
+        None => text.parse().map(Sample::Count).map_err(|_| wrong()),
+    }
+}
+
+/// Reads `--shard`.
+fn shard(text: &str) -> Result<Shard, String> {
+    let parts = text.split_once('/').and_then(|(i, n)| Some((i.parse().ok()?, n.parse().ok()?)));
+    match parts {
+        Some((index, of)) if index >= 1 && index <= of => Ok(Shard { index, of }),
+        _ => Err("expected I/N with I from 1 to N, e.g. 3/8".to_string()),
+    }
+}
