@@ -38,4 +38,6 @@ fn clock_us() -> i64 {
 }
 
 #[cfg(test)]
+mod powercut;
+#[cfg(test)]
 mod tests;

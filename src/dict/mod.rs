@@ -11,6 +11,7 @@ pub use file::{DictFile, Spec, Written, write};
 use crate::error::{Error, Result};
 use crate::format::checksum::hash64;
 use crate::model::EntityId;
+use crate::suggest::nearest;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -109,43 +110,20 @@ impl Dictionary {
         self.len() == 0
     }
 
-    /// The names that are most like `name`, nearest first, for a message. Scans all names, so it
-    /// is for the moment before a command fails.
+    /// The names that are most like `name`, nearest first, for a message. Looks at all names, so
+    /// it is for the moment before a command fails.
     pub fn similar(&self, name: &str, most: usize) -> Result<Vec<String>> {
-        let mut near: Vec<(usize, String)> = Vec::new();
-        let mut offer = |candidate: &str| {
-            let d = edit_distance(name, candidate);
-            if d <= 1 + name.chars().count() / 3 {
-                near.push((d, candidate.to_owned()));
-            }
-        };
-        self.recent.values().for_each(|n| offer(n));
+        let mut near: Vec<&str> = nearest(name, self.recent.values().map(String::as_str), most);
         for f in &self.files {
-            f.names()?.for_each(&mut offer);
+            near.extend(nearest(name, f.names()?, most));
         }
-        near.sort();
-        near.truncate(most);
-        Ok(near.into_iter().map(|(_, n)| n).collect())
+        Ok(nearest(name, near, most).into_iter().map(str::to_owned).collect())
     }
 }
 
 enum Probe {
     Known(EntityId),
     Free(EntityId),
-}
-
-/// Levenshtein distance in characters.
-fn edit_distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, ca) in a.chars().enumerate() {
-        let mut corner = std::mem::replace(&mut row[0], i + 1);
-        for (j, cb) in b.iter().enumerate() {
-            let here = (corner + usize::from(ca != *cb)).min(row[j] + 1).min(row[j + 1] + 1);
-            corner = std::mem::replace(&mut row[j + 1], here);
-        }
-    }
-    row[b.len()]
 }
 
 #[cfg(test)]
@@ -170,6 +148,5 @@ mod tests {
             d.id_or_new(n).unwrap();
         }
         assert_eq!(d.similar("aple", 3).unwrap(), ["ample", "apple", "maple"]);
-        assert_eq!(edit_distance("kitten", "sitting"), 3);
     }
 }
