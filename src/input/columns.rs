@@ -70,6 +70,19 @@ impl Columns {
         check_listed(header, options, path)?;
         Ok(Columns { entity, t, vector, meta, others, source, model })
     }
+
+    /// Every column that must be read, in ascending order.
+    pub(super) fn all(&self) -> Vec<usize> {
+        let mut all = vec![self.entity, self.t];
+        match &self.vector {
+            VectorColumns::List(v) => all.push(*v),
+            VectorColumns::Each(list) => all.extend(list),
+        }
+        all.extend(self.others.iter().chain(&self.meta).chain(&self.source).chain(&self.model));
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
 }
 
 /// A column named in `--meta` must be there.
@@ -139,6 +152,7 @@ mod tests {
         let c = find(&["x", "entity", "entity_id", "t", "vector", "metadata"], &options).unwrap();
         assert_eq!((c.entity, c.t, c.vector.clone(), c.meta), (2, 3, VectorColumns::List(4), Some(5)));
         assert_eq!(c.others, [0, 1]);
+        assert_eq!(c.all(), [0, 1, 2, 3, 4, 5]);
         options.map = Mapping::parse("entity=word,t=year,vector=emb").unwrap();
         options.meta = MetaColumns::None;
         let c = find(&["word", "year", "emb", "meta"], &options).unwrap();

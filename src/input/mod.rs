@@ -18,12 +18,17 @@
 //! - **Exports**: a file or line with `source`, `model`, `commit` and `approx` was exported:
 //!   source and model become provenance again, the rest of what a dataset derives is dropped.
 
+mod arrow;
 mod columns;
 mod csv;
+mod guard;
+mod ipc;
 mod jsonl;
 mod meta;
+mod npy;
 mod numbers;
 mod options;
+mod parquet;
 mod rows;
 mod sources;
 mod text;
@@ -35,7 +40,7 @@ pub use rows::{BadRow, InputRows};
 pub use sources::{STDIN, content_hash, expand_sources};
 pub use value::MAX_NAME;
 
-use crate::error::{Code, Error, Result};
+use crate::error::{Error, Result};
 use crate::points::Origin;
 use std::path::Path;
 
@@ -71,6 +76,8 @@ pub struct Reader {
 enum Kind {
     Jsonl(Box<text::TextReader<jsonl::Jsonl<'static>>>),
     Csv(Box<text::TextReader<csv::Csv>>),
+    Table(Box<arrow::TableReader>),
+    Npy(Box<npy::NpyReader>),
     /// A text file without a header, which is an empty one.
     Empty,
 }
@@ -96,8 +103,10 @@ pub fn format_of(path: &Path, options: &InputOptions) -> Result<Format> {
     })
 }
 
-/// Opens a source. With a checkpoint of an earlier run it goes on from there, if the bytes
-/// before it are still the same; [`Reader::resumed`] tells. Standard input always starts anew.
+/// Opens a source. With a checkpoint of an earlier run it goes on from there. Text formats do
+/// so only if the bytes before it are still the same ([`Reader::resumed`] tells); of binary
+/// formats the caller must know by [`content_hash`] that the file is. Standard input always
+/// starts anew.
 pub fn open(path: &Path, options: &InputOptions, from: Option<&Checkpoint>) -> Result<Reader> {
     crate::model::check_dim(options.dim)?;
     let from = from.filter(|c| path.as_os_str() != STDIN && c.rows > 0);
@@ -106,13 +115,20 @@ pub fn open(path: &Path, options: &InputOptions, from: Option<&Checkpoint>) -> R
         Format::Jsonl => open_jsonl(path, options, from),
         Format::Csv => open_csv(path, options, b',', from),
         Format::Tsv => open_csv(path, options, b'\t', from),
-        Format::Parquet | Format::Arrow | Format::Npy => {
-            Err(Error::new(Code::Failed, format!("{} input is not built in", format.as_str())).file(path))
+        Format::Parquet => Ok(Reader::table(parquet::open(path, options, from)?, from)),
+        Format::Arrow => Ok(Reader::table(ipc::open(path, options, from)?, from)),
+        Format::Npy => {
+            let kind = Kind::Npy(Box::new(npy::open(path, options, from)?));
+            Ok(Reader { kind, resumed: from.is_some() })
         }
     }
 }
 
 impl Reader {
+    fn table(reader: arrow::TableReader, from: Option<&Checkpoint>) -> Reader {
+        Reader { kind: Kind::Table(Box::new(reader)), resumed: from.is_some() }
+    }
+
     /// Fills `rows`, which it clears first, with the next rows in input order. Bad rows between
     /// them go to `bad` as they come; when that fails `rows` holds the good rows before it.
     /// False when the input is at its end and `rows` is empty.
@@ -126,6 +142,8 @@ impl Reader {
         match &mut self.kind {
             Kind::Jsonl(r) => r.next_batch(rows, limits, bad),
             Kind::Csv(r) => r.next_batch(rows, limits, bad),
+            Kind::Table(r) => r.next_batch(rows, limits, bad),
+            Kind::Npy(r) => r.next_batch(rows, limits, bad),
             Kind::Empty => Ok(false),
         }
     }
@@ -135,6 +153,8 @@ impl Reader {
         match &mut self.kind {
             Kind::Jsonl(r) => r.checkpoint(),
             Kind::Csv(r) => r.checkpoint(),
+            Kind::Table(r) => r.checkpoint(),
+            Kind::Npy(r) => r.checkpoint(),
             Kind::Empty => Checkpoint::default(),
         }
     }
@@ -202,5 +222,7 @@ fn open_csv(path: &Path, options: &InputOptions, delimiter: u8, from: Option<&Ch
     Ok(Reader { kind: Kind::Csv(Box::new(reader)), resumed: rows > 0 })
 }
 
+#[cfg(test)]
+mod binary_tests;
 #[cfg(test)]
 mod tests;

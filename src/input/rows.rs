@@ -188,4 +188,19 @@ impl Fault {
             raw: String::from_utf8_lossy(raw).into_owned(),
         }
     }
+
+    /// The bad row of a binary file.
+    pub fn in_rows(self, file: &std::path::Path, row: u64) -> BadRow {
+        BadRow {
+            file: file.to_owned(),
+            line: None,
+            row: Some(row),
+            byte: None,
+            column: self.column,
+            code: self.code,
+            message: self.message,
+            hint: self.hint,
+            raw: String::new(),
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! Readers end to end, on small files.
 
 use super::*;
+use crate::error::Code;
 use std::io::Write;
 
 /// Reads everything: the rows, and the bad rows as `(line or row, column, code)`.

@@ -1,0 +1,221 @@
+//! Arrow record batches to rows: what Parquet and Arrow IPC share.
+
+mod json;
+mod scalar;
+mod vector;
+
+use super::columns::Columns;
+use super::guard::decode;
+use super::meta::{self, Entry};
+use super::options::InputOptions;
+use super::rows::{Fault, InputRows, Row};
+use super::value::finish;
+use super::{BadSink, Checkpoint, Limits};
+use crate::error::Result;
+use crate::points::Origin;
+use arrow_array::{Array, ArrayRef, RecordBatch, StructArray};
+use arrow_schema::{DataType, Schema};
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
+
+/// Where record batches come from.
+pub(super) trait Batches: Send {
+    /// The next one, `None` at the end.
+    fn next(&mut self) -> Result<Option<RecordBatch>>;
+}
+
+/// The columns of a schema, checked for types that cannot be read.
+pub(super) fn find_columns(schema: &Schema, options: &InputOptions, path: &Path) -> Result<Columns> {
+    let header: Vec<String> = schema.fields().iter().map(|f| f.name().clone()).collect();
+    let columns = Columns::find(&header, options, path)?;
+    scalar::check_entity(schema.field(columns.entity), path)?;
+    scalar::check_time(schema.field(columns.t), options.time_unit, path)?;
+    vector::check(schema, &columns.vector, path)?;
+    Ok(columns)
+}
+
+/// Rows of record batches, in order.
+pub(super) struct TableReader {
+    batches: Box<dyn Batches>,
+    columns: Columns,
+    options: InputOptions,
+    path: PathBuf,
+    origin: Origin,
+    current: Option<Table>,
+    /// The next row of `current`.
+    at: usize,
+    /// Rows handed out, good and bad; those before a checkpoint too.
+    rows: u64,
+    /// Rows still to be passed over.
+    skip: u64,
+}
+
+impl TableReader {
+    /// `columns` are ordinals in the batches; the first `skip` rows are passed over, `before`
+    /// rows have been passed over already.
+    pub(super) fn new(
+        batches: Box<dyn Batches>,
+        columns: Columns,
+        options: &InputOptions,
+        path: &Path,
+        before: u64,
+        skip: u64,
+    ) -> TableReader {
+        let origin = super::origin_of(path, options);
+        let (options, path) = (options.clone(), path.to_owned());
+        TableReader { batches, columns, options, path, origin, current: None, at: 0, rows: before, skip }
+    }
+
+    pub(super) fn next_batch(
+        &mut self,
+        rows: &mut InputRows,
+        limits: Limits,
+        bad: &mut BadSink<'_>,
+    ) -> Result<bool> {
+        let (mut row, named) = (Row::default(), self.options.ids == super::IdKind::Name);
+        while self.load()? {
+            let Some(table) = &self.current else { break };
+            while self.at < table.len {
+                if rows.len() >= limits.rows || rows.points.origins.len() >= 1024 {
+                    return Ok(true);
+                }
+                let mut origin = Cow::Borrowed(&self.origin);
+                let read = table.row(self.at, &self.columns, &self.options, &mut row, &mut origin);
+                let place = self.rows + 1;
+                match read {
+                    Ok(()) => {
+                        let size = row.vector.len() * 4 + 44 + row.meta.len() + row.name.len();
+                        if !rows.is_empty() && rows.size_bytes() + size > limits.bytes {
+                            return Ok(true);
+                        }
+                        rows.push(&row, &origin, named, place, 0);
+                        (self.at, self.rows) = (self.at + 1, place);
+                    }
+                    Err(fault) => {
+                        (self.at, self.rows) = (self.at + 1, place);
+                        bad(fault.in_rows(&self.path, place))?;
+                    }
+                }
+            }
+        }
+        Ok(!rows.is_empty())
+    }
+
+    pub(super) fn checkpoint(&self) -> Checkpoint {
+        Checkpoint { rows: self.rows, byte: 0, prefix: 0 }
+    }
+
+    /// Makes sure that `current` has a row at `at`; false at the end of the input.
+    fn load(&mut self) -> Result<bool> {
+        while self.current.as_ref().is_none_or(|t| self.at >= t.len) {
+            self.current = None;
+            let Some(batch) = self.batches.next()? else { return Ok(false) };
+            let len = batch.num_rows();
+            let passed = self.skip.min(len as u64);
+            (self.skip, self.rows, self.at) = (self.skip - passed, self.rows + passed, passed as usize);
+            if self.at < len {
+                let (columns, options) = (&self.columns, &self.options);
+                self.current = Some(decode(&self.path, || Table::new(&batch, columns, options))?);
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// One record batch with its columns in the types that rows are made from.
+struct Table {
+    len: usize,
+    names: Vec<String>,
+    entity: scalar::Entities,
+    t: scalar::Times,
+    vector: vector::Vectors,
+    meta: Option<ArrayRef>,
+    others: Vec<(usize, ArrayRef)>,
+    source: Option<ArrayRef>,
+    model: Option<ArrayRef>,
+}
+
+impl Table {
+    fn new(
+        batch: &RecordBatch,
+        columns: &Columns,
+        options: &InputOptions,
+    ) -> Result<Table, arrow_schema::ArrowError> {
+        let get = |i: usize| batch.column(i).clone();
+        let text = |i: Option<usize>| i.map(|i| scalar::as_text(&get(i))).transpose();
+        let meta = match columns.meta.map(get) {
+            Some(array) if matches!(array.data_type(), DataType::Struct(_)) => Some(array),
+            Some(array) => Some(scalar::as_text(&array)?),
+            None => None,
+        };
+        let schema = batch.schema();
+        Ok(Table {
+            len: batch.num_rows(),
+            names: schema.fields().iter().map(|f| f.name().clone()).collect(),
+            entity: scalar::Entities::new(&get(columns.entity))?,
+            t: scalar::Times::new(&get(columns.t))?,
+            vector: vector::Vectors::new(batch, &columns.vector, options.dim)?,
+            meta,
+            others: columns.others.iter().map(|&i| (i, get(i))).collect(),
+            source: text(columns.source)?,
+            model: text(columns.model)?,
+        })
+    }
+
+    fn row(
+        &self,
+        i: usize,
+        columns: &Columns,
+        options: &InputOptions,
+        row: &mut Row,
+        origin: &mut Cow<'_, Origin>,
+    ) -> Result<(), Fault> {
+        let named = |column: usize| move |f: Fault| f.column(self.names.get(column).map_or("", |n| n));
+        self.entity.set(i, options.ids, row).map_err(named(columns.entity))?;
+        row.t = self.t.get(i, options.time_unit).map_err(named(columns.t))?;
+        self.vector.read(i, options.dim, &mut row.vector, &self.names)?;
+        if let Some(source) = &self.source {
+            origin.to_mut().source = scalar::text_at(source, i).unwrap_or_default().to_owned();
+        }
+        if let Some(model) = &self.model {
+            origin.to_mut().model = scalar::text_at(model, i).unwrap_or_default().to_owned();
+        }
+        let in_meta = |f: Fault| match columns.meta {
+            Some(column) => named(column)(f),
+            None => f.column("metadata"),
+        };
+        let entries = self.entries(i).map_err(in_meta)?;
+        finish(row, entries, options).map_err(in_meta)
+    }
+
+    /// The metadata of row `i`.
+    fn entries(&self, i: usize) -> Result<Vec<Entry<'_>>, Fault> {
+        let mut entries: Vec<Entry<'_>> = Vec::new();
+        match &self.meta {
+            Some(array) if array.is_null(i) => {}
+            Some(array) => match array.as_any().downcast_ref::<StructArray>() {
+                Some(fields) => {
+                    for (name, column) in fields.column_names().into_iter().zip(fields.columns()) {
+                        push(&mut entries, name, column, i)?;
+                    }
+                }
+                None => entries = meta::entries(scalar::text_at(array, i).unwrap_or_default())?,
+            },
+            None => {}
+        }
+        for (column, array) in &self.others {
+            push(&mut entries, self.names.get(*column).map_or("", |n| n), array, i)?;
+        }
+        Ok(entries)
+    }
+}
+
+/// Adds a value to a row's metadata unless it is null.
+fn push<'a>(entries: &mut Vec<Entry<'a>>, name: &'a str, array: &ArrayRef, i: usize) -> Result<(), Fault> {
+    let mut text = String::new();
+    json::write(array, i, &mut text, 1)?;
+    if text != "null" {
+        entries.push((Cow::Borrowed(name), Cow::Owned(text)));
+    }
+    Ok(())
+}

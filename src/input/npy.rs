@@ -1,0 +1,346 @@
+//! NumPy arrays: vectors in one file, ids and times in two others.
+//!
+//! The format is that of `numpy.lib.format` versions 1 to 3: magic, a Python literal with type,
+//! order and shape, then the values. Ids and times are one-dimensional arrays of integers
+//! (times also `datetime64`), or texts of one value a line.
+
+use super::numbers::infinite;
+use super::options::{InputOptions, TimeUnit};
+use super::rows::{Fault, InputRows, Row};
+use super::sources::{open_bytes, open_file};
+use super::value::{finish, set_entity, time_from_integer, time_from_text};
+use super::{BadSink, Checkpoint, IdKind, Limits, STDIN};
+use crate::error::{Code, Error, Result};
+use crate::points::Origin;
+use half::f16;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+/// Longest line of an ids or times file.
+const MAX_LINE: u64 = 64 << 10;
+
+fn bad_file(path: &Path, message: impl Into<String>) -> Error {
+    Error::new(Code::BadFile, message)
+        .file(path)
+        .fix("write it with numpy.save from a C-ordered array of little-endian numbers")
+}
+
+/// An array's header.
+#[derive(Debug, PartialEq, Eq)]
+struct Header {
+    /// The type, e.g. `<f4`.
+    descr: String,
+    shape: Vec<u64>,
+    /// Bytes before the first value.
+    len: u64,
+}
+
+/// An array file behind its header.
+struct Array {
+    source: BufReader<Box<dyn Read + Send>>,
+    path: PathBuf,
+    header: Header,
+}
+
+impl Array {
+    fn open(path: &Path) -> Result<Array> {
+        let mut source = BufReader::with_capacity(1 << 20, open_bytes(path)?);
+        let header = read_header(&mut source, path)?;
+        Ok(Array { source, path: path.to_owned(), header })
+    }
+
+    /// Bytes of one value: the digits of the type's name.
+    fn item(&self) -> Result<usize> {
+        let digits = self.header.descr.get(2..3).and_then(|d| d.parse().ok());
+        digits.filter(|n| matches!(n, 1 | 2 | 4 | 8)).ok_or_else(|| self.wrong("a supported type"))
+    }
+
+    fn wrong(&self, need: &str) -> Error {
+        bad_file(&self.path, format!("the array has type `{}`, not {need}", self.header.descr))
+    }
+
+    /// Refuses a file that is shorter than its shape says.
+    fn check_length(&self) -> Result<()> {
+        if self.path.as_os_str() == STDIN {
+            return Ok(());
+        }
+        let file = open_file(&self.path)?;
+        let meta = file.metadata().map_err(|e| Error::io("stat", &self.path, &e))?;
+        let values = self.header.shape.iter().try_fold(1u64, |n, d| n.checked_mul(*d));
+        let bytes = values.and_then(|n| n.checked_mul(self.item().ok()? as u64));
+        let fits = bytes.and_then(|b| b.checked_add(self.header.len)).is_some_and(|b| b <= meta.len());
+        if meta.is_file() && !fits {
+            return Err(bad_file(
+                &self.path,
+                format!("the file has {} bytes, its shape needs more", meta.len()),
+            ));
+        }
+        Ok(())
+    }
+
+    fn skip(&mut self, bytes: u64) -> Result<()> {
+        std::io::copy(&mut (&mut self.source).take(bytes), &mut std::io::sink())
+            .map(|_| ())
+            .map_err(|e| Error::io("read", &self.path, &e))
+    }
+
+    fn read(&mut self, bytes: &mut [u8]) -> Result<()> {
+        self.source.read_exact(bytes).map_err(|e| match e.kind() {
+            std::io::ErrorKind::UnexpectedEof => bad_file(&self.path, "the file ends inside the array"),
+            _ => Error::io("read", &self.path, &e),
+        })
+    }
+}
+
+fn read_header(source: &mut dyn Read, path: &Path) -> Result<Header> {
+    let cut = |_| bad_file(path, "the file is no NPY array: its header is cut off");
+    let mut start = [0u8; 8];
+    source.read_exact(&mut start).map_err(cut)?;
+    if &start[..6] != b"\x93NUMPY" || !(1..=3).contains(&start[6]) {
+        return Err(bad_file(path, "the file is no NPY array: its first bytes are others"));
+    }
+    let mut len = [0u8; 4];
+    let width = if start[6] == 1 { 2 } else { 4 };
+    source.read_exact(&mut len[..width]).map_err(cut)?;
+    let len = u32::from_le_bytes(len) as u64;
+    if len > MAX_LINE {
+        return Err(bad_file(path, format!("the header says that it has {len} bytes")));
+    }
+    let mut text = String::new();
+    let got = source.take(len).read_to_string(&mut text).map_err(cut)?;
+    let before = 8 + width as u64 + len;
+    parse_header(&text, before).filter(|_| got as u64 == len).ok_or_else(|| {
+        bad_file(path, format!("the header cannot be read: {}", super::value::shorten(text.trim())))
+    })
+}
+
+/// `{'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }`
+fn parse_header(text: &str, len: u64) -> Option<Header> {
+    let after = |key: &str| {
+        let at = text.find(&format!("'{key}'"))?;
+        text.get(at + key.len() + 2..)?.trim_start().strip_prefix(':').map(str::trim_start)
+    };
+    let descr = after("descr")?.strip_prefix('\'')?.split('\'').next()?;
+    if !after("fortran_order")?.starts_with("False") {
+        return None;
+    }
+    let shape = after("shape")?.strip_prefix('(')?.split(')').next()?;
+    let shape = shape.split(',').map(str::trim).filter(|s| !s.is_empty());
+    let shape = shape.map(|s| s.parse().ok()).collect::<Option<Vec<u64>>>()?;
+    Some(Header { descr: descr.to_owned(), shape, len })
+}
+
+/// Ids or times beside the vectors.
+enum Values {
+    Integers(Array, Option<TimeUnit>),
+    Lines(BufReader<std::fs::File>, PathBuf),
+}
+
+/// One id or time.
+enum Value {
+    Integer(i128, Option<TimeUnit>),
+    Text(String),
+}
+
+impl Values {
+    fn open(path: Option<&PathBuf>, option: &str, rows: u64) -> Result<Values> {
+        let Some(path) = path else {
+            return Err(Error::usage(format!("an NPY file needs {option}"))
+                .fix("name an .npy file of integers, or a text of one value a line"));
+        };
+        if path.extension().is_none_or(|e| e != "npy") {
+            let file = open_file(path)?;
+            return Ok(Values::Lines(BufReader::with_capacity(1 << 16, file), path.clone()));
+        }
+        let array = Array::open(path)?;
+        let descr = array.header.descr.as_str();
+        let unit = match descr {
+            "<M8[s]" => Some(TimeUnit::S),
+            "<M8[ms]" => Some(TimeUnit::Ms),
+            "<M8[us]" => Some(TimeUnit::Us),
+            "<M8[ns]" => Some(TimeUnit::Ns),
+            "|i1" | "|u1" | "<i2" | "<u2" | "<i4" | "<u4" | "<i8" | "<u8" => None,
+            _ => return Err(array.wrong("whole numbers or datetime64[s|ms|us|ns]")),
+        };
+        if array.header.shape != [rows] {
+            let message = format!("the shape is {:?}, the vectors need [{rows}]", array.header.shape);
+            return Err(bad_file(path, message));
+        }
+        array.check_length()?;
+        Ok(Values::Integers(array, unit))
+    }
+
+    fn next(&mut self) -> Result<Value> {
+        match self {
+            Values::Integers(array, unit) => {
+                let (mut bytes, item) = ([0u8; 8], array.item()?);
+                array.read(&mut bytes[..item])?;
+                let n = u64::from_le_bytes(bytes);
+                let signed = !array.header.descr.contains('u');
+                let shift = 64 - 8 * item as u32;
+                let n = if signed { i128::from((n << shift).cast_signed() >> shift) } else { i128::from(n) };
+                Ok(Value::Integer(n, *unit))
+            }
+            Values::Lines(source, path) => {
+                let mut line = String::new();
+                let n =
+                    source.take(MAX_LINE).read_line(&mut line).map_err(|e| Error::io("read", path, &e))?;
+                if n == 0 {
+                    return Err(bad_file(path, "there are fewer lines than vectors"));
+                }
+                let text = line.trim_start_matches('\u{feff}').trim();
+                Ok(Value::Text(text.to_owned()))
+            }
+        }
+    }
+}
+
+/// A reader of vectors with their ids and times.
+pub(super) struct NpyReader {
+    vectors: Array,
+    ids: Values,
+    times: Values,
+    options: InputOptions,
+    origin: Origin,
+    rows: u64,
+    len: u64,
+    buffer: Vec<u8>,
+    row: Row,
+}
+
+/// Opens the three files at a row.
+pub(super) fn open(path: &Path, options: &InputOptions, from: Option<&Checkpoint>) -> Result<NpyReader> {
+    let vectors = Array::open(path)?;
+    if !matches!(vectors.header.descr.as_str(), "<f2" | "<f4" | "<f8") {
+        return Err(vectors.wrong("f2, f4 or f8"));
+    }
+    let &[len, dim] = vectors.header.shape.as_slice() else {
+        let message = format!("the shape is {:?}, rows and components are needed", vectors.header.shape);
+        return Err(bad_file(path, message));
+    };
+    if dim != options.dim as u64 {
+        let message = format!("vector has {dim} values, the dataset has dimension {}", options.dim);
+        return Err(Error::new(Code::DimMismatch, message)
+            .file(path)
+            .fix(format!("check the model that wrote this, or create another dataset with --dim {dim}")));
+    }
+    vectors.check_length()?;
+    let ids = Values::open(options.ids_file.as_ref(), "--ids-file", len)?;
+    let times = Values::open(options.times_file.as_ref(), "--times-file", len)?;
+    if let Values::Integers(array, None) = &times
+        && options.time_unit.is_none()
+    {
+        return Err(Error::new(Code::BadTime, "the times are integers: which unit?")
+            .file(&array.path)
+            .fix("add --time-unit us (or s, ms, ns, year)"));
+    }
+    let buffer = vec![0; options.dim * vectors.item()?];
+    let origin = super::origin_of(path, options);
+    let mut reader = NpyReader {
+        vectors,
+        ids,
+        times,
+        options: options.clone(),
+        origin,
+        rows: 0,
+        len,
+        buffer,
+        row: Row::default(),
+    };
+    reader.pass_over(from.map_or(0, |c| c.rows.min(len)))?;
+    Ok(reader)
+}
+
+impl NpyReader {
+    fn pass_over(&mut self, rows: u64) -> Result<()> {
+        self.vectors.skip(rows.saturating_mul(self.buffer.len() as u64))?;
+        for values in [&mut self.ids, &mut self.times] {
+            for _ in 0..rows {
+                values.next()?;
+            }
+        }
+        self.rows = rows;
+        Ok(())
+    }
+
+    pub(super) fn next_batch(
+        &mut self,
+        rows: &mut InputRows,
+        limits: Limits,
+        bad: &mut BadSink<'_>,
+    ) -> Result<bool> {
+        let named = self.options.ids == IdKind::Name;
+        // The size of a row is known but for its name and norm.
+        let row_bytes = self.options.dim * 4 + 128;
+        while self.rows < self.len && rows.len() < limits.rows {
+            if !rows.is_empty() && rows.size_bytes() + row_bytes > limits.bytes {
+                break;
+            }
+            self.vectors.read(&mut self.buffer)?;
+            let (id, time) = (self.ids.next()?, self.times.next()?);
+            self.rows += 1;
+            match self.read_row(&id, &time) {
+                Ok(()) => rows.push(&self.row, &self.origin, named, self.rows, 0),
+                Err(fault) => bad(fault.in_rows(&self.vectors.path, self.rows))?,
+            }
+        }
+        Ok(!rows.is_empty())
+    }
+
+    pub(super) fn checkpoint(&self) -> Checkpoint {
+        Checkpoint { rows: self.rows, byte: 0, prefix: 0 }
+    }
+
+    fn read_row(&mut self, id: &Value, time: &Value) -> Result<(), Fault> {
+        let row = &mut self.row;
+        match id {
+            Value::Integer(n, _) => set_entity(&n.to_string(), self.options.ids, row),
+            Value::Text(text) => set_entity(text, self.options.ids, row),
+        }
+        .map_err(|f| f.column("entity"))?;
+        row.t = match time {
+            Value::Integer(n, unit) => time_from_integer(*n, unit.or(self.options.time_unit)),
+            Value::Text(text) => time_from_text(text, self.options.time_unit),
+        }
+        .map_err(|f| f.column("timestamp"))?;
+        row.vector.clear();
+        let bytes = self.buffer.as_slice();
+        match self.vectors.header.descr.as_str() {
+            "<f2" => row.vector.extend(bytes.as_chunks().0.iter().map(|b| f16::from_le_bytes(*b).to_f32())),
+            "<f4" => row.vector.extend(bytes.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b))),
+            _ => row.vector.extend(bytes.as_chunks().0.iter().map(|b| f64::from_le_bytes(*b) as f32)),
+        }
+        for (ordinal, v) in row.vector.iter_mut().enumerate() {
+            if !v.is_finite() {
+                return Err(infinite(*v, ordinal + 1).column("vector"));
+            }
+            *v += 0.0;
+        }
+        finish(row, Vec::new(), &self.options).map_err(|f| f.column("metadata"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers() {
+        let parsed =
+            parse_header("{'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }  \n", 9).unwrap();
+        assert_eq!(parsed, Header { descr: "<f4".into(), shape: vec![3, 4], len: 9 });
+        assert_eq!(
+            parse_header("{'descr': '<i8', 'fortran_order': False, 'shape': (7,), }", 0).unwrap().shape,
+            [7]
+        );
+        for bad in [
+            "",
+            "{'descr': '<f4', 'fortran_order': True, 'shape': (3, 4), }",
+            "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (3,), }",
+            "{'descr': '<f4', 'fortran_order': False, 'shape': (3, -4), }",
+            "{'descr': '<f4', 'fortran_order': False}",
+        ] {
+            assert_eq!(parse_header(bad, 0), None, "{bad}");
+        }
+    }
+}
