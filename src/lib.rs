@@ -25,6 +25,7 @@ pub mod suggest;
 pub mod time;
 
 pub mod analytics;
+pub mod cold;
 pub mod query;
 pub mod segment;
 pub mod simd;

@@ -361,6 +361,11 @@ impl Query<'_> {
         Ok(())
     }
 
+    /// True when [`Query::refine`] knows more than [`Query::scan`].
+    pub fn can_refine(&self) -> bool {
+        matches!(&self.quantizer.learnt, Learnt::Rabitq(r) if r.bits() > 1)
+    }
+
     /// A better estimate of `<q, x>` for one row, where the codec holds more bits than a scan
     /// reads (RaBitQ of two bits or more). `row < rows`.
     pub fn refine(&self, chunk: &[u8], rows: usize, row: usize) -> Result<Option<f32>, Malformed> {
