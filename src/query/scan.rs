@@ -14,6 +14,9 @@ use std::sync::Mutex;
 /// Vectors of one block, in bytes: with the queries it fits the L2 cache.
 const BLOCK_BYTES: usize = 256 << 10;
 
+/// Blocks hold a multiple of this many rows, so that the kernels' strips of 6 or 8 fill them.
+const STRIPS: usize = 24;
+
 /// Vectors of one unit of work, in bytes: enough to outweigh its start.
 const UNIT_BYTES: usize = 4 << 20;
 
@@ -213,7 +216,7 @@ impl<'a> Worker<'a> {
     }
 
     fn unit(&mut self, unit: &Unit) -> Result<()> {
-        let size = (BLOCK_BYTES / (4 * self.plan.dim)).max(8);
+        let size = (BLOCK_BYTES / (4 * self.plan.dim)).next_multiple_of(STRIPS);
         for rows in split(&unit.rows, size) {
             self.block(unit.part, &rows)?;
         }

@@ -1,15 +1,12 @@
 //! Many against many: tiles of M queries x N rows whose sums stay in registers.
 //!
 //! Each register of a vector that is loaded serves N (or M) multiply-adds, which lifts the
-//! ceiling of two loads a multiply-add. Rows are the outer loop: a strip of [`STRIP`] rows stays in the
+//! ceiling of two loads a multiply-add. Rows are the outer loop: a strip of N rows stays in the
 //! L1 cache while all queries pass over it, so rows come from memory once.
 
 use super::kernel::Kernel;
 use pulp::{Arch, Simd, WithSimd};
 use std::marker::PhantomData;
-
-/// Rows that are taken together: the width of the widest tile.
-const STRIP: usize = 8;
 
 /// Registers that one chain of additions takes in before it is added to the total: short
 /// chains round less, which counts where registers are narrow.
@@ -51,63 +48,57 @@ impl<K: Kernel> WithSimd for Block<'_, K> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
+        // A multiply-add takes four cycles and two start in each, so eight sums at least. 16
+        // registers hold 2x6 of them beside two queries and a row, 32 hold 2x8.
+        if self.queries.len() == self.dim {
+            self.strips::<S, 1, 8>(simd);
+        } else if S::REGISTER_COUNT >= 32 {
+            self.strips::<S, 2, 8>(simd);
+        } else {
+            self.strips::<S, 2, 6>(simd);
+        }
+    }
+}
+
+impl<K: Kernel> Block<'_, K> {
+    /// Goes over the rows in strips of N, and for each over the queries by M.
+    #[inline(always)]
+    fn strips<S: Simd, const M: usize, const N: usize>(self, simd: S) {
         let Block { queries, rows, dim, out, .. } = self;
-        let n_rows = rows.len() / dim;
-        for (s, strip) in rows.chunks(STRIP * dim).enumerate() {
-            let at = s * STRIP;
-            if strip.len() == STRIP * dim {
-                full_strip::<S, K>(simd, queries, strip, dim, &mut out[at..], n_rows);
+        let stride = rows.len() / dim;
+        for (s, strip) in rows.chunks(N * dim).enumerate() {
+            let out = &mut out[s * N..];
+            if strip.len() == N * dim {
+                strip_sums::<S, K, M, N>(simd, queries, row_array(strip, dim), out, stride);
             } else {
-                short_strip::<S, K>(simd, queries, strip, dim, &mut out[at..], n_rows);
+                for (r, row) in strip.chunks_exact(dim).enumerate() {
+                    strip_sums::<S, K, M, 1>(simd, queries, [row], &mut out[r..], stride);
+                }
             }
         }
     }
 }
 
-/// All queries against [`STRIP`] rows; query `q` writes to `out[q * stride..]`.
+/// All queries against N rows; query `q` writes to `out[q * stride..]`.
 #[inline(always)]
-fn full_strip<S: Simd, K: Kernel>(
+fn strip_sums<S: Simd, K: Kernel, const M: usize, const N: usize>(
     simd: S,
     queries: &[f32],
-    strip: &[f32],
-    dim: usize,
+    x: [&[f32]; N],
     out: &mut [f32],
     stride: usize,
 ) {
-    let x: [&[f32]; STRIP] = row_array(strip, dim);
-    let pairs = queries.chunks_exact(2 * dim);
-    let last = pairs.remainder();
+    let dim = x[0].len();
+    let tiles = queries.chunks_exact(M * dim);
+    let rest = tiles.remainder();
     let mut at = 0;
-    for pair in pairs {
-        let q: [&[f32]; 2] = row_array(pair, dim);
-        // 16 registers hold 2x4 sums beside the loaded values, 32 hold 2x8.
-        if S::REGISTER_COUNT >= 32 {
-            tile::<S, K, 2, STRIP>(simd, q, x, &mut out[at..], stride);
-        } else {
-            tile::<S, K, 2, 4>(simd, q, [x[0], x[1], x[2], x[3]], &mut out[at..], stride);
-            tile::<S, K, 2, 4>(simd, q, [x[4], x[5], x[6], x[7]], &mut out[at + 4..], stride);
-        }
-        at += 2 * stride;
+    for q in tiles {
+        tile::<S, K, M, N>(simd, row_array(q, dim), x, &mut out[at..], stride);
+        at += M * stride;
     }
-    if !last.is_empty() {
-        tile::<S, K, 1, STRIP>(simd, [last], x, &mut out[at..], stride);
-    }
-}
-
-/// All queries against fewer than [`STRIP`] rows.
-#[inline(always)]
-fn short_strip<S: Simd, K: Kernel>(
-    simd: S,
-    queries: &[f32],
-    strip: &[f32],
-    dim: usize,
-    out: &mut [f32],
-    stride: usize,
-) {
-    for (q, query) in queries.chunks_exact(dim).enumerate() {
-        for (r, row) in strip.chunks_exact(dim).enumerate() {
-            tile::<S, K, 1, 1>(simd, [query], [row], &mut out[q * stride + r..], stride);
-        }
+    for q in rest.chunks_exact(dim) {
+        tile::<S, K, 1, N>(simd, [q], x, &mut out[at..], stride);
+        at += stride;
     }
 }
 
@@ -182,25 +173,33 @@ fn run_sums<S: Simd, K: Kernel, const M: usize, const N: usize>(
     start: usize,
     len: usize,
 ) -> [[S::f32s; N]; M] {
-    let (mut q, mut x) = (*q, *x);
-    for q in &mut q {
-        *q = &q[start..][..len];
-    }
-    for x in &mut x {
-        *x = &x[start..][..len];
-    }
+    let (q, x) = (cut(q, start, len), cut(x, start, len));
     let mut acc = [[simd.splat_f32s(0.0); N]; M];
     for i in 0..len {
-        let (mut qi, mut xi) = ([simd.splat_f32s(0.0); M], [simd.splat_f32s(0.0); N]);
+        let mut qi = [simd.splat_f32s(0.0); M];
         for m in 0..M {
             qi[m] = q[m][i];
         }
+        // One row at a time: its register is free again before the next is loaded.
         for n in 0..N {
-            xi[n] = x[n][i];
+            let xi = x[n][i];
+            for m in 0..M {
+                acc[m][n] = K::step(simd, qi[m], xi, acc[m][n]);
+            }
         }
-        add_terms::<S, K, M, N>(simd, qi, xi, &mut acc);
     }
     acc
+}
+
+/// `len` registers of each vector, whose addresses the compiler is kept from deriving from one
+/// another: it would do so by a chain of additions in the inner loop.
+#[inline(always)]
+fn cut<'a, T, const N: usize>(vectors: &[&'a [T]; N], start: usize, len: usize) -> [&'a [T]; N] {
+    let mut parts: [&[T]; N] = [&[]; N];
+    for n in 0..N {
+        parts[n] = &std::hint::black_box(vectors[n])[start..][..len];
+    }
+    parts
 }
 
 /// Adds the terms of one register of each vector.
