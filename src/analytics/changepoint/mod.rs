@@ -5,6 +5,7 @@
 //! series' own slow variation ([`longrun`]); above, the level may wander ([`select`]).
 //! The search runs on the order of the points: a long gap is not a change.
 
+pub mod bocpd;
 mod cost;
 mod describe;
 mod level;
