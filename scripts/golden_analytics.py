@@ -127,7 +127,56 @@ def bocpd():
             "log_posterior": out}
 
 
-MAKERS = {"velocity": velocity, "drift": drift, "pelt": pelt, "bocpd": bocpd}
+def auc(x, y, entity_x, entity_y):
+    """Held-out AUC: logistic regression on standardised principal components, folds by entity in turn."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import roc_auc_score
+    z, label = np.vstack([x, y]), np.repeat([0, 1], [len(x), len(y)])
+    entity = np.concatenate([entity_x, entity_y])
+    fold = np.searchsorted(np.unique(entity), entity) % 5
+    u, s, _ = np.linalg.svd(z - z.mean(0), full_matrices=False)
+    f = (u * np.sqrt(len(z)))[:, s > 1e-9][:, :50]
+    score = np.empty(len(z))
+    for k in range(5):
+        model = LogisticRegression(C=1.0, solver="newton-cholesky", tol=1e-12, max_iter=200)
+        score[fold == k] = model.fit(f[fold != k], label[fold != k]).decision_function(f[fold == k])
+    return float(roc_auc_score(label, score))
+
+
+def population():
+    from scipy.spatial.distance import cdist
+    cases = []
+    for seed, (m, n, d) in enumerate([(25, 30, 1), (40, 35, 4), (30, 30, 12)]):
+        rng = np.random.default_rng(300 + seed)
+        x, y = f32(rng.standard_normal((m, d))), f32(0.3 + 1.2 * rng.standard_normal((n, d)))
+        z = np.vstack([x, y])
+        square = cdist(z, z, "sqeuclidean")
+        scale = np.median(square[np.tril_indices(len(z), -1)])
+        k = np.exp(-square / scale)
+        np.fill_diagonal(k, 0)
+        mmd = k[:m, :m].sum() / (m * (m - 1)) + k[m:, m:].sum() / (n * (n - 1)) - 2 * k[:m, m:].mean()
+        dist = np.sqrt(square)
+        energy = lambda a, b: 2 * dist[np.ix_(a, b)].mean() - dist[np.ix_(a, a)].mean() - dist[np.ix_(b, b)].mean()
+        observed = energy(np.arange(m), np.arange(m, m + n))
+        if d == 1:
+            assert abs(observed - scipy.stats.energy_distance(x[:, 0], y[:, 0]) ** 2) < 1e-12
+        draws = []
+        for _ in range(4000):
+            order = rng.permutation(m + n)
+            draws.append(energy(order[:m], order[m:]))
+        lx, ly = np.linalg.norm(x, axis=1), np.linalg.norm(y, axis=1)
+        norm = np.hypot(ly.mean() / lx.mean() - 1, ly.std() / lx.std() - 1)
+        ex, ey = np.arange(m), 1000 + np.arange(n)
+        cases.append({
+            "x": x.tolist(), "y": y.tolist(), "entity_x": ex.tolist(), "entity_y": ey.tolist(),
+            "mmd": float(mmd), "energy": float(observed), "centroid": float(np.linalg.norm(x.mean(0) - y.mean(0))),
+            "norm": float(norm), "classifier": auc(x, y, ex, ey),
+            "energy_p": float((1 + (np.array(draws) >= observed).sum()) / 4001)})
+    return {"cases": cases}
+
+
+MAKERS = {"velocity": velocity, "drift": drift, "pelt": pelt, "bocpd": bocpd,
+          "population": population}
 
 
 def versions():

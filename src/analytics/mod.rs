@@ -11,8 +11,11 @@ mod geometry;
 mod golden;
 mod gram;
 mod pieces;
+pub mod population;
+mod principal;
 pub mod predict;
 pub mod rng;
+pub mod scales;
 mod signflip;
 pub mod velocity;
 
