@@ -181,11 +181,8 @@ pub fn confirming(t: TimestampUs, own: usize, found: &[(f64, Vec<TimestampUs>)])
 /// Slope of `ln path` on `ln width` over the scales, about H - 1 for a path of Hurst exponent H.
 /// `None` without two scales of different width and positive path.
 pub fn roughness(width_and_path: &[(f64, f64)]) -> Option<f64> {
-    let points: Vec<(f64, f64)> = width_and_path
-        .iter()
-        .filter(|(w, p)| *w > 0.0 && *p > 0.0)
-        .map(|(w, p)| (w.ln(), p.ln()))
-        .collect();
+    let points: Vec<(f64, f64)> =
+        width_and_path.iter().filter(|(w, p)| *w > 0.0 && *p > 0.0).map(|(w, p)| (w.ln(), p.ln())).collect();
     let n = points.len() as f64;
     let (mx, my) = (points.iter().map(|p| p.0).sum::<f64>() / n, points.iter().map(|p| p.1).sum::<f64>() / n);
     let spread: f64 = points.iter().map(|p| (p.0 - mx).powi(2)).sum();

@@ -12,6 +12,9 @@ use crate::analytics::geometry::squared_distance;
 /// A candidate whose filter has forgotten its start to this share is like any other old one.
 const FORGOTTEN: f64 = 1e-7;
 
+/// The walk of a model that is all walk.
+pub(crate) const PURE_WALK: f64 = 1e4;
+
 /// How noise and level move.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Model {
@@ -29,11 +32,12 @@ impl Model {
 
     /// The filter's gain after a long time.
     pub fn steady_gain(&self) -> f64 {
-        if self.q == 0.0 {
-            return 0.0;
-        }
-        let p = (self.q + (self.q * self.q + 4.0 * self.q).sqrt()) / 2.0;
-        p / (1.0 + p)
+        1.0 - 1.0 / self.steady_factor()
+    }
+
+    /// Variance of a one-step error after a long time, over that of the noise's innovation.
+    pub fn steady_factor(&self) -> f64 {
+        1.0 + (self.q + (self.q * self.q + 4.0 * self.q).sqrt()) / 2.0
     }
 }
 

@@ -6,7 +6,7 @@
 //! the series best with fewest changes is kept.
 
 use super::cost::LineCost;
-use super::level::{self, Model};
+use super::level::{self, Model, PURE_WALK};
 use super::noise::{MAX_PHI, Memory, Shape, median, variogram};
 use super::pelt;
 use super::penalty::Rule;
@@ -15,8 +15,6 @@ use crate::analytics::geometry::squared_distance;
 
 /// Shares of the fitted walk that are tried.
 const WALK_SHARES: [f64; 3] = [0.1, 0.3, 1.0];
-/// The walk of the model that is all walk.
-const PURE_WALK: f64 = 1e4;
 /// Least length of a straight line.
 const MIN_LINE: usize = 5;
 

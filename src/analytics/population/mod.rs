@@ -136,15 +136,7 @@ pub fn compare(reference: &Window<'_>, current: &Window<'_>, group: u64, params:
 
 impl Row {
     fn empty(test: Test, status: Status) -> Self {
-        Row {
-            test,
-            statistic: None,
-            p_value: None,
-            effect: None,
-            cosine: None,
-            top_dims: Vec::new(),
-            status,
-        }
+        Row { test, statistic: None, p_value: None, effect: None, cosine: None, top_dims: Vec::new(), status }
     }
 }
 

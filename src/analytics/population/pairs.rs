@@ -72,9 +72,7 @@ impl Pairs {
             let (reference, across) = (within[b], touching[b] - within[b]);
             let current = all - 2.0 * touching[b] + within[b];
             match self.kind {
-                Kind::Mmd => {
-                    reference / (m * (m - 1.0)) + current / (n * (n - 1.0)) - 2.0 * across / (m * n)
-                }
+                Kind::Mmd => reference / (m * (m - 1.0)) + current / (n * (n - 1.0)) - 2.0 * across / (m * n),
                 Kind::Energy => 2.0 * across / (m * n) - reference / (m * m) - current / (n * n),
             }
         })

@@ -6,8 +6,8 @@ fn window(n: usize, dim: usize, each: usize, first: u64, seed: u64) -> (Vec<Enti
     let mut random = Random::new(seed, "window", first);
     let entity: Vec<EntityId> = (0..n).map(|i| first + (i / each) as u64).collect();
     let mut x = Vec::with_capacity(n * dim);
-    for i in 0..n {
-        let mut own = Random::new(seed, "entity", entity[i]);
+    for &id in &entity {
+        let mut own = Random::new(seed, "entity", id);
         let spread = if each > 1 { 1.0 } else { 0.0 };
         x.extend((0..dim).map(|_| (random.normal() + spread * own.normal()) as f32));
     }
@@ -90,7 +90,10 @@ fn the_level_holds_with_repeating_entities() {
     }
     // Three standard errors above 0.05.
     for count in rejected {
-        assert!(f64::from(count) / cases as f64 <= 0.05 + 3.0 * (0.05f64 * 0.95 / cases as f64).sqrt(), "{count}");
+        assert!(
+            f64::from(count) / cases as f64 <= 0.05 + 3.0 * (0.05f64 * 0.95 / cases as f64).sqrt(),
+            "{count}"
+        );
     }
 }
 

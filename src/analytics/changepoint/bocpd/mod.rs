@@ -8,6 +8,7 @@ mod nig;
 mod runs;
 mod shared;
 
+use super::level::PURE_WALK;
 use super::noise::{Memory, Shape, variogram};
 use super::series::Series;
 use crate::analytics::geometry::l2_distance;
@@ -256,11 +257,13 @@ fn start_shared(warmup: &Series) -> Stage {
     // Vectors are stored in f32: what is smaller than their rounding is no noise.
     let square = warmup.x.iter().map(|v| v * v).sum::<f64>() / n as f64;
     let least = square * f64::from(f32::EPSILON).powi(2) + f64::from(f32::MIN_POSITIVE);
-    // A pure walk has no noise: its steps are taken for it, and the level follows each of them.
     let (phi, q, sigma2) = if noise > least {
         (memory.phi, memory.w * (1.0 - memory.phi).powi(2) / noise, noise)
+    } else if memory.w > least {
+        // A pure walk: its steps are told by a level that follows each of them.
+        (0.0, PURE_WALK, memory.w / PURE_WALK)
     } else {
-        (0.0, 1e4, (memory.w / 1e4).max(least))
+        (0.0, 0.0, least)
     };
     let mut context = Context {
         phi,

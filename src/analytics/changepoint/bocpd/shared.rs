@@ -5,6 +5,7 @@
 //! Here noise of trace `sigma2` and memory `phi` counts as `d_eff` dimensions, with tails of a
 //! Student t; the level may walk by a share `q` of the noise.
 
+use super::super::level::Model;
 use super::runs::{Predictive, Runs};
 use crate::analytics::geometry::squared_distance;
 use serde::{Deserialize, Serialize};
@@ -35,6 +36,13 @@ impl Context {
         -self.d_eff / 2.0 * s.ln() - (TAILS + self.d_eff) / 2.0 * (self.d_eff * u / TAILS).ln_1p()
     }
 
+    /// Scale of the first observation of a new run: the level may lie as far off as four times the
+    /// usual one-step error.
+    fn prior_scale(&self) -> f64 {
+        let usual = Model { phi: self.phi, q: self.q }.steady_factor();
+        usual * (1.0 + 1.0 / PRIOR_WEIGHT) / (1.0 - self.phi * self.phi)
+    }
+
     /// After an observation: remembers it, and moves the level to what the runs believe.
     pub fn advance(&mut self, runs: &Runs<Level>, x: &[f64]) {
         self.level.iter_mut().for_each(|l| *l = 0.0);
@@ -59,14 +67,14 @@ impl Predictive for Level {
 
     /// The first observation of a run shows the level itself, under the noise's whole variance.
     fn start(c: &Context, x: &[f64]) -> Self {
-        let weight = 1.0 / (1.0 + PRIOR_WEIGHT);
-        let m = x.iter().zip(&c.level).map(|(x, l)| (1.0 - c.phi) * (l + weight * (x - l))).collect();
-        Level { m, k: (1.0 + PRIOR_WEIGHT) * (1.0 + c.phi) / (1.0 - c.phi) }
+        let noise = 1.0 / (1.0 - c.phi * c.phi);
+        let gain = 1.0 - noise / c.prior_scale();
+        let m = x.iter().zip(&c.level).map(|(x, l)| (1.0 - c.phi) * (l + gain * (x - l))).collect();
+        Level { m, k: (1.0 + c.phi) / (1.0 - c.phi) / gain }
     }
 
     fn log_prior(c: &Context, x: &[f64]) -> f64 {
-        let s = (1.0 + 1.0 / PRIOR_WEIGHT) / (1.0 - c.phi * c.phi);
-        c.log_density(squared_distance(x, &c.level), s)
+        c.log_density(squared_distance(x, &c.level), c.prior_scale())
     }
 
     fn log_density(&self, c: &Context, x: &[f64]) -> f64 {
