@@ -1,0 +1,248 @@
+//! Which rows of a part count: a filter made ready for one part, once for many queries.
+
+use super::query::Filter;
+use super::view::{View, wrong_row};
+use crate::error::Result;
+use crate::model::{EntityId, TimestampUs};
+use std::collections::HashSet;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// A filter in terms of a part's rows.
+#[derive(Debug, Clone)]
+pub struct Eligible {
+    runs: Vec<Range<usize>>,
+    /// Lower bound on the part of time of the runs' rows, for composite scores.
+    least_time: f64,
+    /// Share of the runs' rows that is eligible, about.
+    share: f64,
+    rules: Arc<Rules>,
+}
+
+#[derive(Debug)]
+struct Rules {
+    whole: Range<usize>,
+    as_of: Option<AsOf>,
+    /// One bit a row: allowed, and not deleted.
+    mask: Option<Vec<u64>>,
+    /// Ordinals of entities without answers.
+    excluded: HashSet<u32>,
+}
+
+#[derive(Debug)]
+struct AsOf {
+    at: TimestampUs,
+    /// Number of rows at or before `at`.
+    rank: usize,
+    /// Valid rows, about.
+    valid: usize,
+    /// Rows looked at to list them.
+    cost: usize,
+    ends: Vec<(u32, TimestampUs)>,
+}
+
+impl Eligible {
+    /// Works a filter out for a part; `ordinal` finds an entity among the part's.
+    pub fn new(
+        view: &View<'_>,
+        filter: &Filter<'_>,
+        ordinal: impl Fn(EntityId) -> Result<Option<u32>>,
+    ) -> Result<Eligible> {
+        let mut whole = match filter.range.is_empty() {
+            true => 0..0,
+            false => view.rank(|t| t >= filter.range.first())?..view.rank(|t| t > filter.range.last())?,
+        };
+        let as_of = match filter.as_of {
+            None => None,
+            Some(at) => {
+                let rank = view.rank(|t| t > at)?;
+                whole.end = whole.end.min(rank).max(whole.start.min(rank));
+                whole.start = whole.start.min(whole.end);
+                let valid = view.valid_estimate(rank).saturating_sub(filter.ends.len());
+                Some(AsOf { at, rank, valid, cost: view.valid_cost(rank), ends: filter.ends.to_vec() })
+            }
+        };
+        let mut excluded = HashSet::new();
+        for entity in filter.excluded {
+            excluded.extend(ordinal(*entity)?);
+        }
+        let rules = Rules { mask: mask(view.rows, filter), whole, as_of, excluded };
+        Ok(Eligible::over(rules))
+    }
+
+    fn over(rules: Rules) -> Eligible {
+        Eligible {
+            runs: std::iter::once(rules.whole.clone()).collect(),
+            least_time: f64::NEG_INFINITY,
+            share: rules.share(),
+            rules: Arc::new(rules),
+        }
+    }
+
+    /// Every row of a part of `rows` rows.
+    pub fn all(rows: usize) -> Eligible {
+        let rules = Rules { whole: 0..rows, as_of: None, mask: None, excluded: HashSet::new() };
+        Eligible::over(rules)
+    }
+
+    /// The same filter over parts of its window, whose rows have a part of time of at least `least_time`.
+    #[must_use]
+    pub fn narrowed(&self, runs: [Range<usize>; 2], least_time: f64) -> Eligible {
+        let runs = runs.into_iter().filter(|r| !r.is_empty()).collect();
+        Eligible { runs, least_time, share: self.share, rules: Arc::clone(&self.rules) }
+    }
+
+    /// Runs of rows that hold all eligible ones.
+    pub fn runs(&self) -> &[Range<usize>] {
+        &self.runs
+    }
+
+    /// All rows of the filter's time.
+    pub fn whole(&self) -> Range<usize> {
+        self.rules.whole.clone()
+    }
+
+    /// Rows of the runs.
+    pub fn window(&self) -> usize {
+        self.runs.iter().map(Range::len).sum()
+    }
+
+    /// About how many rows are eligible.
+    pub fn estimate(&self) -> usize {
+        (self.window() as f64 * self.share).ceil() as usize
+    }
+
+    /// Lower bound on the part of time of the runs' rows.
+    pub fn least_time(&self) -> f64 {
+        self.least_time
+    }
+
+    /// About how many rows [`Eligible::list`] looks at; `None` when nothing narrows the runs.
+    pub fn list_cost(&self) -> Option<usize> {
+        let valid = self.rules.as_of.as_ref().map(|a| a.cost);
+        let masked = self.rules.mask.as_ref().map(|_| self.window() / 64 + self.estimate());
+        valid.into_iter().chain(masked).min()
+    }
+
+    /// The rows of the runs that are valid and allowed; [`Eligible::admits`] has the last word.
+    pub fn list(&self, view: &View<'_>) -> Result<Vec<u32>> {
+        let inside = |row: u32| self.runs.iter().any(|run| run.contains(&(row as usize)));
+        let mut rows = match (&self.rules.as_of, &self.rules.mask) {
+            (Some(as_of), mask) if mask.is_none() || as_of.cost <= self.window() / 64 + self.estimate() => {
+                view.valid(as_of.rank)?
+            }
+            (_, Some(mask)) => self.runs.iter().flat_map(|run| ones(mask, run)).collect(),
+            _ => self.runs.iter().flat_map(|run| run.start as u32..run.end as u32).collect(),
+        };
+        rows.retain(|row| inside(*row));
+        match rows.iter().find(|row| **row as usize >= view.rows) {
+            None => Ok(rows),
+            Some(row) => Err(wrong_row(*row, view.rows)),
+        }
+    }
+
+    /// True when a row counts.
+    #[inline]
+    pub fn admits(&self, view: &View<'_>, row: u32) -> Result<bool> {
+        let at = row as usize;
+        if !self.runs.iter().any(|run| run.contains(&at)) {
+            return Ok(false);
+        }
+        let rules = &*self.rules;
+        if let Some(mask) = &rules.mask
+            && mask.get(at / 64).is_none_or(|word| word >> (at % 64) & 1 == 0)
+        {
+            return Ok(false);
+        }
+        if let Some(as_of) = &rules.as_of
+            && !as_of.holds(view, row)?
+        {
+            return Ok(false);
+        }
+        Ok(rules.excluded.is_empty() || !rules.excluded.contains(&view.entity.one(at)?))
+    }
+}
+
+impl AsOf {
+    /// True when a row at or before the instant is the last of its entity there.
+    fn holds(&self, view: &View<'_>, row: u32) -> Result<bool> {
+        if (view.next.one(row as usize)? as usize) < self.rank {
+            return Ok(false);
+        }
+        Ok(match self.ends.binary_search_by_key(&row, |(row, _)| *row) {
+            Ok(i) => self.at < self.ends[i].1,
+            Err(_) => true,
+        })
+    }
+}
+
+impl Rules {
+    fn share(&self) -> f64 {
+        let window = self.whole.len().max(1) as f64;
+        let valid = self.as_of.as_ref().map_or(1.0, |a| (a.valid as f64 / a.rank.max(1) as f64).min(1.0));
+        let masked = self.mask.as_ref().map_or(1.0, |m| count(m, &self.whole) as f64 / window);
+        valid * masked
+    }
+}
+
+/// One bit a row, set where a row is allowed and not deleted; `None` when all are.
+fn mask(rows: usize, filter: &Filter<'_>) -> Option<Vec<u64>> {
+    if filter.allowed.is_none() && filter.deleted.is_none_or(|d| d.is_empty()) {
+        return None;
+    }
+    let mut mask = vec![if filter.allowed.is_some() { 0 } else { !0u64 }; rows.div_ceil(64)];
+    for row in filter.allowed.into_iter().flatten() {
+        if let Some(word) = mask.get_mut(row as usize / 64) {
+            *word |= 1 << (row % 64);
+        }
+    }
+    for row in filter.deleted.into_iter().flatten() {
+        if let Some(word) = mask.get_mut(row as usize / 64) {
+            *word &= !(1 << (row % 64));
+        }
+    }
+    Some(mask)
+}
+
+/// Words of a mask with their numbers, cut to a run.
+fn words<'m>(mask: &'m [u64], run: &Range<usize>) -> impl Iterator<Item = (usize, u64)> + use<'m> {
+    let run = run.clone();
+    (run.start / 64..run.end.div_ceil(64)).filter_map(move |i| {
+        let mut word = *mask.get(i)?;
+        if i == run.start / 64 {
+            word &= !0 << (run.start % 64);
+        }
+        if i == run.end / 64 {
+            word &= !(!0 << (run.end % 64));
+        }
+        Some((i, word))
+    })
+}
+
+fn count(mask: &[u64], run: &Range<usize>) -> usize {
+    words(mask, run).map(|(_, word)| word.count_ones() as usize).sum()
+}
+
+fn ones<'m>(mask: &'m [u64], run: &Range<usize>) -> impl Iterator<Item = u32> + use<'m> {
+    words(mask, run).flat_map(|(i, word)| {
+        (0..64).filter(move |bit| word >> bit & 1 == 1).map(move |bit| (i * 64 + bit) as u32)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use roaring::RoaringBitmap;
+
+    #[test]
+    fn masks_are_allowed_less_deleted() {
+        let allowed: RoaringBitmap = [0, 5, 63, 64, 70, 129].into_iter().collect();
+        let deleted: RoaringBitmap = [5, 70].into_iter().collect();
+        let filter = Filter { allowed: Some(&allowed), deleted: Some(&deleted), ..Filter::default() };
+        let mask = mask(130, &filter).unwrap();
+        assert_eq!(ones(&mask, &(0..130)).collect::<Vec<_>>(), [0, 63, 64, 129]);
+        assert_eq!(ones(&mask, &(1..129)).collect::<Vec<_>>(), [63, 64]);
+        assert_eq!(count(&mask, &(63..64)), 1);
+        assert_eq!(count(&mask, &(64..64)), 0);
+    }
+}

@@ -1,0 +1,165 @@
+//! Building the graph: candidates from overlapping groups, pruning, one refinement by walks over
+//! the graph itself, and edges between islands.
+
+use super::candidates::{Limits, Near, Pairs, select};
+use super::centres::Codes;
+use super::column::Column;
+use super::prune::{DEGREE, Edges, NONE, Pruner};
+use super::view::View;
+use super::walk::{Coded, Scratch, walk};
+use crate::error::Result;
+use crate::simd::int8::Int8;
+use rayon::prelude::*;
+use std::collections::VecDeque;
+
+/// Candidates a row keeps from its groups.
+const CANDIDATES: usize = 48;
+/// Pool of the refining walks, and candidates kept from one.
+const REFINE: usize = 64;
+
+/// What a graph is built from.
+pub struct GraphInput<'a> {
+    /// The other columns, without edges.
+    pub view: View<'a>,
+    /// Codes of all rows.
+    pub codes: Codes<'a>,
+    /// Entity ordinal of each row.
+    pub entity: &'a [u32],
+    /// For each row its entity's next row, or [`NONE`].
+    pub next: &'a [u32],
+    /// For each row its entity's previous row, or [`NONE`].
+    pub previous: &'a [u32],
+    /// Whether a row takes part.
+    pub placed: &'a [bool],
+    /// The nearest lists of each row.
+    pub nearest: &'a [[u32; 3]],
+    /// Candidates of one other entity.
+    pub per_entity: usize,
+    /// For splitting large groups.
+    pub seed: u64,
+}
+
+impl GraphInput<'_> {
+    /// The edges of all rows.
+    pub fn build(&self) -> Result<Edges> {
+        let pruner =
+            Pruner { codes: self.codes, next: self.next, previous: self.previous, placed: self.placed };
+        let limits = Limits { total: CANDIDATES, per_entity: self.per_entity };
+        let pairs = Pairs { codes: self.codes, entity: self.entity, limits, seed: self.seed };
+        let first = pruner.edges(&pairs.collect(&self.groups()));
+        let refined = self.refine(&first)?;
+        drop(first);
+        let mut edges = pruner.edges(&refined);
+        self.connect(&mut edges)?;
+        Ok(edges)
+    }
+
+    /// The rows of each list and of those for which it is second or third.
+    fn groups(&self) -> Vec<Vec<u32>> {
+        let mut groups = vec![Vec::new(); self.view.lists.len()];
+        for (row, lists) in self.nearest.iter().enumerate().filter(|(row, _)| self.placed[*row]) {
+            for (i, list) in lists.iter().enumerate() {
+                if !lists[..i].contains(list) {
+                    groups[*list as usize].push(row as u32);
+                }
+            }
+        }
+        groups
+    }
+
+    /// Candidates from a walk towards each row, and its old neighbours.
+    fn refine(&self, edges: &Edges) -> Result<Vec<Vec<Near>>> {
+        let view = View { edges: Column::Whole(&edges.0), ..self.view.clone() };
+        let limits = Limits { total: REFINE, per_entity: self.per_entity };
+        let kernel = Int8::detect();
+        (0..view.rows)
+            .into_par_iter()
+            .map_init(Scratch::default, |scratch, row| {
+                let mut list = Vec::new();
+                if !self.placed[row] {
+                    return Ok(list);
+                }
+                for other in edges.of(row) {
+                    list.push((self.codes.squared(kernel, row, *other as usize), *other));
+                }
+                let target = Coded { code: self.codes.row(row), terms: self.codes.terms[row] };
+                let entries: Vec<u32> = self.entries(row);
+                walk(&view, target, &entries, REFINE, scratch, |squared, other| {
+                    list.push((squared, other));
+                    Ok(())
+                })?;
+                let own = self.entity[row];
+                list.retain(|(_, other)| {
+                    let kin = self.per_entity < REFINE && self.entity[*other as usize] == own;
+                    *other as usize != row && !kin
+                });
+                select(&mut list, limits, self.entity);
+                Ok(list)
+            })
+            .collect()
+    }
+
+    fn entries(&self, row: usize) -> Vec<u32> {
+        let medoids = self.nearest[row].iter().map(|list| self.view.lists.medoid[*list as usize]);
+        let mut entries: Vec<u32> = medoids.filter(|m| *m != NONE).collect();
+        entries.dedup();
+        entries
+    }
+
+    /// Adds an edge to each island, so that every row can be reached from the first.
+    fn connect(&self, edges: &mut Edges) -> Result<()> {
+        let n = self.view.rows;
+        let Some(first) = (0..n).find(|row| self.placed[*row]) else { return Ok(()) };
+        let mut reached = vec![false; n];
+        spread(edges, first as u32, &mut reached);
+        let mut scratch = Scratch::default();
+        for row in first..n {
+            if reached[row] || !self.placed[row] {
+                continue;
+            }
+            let from = self.nearest_with_room(edges, first as u32, row, &mut scratch)?;
+            let free = edges.of(from as usize).len();
+            edges.0[from as usize * DEGREE + free] = row as u32;
+            spread(edges, row as u32, &mut reached);
+        }
+        Ok(())
+    }
+
+    /// The nearest row with an empty slot that a walk from `first`, which meets reached rows
+    /// only, finds.
+    fn nearest_with_room(&self, edges: &Edges, first: u32, row: usize, scratch: &mut Scratch) -> Result<u32> {
+        let view = View { edges: Column::Whole(&edges.0), ..self.view.clone() };
+        let target = Coded { code: self.codes.row(row), terms: self.codes.terms[row] };
+        let mut ef = REFINE;
+        loop {
+            let mut best: Option<Near> = None;
+            walk(&view, target, &[first], ef, scratch, |squared, other| {
+                let room = edges.of(other as usize).len() < DEGREE;
+                if room && best.is_none_or(|b| (squared, other) < b) {
+                    best = Some((squared, other));
+                }
+                Ok(())
+            })?;
+            if let Some((_, other)) = best {
+                return Ok(other);
+            }
+            if ef > view.rows {
+                return Err(crate::Error::internal("no row of the graph has room for an edge"));
+            }
+            ef *= 4;
+        }
+    }
+}
+
+/// Marks everything that can be reached from `start`.
+fn spread(edges: &Edges, start: u32, reached: &mut [bool]) {
+    let mut queue = VecDeque::from([start]);
+    reached[start as usize] = true;
+    while let Some(row) = queue.pop_front() {
+        for next in edges.of(row as usize) {
+            if !std::mem::replace(&mut reached[*next as usize], true) {
+                queue.push_back(*next);
+            }
+        }
+    }
+}

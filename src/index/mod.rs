@@ -1,0 +1,52 @@
+//! The temporal index: the nearest neighbours at any time, from a mapped file.
+//!
+//! A *part* holds a set of rows in the order of (timestamp, entity); a row's number is its rank,
+//! so a time range is a range of row numbers and `valid at T` compares one number. Beside the
+//! keys it holds 8-bit codes for graph walks and scans, inverted lists in time order with
+//! one-bit codes, a graph, the rows valid at checkpoints, and the vectors themselves for exact
+//! distances. A part is written once and never changed: what was deleted, replaced or cut short
+//! since is given with each query.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `space.rs`, `sq8.rs`, `onebit.rs` | one Euclidean space for all metrics; 8-bit and one-bit codes |
+//! | `centres.rs`, `lists.rs` | k-means, inverted lists |
+//! | `candidates.rs`, `prune.rs`, `graph.rs` | the graph |
+//! | `calibrate.rs`, `build.rs`, `layout.rs` | depths for a recall; writing a part (`Kind::Index`) |
+//! | `column.rs`, `view.rs`, `part.rs` | reading one |
+//! | `query.rs`, `eligible.rs`, `plan.rs` | what is asked, which rows count, which path answers |
+//! | `search.rs`, `paths.rs`, `walk.rs`, `pool.rs`, `shells.rs`, `ball.rs` | answering |
+//! | `merge.rs` | which parts to build anew as rows are added |
+
+mod ball;
+mod build;
+mod calibrate;
+mod candidates;
+mod centres;
+mod column;
+mod eligible;
+mod graph;
+pub mod layout;
+mod lists;
+pub mod merge;
+mod onebit;
+mod part;
+mod paths;
+pub mod plan;
+mod pool;
+mod prune;
+mod query;
+mod search;
+mod shells;
+mod space;
+mod sq8;
+#[cfg(test)]
+mod tests;
+mod view;
+mod walk;
+
+pub use build::{Built, Input, Options, build};
+pub use eligible::Eligible;
+pub use part::{Check, Elsewhere, Part, Reader};
+pub use query::{Composite, Effort, Filter, Hit, Path, Query, Report, Stats};
+pub use search::Exact;

@@ -1,0 +1,158 @@
+//! One-bit codes of rows relative to the centre of their list, with an unbiased estimate of the
+//! distance and a bound on its error: RaBitQ (Gao and Long, SIGMOD 2024), in the form in
+//! which a query needs one lookup table for all lists.
+//!
+//! With the residual `o = x - c`, its signs `s` and `f = |o|^2 / sum |o_i|`,
+//! `<o, q - c>` is estimated by `f <s, q - c>`, so that
+//! `|q - x|^2 ~ |q - c|^2 + (|o|^2 + 2 f <s, c>) - 2 f <s, q>`.
+
+use crate::simd::bits::{self, BLOCK, Lookup};
+
+/// What a code needs beside its bits, one number a row.
+#[derive(Debug, Clone, Copy, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C)]
+pub struct Factors {
+    /// `|o|^2 + 2 f <s, c>` for each code of the block.
+    pub add: [f32; BLOCK],
+    /// `f`.
+    pub scale: [f32; BLOCK],
+    /// Standard error of the estimated `<o, q - c>` over `|q - c|`.
+    pub error: [f32; BLOCK],
+}
+
+impl Default for Factors {
+    fn default() -> Self {
+        // An empty place is infinitely far away.
+        Factors { add: [f32::INFINITY; BLOCK], scale: [0.0; BLOCK], error: [0.0; BLOCK] }
+    }
+}
+
+/// Encodes row `x` of the list with centre `c` as code `slot` of a block.
+pub fn encode(x: &[f32], c: &[f32], slot: usize, block: &mut [u8], factors: &mut Factors) {
+    let (mut norm2, mut sum, mut centre) = (0.0f64, 0.0f64, 0.0f64);
+    for (i, (x, c)) in x.iter().zip(c).enumerate() {
+        let o = x - c;
+        norm2 += f64::from(o) * f64::from(o);
+        sum += f64::from(o.abs());
+        if o > 0.0 {
+            bits::set_bit(block, slot, i);
+            centre += f64::from(*c);
+        } else {
+            centre -= f64::from(*c);
+        }
+    }
+    if sum == 0.0 {
+        (factors.add[slot], factors.scale[slot], factors.error[slot]) = (0.0, 0.0, 0.0);
+        return;
+    }
+    let f = norm2 / sum;
+    let n = x.len() as f64;
+    // cos^2 of the angle between o and its signs.
+    let cos2 = sum * sum / (norm2 * n);
+    let error = (norm2 * (1.0 / cos2 - 1.0).max(0.0) / (n - 1.0).max(1.0)).sqrt();
+    factors.add[slot] = (norm2 + 2.0 * f * centre) as f32;
+    factors.scale[slot] = f as f32;
+    factors.error[slot] = error as f32;
+}
+
+/// A query as a lookup table.
+#[derive(Debug, Clone, Default)]
+pub struct Table {
+    entries: Vec<u8>,
+    /// `<s, q>` is `slope * sum of entries + offset`.
+    slope: f32,
+    offset: f32,
+}
+
+impl Table {
+    /// Replaces the table by that of the query at `q`.
+    pub fn set(&mut self, q: &[f32]) {
+        let groups = q.as_chunks::<4>().0;
+        let reach = groups.iter().map(|g| g.iter().map(|v| v.abs()).sum::<f32>()).fold(0.0f32, f32::max);
+        let step = (reach / bits::table_max(q.len()) as f32).max(f32::MIN_POSITIVE);
+        self.entries.clear();
+        let (mut low, mut total) = (0.0f64, 0.0f64);
+        for group in groups {
+            let least: f32 = group.iter().map(|v| v.min(0.0)).sum();
+            low += f64::from(least);
+            total += group.iter().map(|v| f64::from(*v)).sum::<f64>();
+            for subset in 0..16 {
+                let sum: f32 = (0..4).filter(|i| subset >> i & 1 == 1).map(|i| group[i]).sum();
+                self.entries.push(((sum - least) / step).round() as u8);
+            }
+        }
+        self.slope = 2.0 * step;
+        self.offset = (2.0 * low - total) as f32;
+    }
+
+    /// Lower bounds on the squared distances of a block's rows to the query: the estimates less
+    /// `errors` standard errors. The query's squared distance to the centre of the block's list
+    /// is `centre2`; `bytes` are the block's codes.
+    #[inline]
+    pub fn lower_bounds(
+        &self,
+        lookup: Lookup,
+        bytes: &[u8],
+        factors: &Factors,
+        (centre2, errors): (f32, f32),
+        out: &mut [f32; BLOCK],
+    ) {
+        let sums = lookup.sums(&self.entries, bytes);
+        let spread = 2.0 * errors * centre2.max(0.0).sqrt();
+        for i in 0..BLOCK {
+            let product = self.slope * f32::from(sums[i]) + self.offset;
+            out[i] = centre2 + factors.add[i] - 2.0 * factors.scale[i] * product - spread * factors.error[i];
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::{RngExt, SeedableRng};
+    use rand_xoshiro::Xoshiro256PlusPlus;
+
+    /// The bound is one of probability: it must hold for about 97 % of rows, and be near the truth.
+    #[test]
+    fn lower_bounds_hold_and_are_close() {
+        let mut rng = Xoshiro256PlusPlus::seed_from_u64(5);
+        let d = 128;
+        let mut row = |s: f32| -> Vec<f32> { (0..d).map(|_| rng.random_range(-s..s)).collect() };
+        let c = row(0.1);
+        let mut near = |s: f32| -> Vec<f32> { row(s).iter().zip(&c).map(|(a, b)| a + b).collect() };
+        let q = near(0.08);
+        let mut table = Table::default();
+        table.set(&q);
+        let squared = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum::<f32>();
+        let (mut held, mut gap) = (0, 0.0);
+        for _ in 0..40 {
+            let rows: Vec<Vec<f32>> = (0..BLOCK).map(|_| near(0.08)).collect();
+            let (mut bytes, mut factors) = (vec![0; bits::block_bytes(d)], Factors::default());
+            for (slot, x) in rows.iter().enumerate() {
+                encode(x, &c, slot, &mut bytes, &mut factors);
+            }
+            let mut lower = [0.0; BLOCK];
+            table.lower_bounds(Lookup::detect(), &bytes, &factors, (squared(&q, &c), 1.9), &mut lower);
+            for (x, lower) in rows.iter().zip(lower) {
+                let truth = squared(x, &q);
+                held += usize::from(lower <= truth);
+                gap += (truth - lower) / truth / (40 * BLOCK) as f32;
+            }
+        }
+        assert!(held * 100 >= 95 * 40 * BLOCK, "{held} of {}", 40 * BLOCK);
+        assert!(gap > 0.0 && gap < 0.25, "mean gap {gap}");
+    }
+
+    #[test]
+    fn a_row_at_its_centre_and_an_empty_place() {
+        let c = vec![0.1f32; 64];
+        let (mut bytes, mut factors) = (vec![0; bits::block_bytes(64)], Factors::default());
+        encode(&c, &c, 0, &mut bytes, &mut factors);
+        let mut table = Table::default();
+        table.set(&[0.0; 64]);
+        let mut lower = [0.0; BLOCK];
+        table.lower_bounds(Lookup::scalar(), &bytes, &factors, (0.64, 1.9), &mut lower);
+        assert!((lower[0] - 0.64).abs() < 1e-6);
+        assert_eq!(lower[1], f32::INFINITY);
+    }
+}

@@ -1,0 +1,292 @@
+//! A part on disk: mapped, checked as far as it is touched, searched.
+
+use super::column::Column;
+use super::eligible::Eligible;
+use super::layout::{self, Head};
+use super::prune::{DEGREE, NONE};
+use super::query::{Filter, Hit, Query, Stats};
+use super::search::{Exact, Search, Workspace};
+use super::space::Space;
+use super::view::{Checkpoints, Lists, View};
+use crate::error::Result;
+use crate::format::container::{Container, Expect};
+use crate::fsio::Access;
+use crate::metric::{ExactQuery, Metric};
+use crate::model::{EntityId, Key, TimeRange};
+use std::path::Path;
+
+/// An open part of the index.
+#[derive(Debug)]
+pub struct Part {
+    file: Container,
+    head: Head,
+    space: Space,
+}
+
+/// How a part's bytes are checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Check {
+    /// Each block on its first touch: for one query.
+    Lazy,
+    /// All of the file at once: for many.
+    Whole,
+}
+
+/// Vectors of a part that keeps none itself: the exact distance of a row to the query.
+pub type Elsewhere<'q> = &'q dyn Exact;
+
+impl Part {
+    /// Opens the file that `expect` describes.
+    pub fn open(path: &Path, expect: &Expect) -> Result<Part> {
+        Part::from_container(Container::open(path, expect)?)
+    }
+
+    /// As [`Part::open`], from an open container.
+    pub fn from_container(file: Container) -> Result<Part> {
+        let head = Head::decode(file.all::<u8>(layout::HEAD)?).map_err(|e| file.damaged(e.to_string()))?;
+        file.advise(Access::Random);
+        let space = Space::new(head.metric, head.dim as usize, head.max_norm, head.seed);
+        Ok(Part { file, head, space })
+    }
+
+    /// What the part says of itself.
+    pub fn head(&self) -> &Head {
+        &self.head
+    }
+
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        self.head.rows as usize
+    }
+
+    /// Dimension of the vectors.
+    pub fn dim(&self) -> usize {
+        self.head.dim as usize
+    }
+
+    /// The metric it was built for.
+    pub fn metric(&self) -> Metric {
+        self.head.metric
+    }
+
+    /// Length of the file in bytes.
+    pub fn bytes(&self) -> u64 {
+        self.file.len()
+    }
+
+    /// Bytes of each section.
+    pub fn sections(&self) -> Vec<(String, usize)> {
+        let tags = [
+            layout::TIME,
+            layout::ENTITY,
+            layout::ENTITIES,
+            layout::NEXT,
+            layout::CHECKPOINT_ROWS,
+            layout::CODES,
+            layout::TERMS,
+            layout::MEMBERS,
+            layout::BITS,
+            layout::FACTORS,
+            layout::CENTRES,
+            layout::EDGES,
+            layout::EXACT,
+        ];
+        let named = tags.iter().filter_map(|tag| {
+            Some((String::from_utf8_lossy(tag).into_owned(), self.file.section(*tag)?.len()))
+        });
+        named.collect()
+    }
+
+    /// A reader for one thread.
+    pub fn reader(&self, check: Check) -> Result<Reader<'_>> {
+        let trusted = check == Check::Whole;
+        let exact = match self.head.exact {
+            false => None,
+            true => Some(self.column(layout::EXACT, self.rows() * self.dim(), trusted)?),
+        };
+        let entities = self.column(layout::ENTITIES, self.head.entities as usize, trusted)?;
+        Ok(Reader { part: self, view: self.view(trusted)?, exact, entities, work: Workspace::default() })
+    }
+
+    fn column<T: bytemuck::AnyBitPattern>(
+        &self,
+        tag: [u8; 4],
+        len: usize,
+        trusted: bool,
+    ) -> Result<Column<'_, T>> {
+        Column::open(&self.file, tag, len, trusted)
+    }
+
+    fn view(&self, trusted: bool) -> Result<View<'_>> {
+        let (n, padded) = (self.rows(), self.space.padded());
+        Ok(View {
+            rows: n,
+            entities: self.head.entities as usize,
+            padded,
+            time: self.column(layout::TIME, n, trusted)?,
+            entity: self.column(layout::ENTITY, n, trusted)?,
+            next: self.column(layout::NEXT, n, trusted)?,
+            codes: self.column(layout::CODES, n * padded, trusted)?,
+            terms: self.column(layout::TERMS, n, trusted)?,
+            edges: self.column(layout::EDGES, if self.head.graph { n * DEGREE } else { 0 }, trusted)?,
+            lists: self.lists(trusted)?,
+            checkpoints: self.checkpoints(trusted)?,
+        })
+    }
+
+    /// A section of `len` values, checked now.
+    fn whole<T: bytemuck::AnyBitPattern>(&self, tag: [u8; 4], len: usize) -> Result<&[T]> {
+        self.column::<T>(tag, len, false)?.get(0..len)
+    }
+
+    fn lists(&self, trusted: bool) -> Result<Lists<'_>> {
+        let (count, padded) = (self.head.lists as usize, self.space.padded());
+        let members = self.head.members as usize;
+        let offsets = self.whole::<u32>(layout::LIST_OFFSETS, count + 1)?;
+        let Some(first_block) = Lists::blocks(offsets, if count == 0 { 0 } else { members }) else {
+            return Err(self.file.damaged("the lists of the index do not hold its rows"));
+        };
+        let blocks = first_block.last().map_or(0, |b| *b as usize);
+        let medoid = self.whole::<u32>(layout::MEDOID, count)?;
+        if medoid.iter().any(|row| *row != NONE && *row as usize >= self.rows()) {
+            return Err(self.file.damaged("a list of the index begins at a row that it does not have"));
+        }
+        Ok(Lists {
+            centres: self.whole(layout::CENTRES, count * padded)?,
+            terms: self.whole(layout::CENTRE_TERMS, count)?,
+            radius: self.whole(layout::RADIUS, count)?,
+            medoid,
+            offsets,
+            first_block,
+            members: self.column(layout::MEMBERS, offsets[count] as usize, trusted)?,
+            bits: self.column(layout::BITS, blocks * crate::simd::bits::block_bytes(padded), trusted)?,
+            factors: self.column(layout::FACTORS, blocks, trusted)?,
+        })
+    }
+
+    fn checkpoints(&self, trusted: bool) -> Result<Checkpoints<'_>> {
+        let every = self.head.checkpoint_every as usize;
+        let count = self.rows() / every + 1;
+        let offsets = self.whole::<u32>(layout::CHECKPOINT_OFFSETS, count + 1)?;
+        if offsets[0] != 0 || !offsets.is_sorted() {
+            return Err(self.file.damaged("the checkpoints of the index are not in order"));
+        }
+        let rows = self.column(layout::CHECKPOINT_ROWS, offsets[count] as usize, trusted)?;
+        Ok(Checkpoints { every, offsets, rows })
+    }
+
+    /// Checks every byte, and that what names rows names rows of this part.
+    pub fn verify(&self) -> Result<()> {
+        self.file.check_all()?;
+        let view = self.view(true)?;
+        for row in 0..if self.head.graph { self.rows() } else { 0 } {
+            view.neighbours(row as u32)?;
+        }
+        let rows = self.rows();
+        let ordered = view.time.get(0..rows)?.is_sorted()
+            && view.entity.get(0..rows)?.iter().all(|e| *e < self.head.entities)
+            && view.next.get(0..rows)?.iter().enumerate().all(|(row, next)| *next as usize > row)
+            && view.next.get(0..rows)?.iter().all(|next| *next == NONE || (*next as usize) < rows);
+        let members = view.lists.members.get(0..view.lists.members.len())?;
+        let listed = (0..view.lists.len())
+            .all(|list| members.get(view.lists.span(list)).is_some_and(|m| m.is_sorted_by(|a, b| a < b)));
+        if !ordered || !listed || members.iter().any(|row| *row as usize >= rows) {
+            return Err(self.file.damaged("rows of the index are not in order"));
+        }
+        Ok(())
+    }
+}
+
+/// Searches a part on one thread.
+#[derive(Debug)]
+pub struct Reader<'p> {
+    part: &'p Part,
+    view: View<'p>,
+    exact: Option<Column<'p, f32>>,
+    entities: Column<'p, EntityId>,
+    work: Workspace,
+}
+
+impl<'p> Reader<'p> {
+    /// Makes a filter ready for this part; good for all its readers.
+    pub fn prepare(&self, filter: &Filter<'_>) -> Result<Eligible> {
+        Eligible::new(&self.view, filter, |entity| self.ordinal(entity))
+    }
+
+    /// The rows that match, best first. `elsewhere` gives exact distances for a lean part.
+    pub fn search(
+        &mut self,
+        query: &Query<'_>,
+        eligible: &Eligible,
+        elsewhere: Option<Elsewhere<'_>>,
+        stats: &mut Stats,
+    ) -> Result<Vec<Hit>> {
+        query.check(self.part.dim())?;
+        let own = self.exact.map(|rows| Stored {
+            rows,
+            query: ExactQuery::new(self.part.metric(), query.vector),
+            dim: self.part.dim(),
+        });
+        let exact: &dyn Exact = match (&own, elsewhere) {
+            (Some(own), _) => own,
+            (None, Some(elsewhere)) => elsewhere,
+            (None, None) => {
+                return Err(crate::Error::internal("a lean index part was searched without its vectors"));
+            }
+        };
+        let (space, head) = (&self.part.space, &self.part.head);
+        let search = Search { view: &self.view, space, tables: &head.tables, scale: head.scale };
+        search.run(query, eligible, exact, &mut self.work, stats)
+    }
+
+    /// The key of a row.
+    pub fn key(&self, row: u32) -> Result<Key> {
+        let ordinal = self.view.entity.one(row as usize)?;
+        Ok(Key { entity: self.entities.one(ordinal as usize)?, t: self.view.time.one(row as usize)? })
+    }
+
+    /// The row of a key, if the part has it.
+    pub fn row(&self, key: Key) -> Result<Option<u32>> {
+        let range = TimeRange::closed(key.t, key.t);
+        let (from, to) = (self.view.rank(|t| t >= range.first())?, self.view.rank(|t| t > range.last())?);
+        let Some(ordinal) = self.ordinal(key.entity)? else { return Ok(None) };
+        let at = self.view.entity.get(from..to)?.partition_point(|e| *e < ordinal);
+        let found = at < to - from && self.view.entity.one(from + at)? == ordinal;
+        Ok(found.then_some((from + at) as u32))
+    }
+
+    /// The entity's last row at or before an instant: the one whose validity a later point cuts.
+    pub fn last_row(&self, entity: EntityId, at: i64) -> Result<Option<u32>> {
+        let Some(ordinal) = self.ordinal(entity)? else { return Ok(None) };
+        let valid = self.view.valid(self.view.rank(|t| t > at)?)?;
+        for row in valid {
+            if self.view.entity.one(row as usize)? == ordinal {
+                return Ok(Some(row));
+            }
+        }
+        Ok(None)
+    }
+
+    fn ordinal(&self, entity: EntityId) -> Result<Option<u32>> {
+        let ids = self.entities.get(0..self.entities.len())?;
+        Ok(ids.binary_search(&entity).ok().map(|i| i as u32))
+    }
+
+    /// The columns.
+    pub fn view(&self) -> &View<'p> {
+        &self.view
+    }
+}
+
+/// Vectors in the part itself.
+struct Stored<'q> {
+    rows: Column<'q, f32>,
+    query: ExactQuery<'q>,
+    dim: usize,
+}
+
+impl Exact for Stored<'_> {
+    fn distance(&self, row: u32) -> Result<Option<f64>> {
+        Ok(self.query.distance(self.rows.row(row as usize, self.dim)?))
+    }
+}

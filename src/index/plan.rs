@@ -1,0 +1,201 @@
+//! Which path answers a query: the one of the least counted work.
+//!
+//! Costs are constants of the dimension, and depths were found by calibration when the part was
+//! built, so a part answers the same way on every machine and every time.
+
+use super::eligible::Eligible;
+use super::query::{Effort, Path, Query};
+use super::view::View;
+
+/// The recalls at 10 for which depths are known.
+pub const TARGETS: [f64; 4] = [0.90, 0.95, 0.97, 0.99];
+/// A walk through a filter has to pass rows that do not count; below this share it is not tried.
+const LEAST_SHARE: f64 = 0.1;
+
+/// Depths found by calibration.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Tables {
+    /// Lists to probe, by the number of rows among which the ten nearest are sought; ascending.
+    pub lists: Vec<ListDepth>,
+    /// Pools of walks over all rows; empty without a graph.
+    pub graph: Vec<GraphDepth>,
+    /// The largest scale of an 8-bit code.
+    pub largest_scale: f32,
+}
+
+/// Lists to probe for each of [`TARGETS`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ListDepth {
+    /// Rows of the window.
+    pub rows: u32,
+    /// Lists.
+    pub probes: [u32; TARGETS.len()],
+}
+
+/// A walk for one of [`TARGETS`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct GraphDepth {
+    /// Rows of the pool.
+    pub ef: u32,
+    /// Distances computed by the mean walk.
+    pub distances: u32,
+}
+
+/// Work of single steps in units of about a nanosecond, in `padded` coordinates.
+struct Costs {
+    /// An 8-bit distance of a row that follows the one before.
+    next: f64,
+    /// An 8-bit distance of a row anywhere.
+    random: f64,
+    /// A one-bit estimate.
+    estimate: f64,
+    /// Beginning a list.
+    list: f64,
+}
+
+impl Costs {
+    fn new(padded: usize) -> Costs {
+        let d = padded as f64;
+        Costs { next: 3.0 + 0.05 * d, random: 15.0 + 0.07 * d, estimate: 1.5 + 0.006 * d, list: 60.0 }
+    }
+}
+
+/// A path with its depth.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// The path.
+    pub path: Path,
+    /// Lists to probe.
+    pub probes: usize,
+    /// Pool of the walk.
+    pub ef: usize,
+    /// What each possible path would cost.
+    pub costs: Vec<(Path, f64)>,
+}
+
+/// Rows among which the `k` wanted ones of a query are: with one row of an entity wanted, the
+/// others of each entity come along.
+pub fn depth(view: &View<'_>, query: &Query<'_>, eligible: &Eligible) -> usize {
+    match query.per_entity {
+        false => query.k,
+        true => query.k * eligible.estimate().div_ceil(view.entities.max(1)).max(1),
+    }
+}
+
+/// The cheapest path to the nearest `depth` rows.
+pub fn choose(
+    view: &View<'_>,
+    tables: &Tables,
+    query: &Query<'_>,
+    depth: usize,
+    eligible: &Eligible,
+) -> Plan {
+    let (window, wanted) = (eligible.window(), eligible.estimate());
+    let mut plan = Plan { path: Path::Nothing, probes: 0, ef: 0, costs: Vec::new() };
+    if window == 0 {
+        return plan;
+    }
+    let costs = Costs::new(view.padded);
+    plan.costs = scans(&costs, eligible);
+    if !view.lists.is_empty() && !tables.lists.is_empty() {
+        plan.probes = tables.probes(query.effort, depth, wanted, view.lists.len());
+        let share = (1.3 * plan.probes as f64 / view.lists.len() as f64).min(1.0);
+        let ordering = view.lists.len() as f64 * costs.next;
+        let survivors = (window as f64 * share).min(40.0 * depth as f64);
+        let scanning = window as f64 * share * costs.estimate + survivors * costs.random;
+        plan.costs.push((Path::Lists, ordering + plan.probes as f64 * costs.list + scanning));
+    }
+    let share = wanted as f64 / view.rows as f64;
+    if view.edges.len() > 0
+        && share >= LEAST_SHARE
+        && let Some((ef, distances)) = tables.ef(query.effort, depth)
+    {
+        plan.ef = (ef / share).ceil() as usize;
+        let ordering = view.lists.len() as f64 * costs.next;
+        plan.costs.push((Path::Graph, ordering + distances / share * costs.random * 1.3));
+    }
+    plan.decide(query);
+    plan
+}
+
+/// The cheapest path that meets every row within a radius.
+pub fn choose_all(view: &View<'_>, tables: &Tables, query: &Query<'_>, eligible: &Eligible) -> Plan {
+    let mut plan = Plan { path: Path::Nothing, probes: view.lists.len(), ef: 0, costs: Vec::new() };
+    if eligible.window() == 0 {
+        return plan;
+    }
+    let costs = Costs::new(view.padded);
+    plan.costs = scans(&costs, eligible);
+    if !view.lists.is_empty() && !tables.lists.is_empty() {
+        let begin = view.lists.len() as f64 * (costs.next + costs.list);
+        plan.costs.push((Path::Lists, begin + eligible.window() as f64 * costs.estimate));
+    }
+    plan.decide(query);
+    plan
+}
+
+fn scans(costs: &Costs, eligible: &Eligible) -> Vec<(Path, f64)> {
+    let mut all = vec![(Path::Scan, eligible.window() as f64 * costs.next)];
+    if let Some(listed) = eligible.list_cost() {
+        all.push((Path::Listed, listed as f64 * costs.random));
+    }
+    all
+}
+
+impl Plan {
+    fn decide(&mut self, query: &Query<'_>) {
+        let forced = query.force.filter(|path| self.costs.iter().any(|(p, _)| p == path));
+        let cheapest = self.costs.iter().min_by(|a, b| a.1.total_cmp(&b.1)).map(|(path, _)| *path);
+        self.path = forced.or(cheapest).unwrap_or(Path::Nothing);
+    }
+}
+
+impl Tables {
+    /// Lists to probe for the `k` nearest among `rows`: as for the ten nearest among `10 rows / k`.
+    fn probes(&self, effort: Effort, k: usize, rows: usize, lists: usize) -> usize {
+        let rows = (rows as f64 * 10.0 / k.max(1) as f64).max(1.0);
+        let column = |target: f64| TARGETS.iter().position(|t| *t >= target).unwrap_or(TARGETS.len() - 1);
+        let probes = match effort {
+            Effort::Recall(target) => self.interpolated(rows, column(target)),
+            Effort::Beam(ef) => {
+                let usual = self.graph.get(column(0.95)).map_or(64.0, |g| f64::from(g.ef));
+                self.interpolated(rows, column(0.95)) * ef as f64 / usual
+            }
+        };
+        (probes.ceil() as usize).clamp(1, lists)
+    }
+
+    /// Straight lines in the logarithm of the number of rows; below the least, in proportion.
+    fn interpolated(&self, rows: f64, column: usize) -> f64 {
+        let at = |d: &ListDepth| (f64::from(d.rows), f64::from(d.probes[column]));
+        let above = self.lists.partition_point(|d| f64::from(d.rows) < rows);
+        match (above.checked_sub(1).map(|i| at(&self.lists[i])), self.lists.get(above).map(at)) {
+            (Some((r0, p0)), Some((r1, p1))) => {
+                let share = (rows / r0).ln() / (r1 / r0).ln();
+                p0 + share * (p1 - p0)
+            }
+            (None, Some((r1, p1))) => p1 * r1 / rows,
+            (Some((_, p0)), None) => p0,
+            (None, None) => f64::INFINITY,
+        }
+    }
+
+    /// Pool and mean number of distances of a walk for the `k` nearest.
+    fn ef(&self, effort: Effort, k: usize) -> Option<(f64, f64)> {
+        let k = k as f64;
+        let (ef, distances) = match effort {
+            Effort::Recall(target) => {
+                let i = TARGETS.iter().position(|t| *t >= target).unwrap_or(TARGETS.len() - 1);
+                let found = self.graph.get(i)?;
+                (f64::from(found.ef), f64::from(found.distances))
+            }
+            Effort::Beam(ef) => {
+                let found = self.graph.get(1)?;
+                (ef as f64, f64::from(found.distances) * ef as f64 / f64::from(found.ef.max(1)))
+            }
+        };
+        // A pool for ten that must hold k: its surplus grows more slowly than k.
+        let factor = (k / 10.0).max(1.0).powf(0.8).max(k * 1.1 / ef);
+        Some((ef * factor, distances * factor))
+    }
+}
