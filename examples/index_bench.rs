@@ -9,10 +9,18 @@ use cvx::fsio::Bytes;
 use cvx::index::{self, Check, Effort, Filter, Input, Options, Part, Path as SearchPath, Query, Stats};
 use cvx::metric::Metric;
 use cvx::model::{Key, TimeRange};
+use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Value, json};
 use std::ops::Range;
 use std::path::Path;
 use std::time::Instant;
+
+/// Processor time of this thread (all threads with `process`) in seconds.
+fn cpu_s(process: bool) -> f64 {
+    let clock = if process { ClockId::ProcessCPUTime } else { ClockId::ThreadCPUTime };
+    let t = clock_gettime(clock);
+    t.tv_sec as f64 + t.tv_nsec as f64 / 1e9
+}
 
 struct Files {
     dim: usize,
@@ -98,20 +106,20 @@ fn main() -> Result<()> {
         std::fs::read_to_string(a.dir.join("workloads.json")).unwrap_or_else(|_| "{\"knn\":{}}".into());
     let workloads: Value = serde_json::from_str(&text).map_err(|e| Error::usage(e.to_string()))?;
 
-    let started = Instant::now();
+    let (started, started_cpu) = (Instant::now(), cpu_s(true));
     let mut writer = Writer::in_memory(Kind::Index, [0; 16], 1)?;
     let options = Options { per_entity: a.per_entity, ..Options::new(a.metric) };
     let built = index::build(&files, &options, &mut writer)?;
     let (Finished::Memory(bytes), seal) = writer.finish()? else {
         return Err(Error::internal("a container in memory became a file"));
     };
-    let build_s = started.elapsed().as_secs_f64();
+    let (build_s, build_cpu_s) = (started.elapsed().as_secs_f64(), cpu_s(true) - started_cpu);
     let expect = Expect { kind: Kind::Index, dataset: [0; 16], id: 1, seal };
     let container = Container::from_bytes(Path::new("memory"), Bytes::from_vec(&bytes), &expect)?;
     drop(bytes);
     let part = Part::from_container(container)?;
     part.verify()?;
-    eprintln!("built {built:?} in {build_s:.2} s\n{:?}", part.head().tables);
+    eprintln!("built {built:?} in {build_s:.2} s ({build_cpu_s:.2} CPU s)\n{:?}", part.head().tables);
     let mut reader = part.reader(Check::Whole)?;
     let mut results = Vec::new();
     for (name, workload) in workloads.as_object().into_iter().flatten() {
@@ -119,6 +127,7 @@ fn main() -> Result<()> {
             let mut stats = Stats::default();
             let (mut micros, mut ids, mut paths) =
                 (Vec::new(), Vec::new(), std::collections::BTreeMap::new());
+            let start = cpu_s(false);
             for (i, vector) in queries.chunks_exact(files.dim).enumerate() {
                 let filter = filter(workload, i);
                 let query = Query { effort: *effort, force: a.force, ..Query::nearest(vector, a.k) };
@@ -132,11 +141,12 @@ fn main() -> Result<()> {
                 }
             }
             let n = micros.len() as f64;
+            let cpu_us = (cpu_s(false) - start) * 1e6 / n;
             let mean = micros.iter().sum::<f64>() / n;
             micros.sort_by(f64::total_cmp);
             let at = |share: f64| micros[((micros.len() - 1) as f64 * share) as usize];
             results.push(json!({
-                "workload": name, "effort": format!("{effort:?}"), "mean_us": mean, "p50_us": at(0.5),
+                "workload": name, "effort": format!("{effort:?}"), "cpu_us": cpu_us, "mean_us": mean, "p50_us": at(0.5),
                 "p99_us": at(0.99), "paths": paths, "ids": ids,
                 "lists": stats.lists as f64 / n, "estimates": stats.estimates as f64 / n,
                 "codes": stats.codes as f64 / n, "hops": stats.hops as f64 / n, "exact": stats.exact as f64 / n,
@@ -145,7 +155,7 @@ fn main() -> Result<()> {
     }
     let sections: std::collections::BTreeMap<_, _> = part.sections().into_iter().collect();
     let out = json!({
-        "build_s": build_s, "bytes": part.bytes(), "rows": files.times.len(), "sections": sections, "results": results,
+        "build_s": build_s, "build_cpu_s": build_cpu_s, "bytes": part.bytes(), "rows": files.times.len(), "sections": sections, "results": results,
     });
     println!("{out}");
     Ok(())
