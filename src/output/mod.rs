@@ -16,7 +16,7 @@ mod text;
 mod tests;
 
 pub use layout::Slot;
-pub use row::{Cell, Column, Field, Id, Json, Row, Time, Type, is_among};
+pub use row::{Cell, Column, Field, Id, Json, Label, Row, Time, Type, is_among};
 pub use table::terminal_width;
 pub use target::{Pipe, Target};
 

@@ -127,6 +127,27 @@ pub struct Time(pub i64);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Json(pub String);
 
+/// A label that is a number unless somebody gave it a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Label {
+    /// A position.
+    Number(u64),
+    /// A given name.
+    Name(String),
+}
+
+impl Field for Label {
+    const KIND: Type = Type::Text;
+    const NULLABLE: bool = false;
+
+    fn cell(&self) -> Cell<'_> {
+        match self {
+            Label::Number(n) => Cell::U64(*n),
+            Label::Name(name) => Cell::Text(name),
+        }
+    }
+}
+
 macro_rules! field {
     ($($rust:ty => $kind:ident, |$v:ident| $cell:expr;)+) => {$(
         impl Field for $rust {

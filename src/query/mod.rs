@@ -15,17 +15,20 @@
 //! | `decay.rs` | time in the ranking: the composite distance |
 //! | `topk.rs` | the answers so far |
 //! | `bound.rs` | which f32 results can be skipped |
+//! | `resample.rs` | a trajectory at the instants of a grid |
 //! | `scan.rs` | the pass over the rows |
 //! | `neighbours.rs` | questions to a pinned version of a dataset |
 
 mod bound;
 mod decay;
 mod neighbours;
+mod resample;
 mod scan;
 mod topk;
 
 pub use decay::{Composite, Decay};
 pub use neighbours::{Cost, Found, Request, When, neighbours};
+pub use resample::{Interpolate, Sample, resample};
 pub use scan::{Stats, scan};
 pub use topk::Hit;
 

@@ -58,6 +58,9 @@ pub struct Globals {
     /// Print nothing but errors to standard error
     #[arg(short, long, global = true, hide_short_help = true)]
     pub quiet: bool,
+    /// Tell more on standard error
+    #[arg(short, long, global = true, hide_short_help = true)]
+    pub verbose: bool,
 }
 
 /// The commands.
@@ -66,6 +69,8 @@ pub enum Command {
     Init(cmd::init::Args),
     Info(cmd::info::Args),
     Verify(cmd::verify::Args),
+    Ingest(cmd::ingest::Args),
+    Query(cmd::query::Args),
     Export(cmd::export::Args),
     Delete(cmd::delete::Args),
     Velocity(cmd::velocity::Args),
@@ -88,6 +93,8 @@ impl Command {
             Command::Init(args) => cmd::init::run(context, args),
             Command::Info(args) => cmd::info::run(context, args),
             Command::Verify(args) => cmd::verify::run(context, args),
+            Command::Ingest(args) => cmd::ingest::run(context, args),
+            Command::Query(args) => cmd::query::run(context, args),
             Command::Export(args) => cmd::export::run(context, args),
             Command::Delete(args) => cmd::delete::run(context, args),
             Command::Velocity(args) => cmd::velocity::run(context, args),

@@ -4,7 +4,7 @@ use crate::cli::{Command, Globals, Parsed};
 use crate::config;
 use crate::report;
 use crate::settings::{Key, Settings};
-use crate::values::{Color, Errors, IdsJson, VectorForm};
+use crate::values::{Color, Errors, IdsJson, LogForm, VectorForm};
 use clap::parser::ValueSource;
 use cvx::config::{Config, IdKind};
 use cvx::dataset::{Options as WriterOptions, Select, Snapshot};
@@ -127,9 +127,33 @@ impl Context {
 
     /// A line on standard error that is no error.
     pub fn note(&self, text: &str) {
-        if !self.run.quiet {
-            let _ = writeln!(std::io::stderr(), "note: {text}");
+        self.say("note", text);
+    }
+
+    /// A line on standard error about something that may be wrong.
+    pub fn warn(&self, text: &str) {
+        self.say("warning", text);
+    }
+
+    /// A line for those who asked for more.
+    pub fn detail(&self, text: &str) {
+        if self.run.verbose {
+            self.say("note", text);
         }
+    }
+
+    fn say(&self, level: &str, text: &str) {
+        let line = match self.settings.log_format {
+            _ if self.run.quiet => return,
+            Some(LogForm::Json) => serde_json::json!({"level": level, "message": text}).to_string(),
+            _ => format!("{level}: {text}"),
+        };
+        let _ = writeln!(std::io::stderr(), "{line}");
+    }
+
+    /// True when rows go out as a table.
+    pub fn shows_table(&self) -> Result<bool> {
+        Ok(self.format(None)? == Format::Table)
     }
 
     /// What relative times count from. The times of the points are looked at only when one of

@@ -7,6 +7,7 @@ mod cmd;
 mod config;
 mod context;
 mod cuts;
+mod progress;
 mod report;
 mod rows;
 mod select;

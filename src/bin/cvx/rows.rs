@@ -2,7 +2,7 @@
 //!
 //! Fields are only ever added, at the end.
 
-use cvx::output::{Column, Id, Json, Row, Time};
+use cvx::output::{Column, Id, Json, Label, Row, Time};
 use cvx::row;
 
 row! {
@@ -189,6 +189,128 @@ row! {
 }
 
 row! {
+    /// What ingest did.
+    pub struct IngestRow {
+        /// Files given.
+        pub files: u64,
+        /// Rows read, bad ones included.
+        pub rows_read: u64,
+        /// Rows with a new entity and time.
+        pub rows_added: u64,
+        /// Rows that were stored already.
+        pub rows_unchanged: u64,
+        /// Rows that replaced other content.
+        pub rows_replaced: u64,
+        /// Bad rows and conflicts that were tolerated.
+        pub rows_rejected: u64,
+        /// Entities without a point before.
+        pub entities_new: u64,
+        /// Points in the dataset afterwards.
+        pub points_total: u64,
+        /// Bytes of input.
+        pub bytes_read: u64 => "byte",
+        /// Bytes written to log and files.
+        pub bytes_written: u64 => "byte",
+        /// Versions published.
+        pub commits: u64,
+        /// Sequence number of the first row stored.
+        pub seq_from: u64,
+        /// Sequence number behind the last row stored.
+        pub seq_to: u64,
+        /// Time taken.
+        pub seconds: f64 => "s",
+        /// Rows read per second.
+        pub rows_per_s: f64 => "1/s",
+        /// Files that had been ingested before and were skipped.
+        pub files_skipped: u64,
+    }
+    wide [points_total, bytes_read, bytes_written, commits, seq_from, seq_to]
+}
+
+row! {
+    /// A neighbour of a query.
+    pub struct NeighbourRow {
+        /// The query: its id, or its position from 0.
+        pub query: Label,
+        /// Place in the order of distance, from 1.
+        pub rank: u64,
+        /// Entity.
+        pub entity_id: Id,
+        /// Its name.
+        pub entity: Option<String>,
+        /// Time of the point.
+        pub t: Time,
+        /// What the rows are ordered by.
+        pub distance: f64,
+        /// Distance of the vectors.
+        pub d_vec: f64,
+        /// Distance in time, when it takes part.
+        pub d_time: Option<f64>,
+        /// True when the vector comes from a lossy block.
+        pub approx: bool,
+        /// Metadata.
+        pub meta: Option<Json>,
+    }
+    wide [approx]
+}
+
+row! {
+    /// The state of an entity at an instant.
+    pub struct StateRow {
+        /// Entity.
+        pub entity_id: Id,
+        /// Its name.
+        pub entity: Option<String>,
+        /// Time of its latest point.
+        pub t: Time,
+        /// Time since that point.
+        pub age_s: f64 => "s",
+        /// Length of the vector.
+        pub norm: f64,
+        /// Embedding model.
+        pub model: Option<String>,
+        /// True when the vector comes from a lossy block.
+        pub approx: bool,
+        /// Vector.
+        pub vector: Vec<f32>,
+        /// Metadata.
+        pub meta: Option<Json>,
+    }
+    wide [approx]
+}
+
+row! {
+    /// A point of a trajectory.
+    pub struct TrajectoryRow {
+        /// Entity.
+        pub entity_id: Id,
+        /// Its name.
+        pub entity: Option<String>,
+        /// Time.
+        pub t: Time,
+        /// Position in the selected trajectory, from 0.
+        pub n: usize,
+        /// Length of the vector.
+        pub norm: f64,
+        /// Euclidean distance from the point before.
+        pub step_l2: Option<f64>,
+        /// Cosine distance from the point before.
+        pub step_cosine: Option<f64>,
+        /// Time since the point before.
+        pub dt_s: Option<f64> => "s",
+        /// Embedding model.
+        pub model: Option<String>,
+        /// True when the vector comes from a lossy block.
+        pub approx: bool,
+        /// Vector.
+        pub vector: Vec<f32>,
+        /// Metadata.
+        pub meta: Option<Json>,
+    }
+    wide [approx]
+}
+
+row! {
     /// A point, whole: ingesting it again changes nothing.
     pub struct PointRow {
         /// Entity.
@@ -309,6 +431,12 @@ pub const TABLES: &[(&str, &[Column])] = &[
     ("info --tiers", TierRow::COLUMNS),
     ("info --models", ModelRow::COLUMNS),
     ("verify", Check::COLUMNS),
+    ("ingest", IngestRow::COLUMNS),
+    ("query knn", NeighbourRow::COLUMNS),
+    ("query range", NeighbourRow::COLUMNS),
+    ("query asof", StateRow::COLUMNS),
+    ("query asof --vector", NeighbourRow::COLUMNS),
+    ("query trajectory", TrajectoryRow::COLUMNS),
     ("export", PointRow::COLUMNS),
     ("delete", DeleteRow::COLUMNS),
     ("velocity", VelocityRow::COLUMNS),

@@ -4,7 +4,9 @@
 //! command line's, so they mean the same and fail with the same words.
 
 use crate::select::time;
-use crate::values::{Color, Digits, Errors, Format, IdsJson, TimeForm, VectorForm, digits, duration};
+use crate::values::{
+    Color, Digits, Errors, Format, IdsJson, LogForm, ProgressForm, TimeForm, VectorForm, digits, duration,
+};
 use clap::{Args, ValueHint};
 use cvx::time::{Duration, TimeExpr};
 use std::path::PathBuf;
@@ -72,6 +74,14 @@ settings! {
     /// Colour in tables
     #[arg(long, global = true, value_name = "WHEN", env = "CVX_COLOR", hide_env_values = true, hide_short_help = true)]
     color: Color = "color", "auto";
+
+    /// How a long command tells how far it is, on standard error
+    #[arg(long, global = true, value_name = "HOW", env = "CVX_PROGRESS", hide_env_values = true, hide_short_help = true)]
+    progress: ProgressForm = "progress", "auto";
+
+    /// Notes and warnings on standard error
+    #[arg(long, global = true, value_name = "HOW", env = "CVX_LOG_FORMAT", hide_env_values = true, hide_short_help = true)]
+    log_format: LogForm = "log-format", "text";
 
     /// Worker threads; 0 for all cores
     #[arg(short = 'j', long, global = true, value_name = "N", env = "CVX_THREADS", hide_env_values = true, hide_short_help = true)]

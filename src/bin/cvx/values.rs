@@ -2,6 +2,7 @@
 
 use clap::ValueEnum;
 use cvx::error::Error;
+use cvx::metric::Metric;
 use cvx::output::{self, Vectors};
 use cvx::time::{Duration, TimeFormat, parse_duration};
 
@@ -158,5 +159,80 @@ pub fn commit(text: &str) -> Result<u64, String> {
     match text.parse() {
         Ok(n) if n >= 1 => Ok(n),
         _ => Err("expected the number of a commit, from 1".to_string()),
+    }
+}
+
+/// Reads a size: bytes, or with KiB, MiB, GiB (KB, MB, GB are powers of 1000).
+pub fn size(text: &str) -> Result<usize, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit: usize = match text[digits.len()..].to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "kib" => 1 << 10,
+        "mib" => 1 << 20,
+        "gib" => 1 << 30,
+        "kb" => 1_000,
+        "mb" => 1_000_000,
+        "gb" => 1_000_000_000,
+        _ => return Err("expected a size such as 64MiB".to_string()),
+    };
+    let bytes = digits.trim().parse::<usize>().ok().and_then(|n| n.checked_mul(unit));
+    bytes.filter(|n| *n > 0).ok_or_else(|| "expected a size such as 64MiB".to_string())
+}
+
+/// `--metric`.
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Metrics {
+    /// Half the squared chord between unit vectors, which is 1 - cosine
+    Cosine,
+    /// Euclidean distance
+    L2,
+    /// Negated inner product
+    Dot,
+}
+
+impl From<Metrics> for Metric {
+    fn from(m: Metrics) -> Metric {
+        match m {
+            Metrics::Cosine => Metric::Cosine,
+            Metrics::L2 => Metric::L2,
+            Metrics::Dot => Metric::Dot,
+        }
+    }
+}
+
+/// `--progress`.
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProgressForm {
+    /// A bar on a terminal, else nothing
+    Auto,
+    /// A line every 30 seconds
+    Plain,
+    /// A JSON object after every durable batch
+    Json,
+    /// Nothing
+    Never,
+}
+
+/// `--log-format`.
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogForm {
+    /// Lines
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes() {
+        assert_eq!(size("64MiB"), Ok(64 << 20));
+        assert_eq!(size("10kb"), Ok(10_000));
+        assert_eq!(size("7"), Ok(7));
+        for bad in ["", "0", "MiB", "5 parsecs", "-1", "99999999999GiB"] {
+            assert!(size(bad).is_err(), "{bad}");
+        }
     }
 }

@@ -2,11 +2,11 @@
 
 use crate::context::Context;
 use crate::rows::Made;
+use crate::values::Metrics;
 use clap::{ValueEnum, ValueHint};
 use cvx::config::{self, Buckets, Settings};
 use cvx::dataset;
 use cvx::error::Result;
-use cvx::metric::Metric;
 use std::path::PathBuf;
 
 /// Make an empty dataset in a directory
@@ -42,27 +42,6 @@ pub struct Args {
     /// Succeed if a dataset with the same settings is there
     #[arg(long)]
     exist_ok: bool,
-}
-
-/// `--metric`.
-#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Metrics {
-    /// Half the squared chord between unit vectors, which is 1 - cosine
-    Cosine,
-    /// Euclidean distance
-    L2,
-    /// Negated inner product
-    Dot,
-}
-
-impl From<Metrics> for Metric {
-    fn from(m: Metrics) -> Metric {
-        match m {
-            Metrics::Cosine => Metric::Cosine,
-            Metrics::L2 => Metric::L2,
-            Metrics::Dot => Metric::Dot,
-        }
-    }
 }
 
 /// `--ids`.

@@ -1,0 +1,294 @@
+//! `cvx ingest`: from files to durable points.
+
+use crate::context::Context;
+use crate::progress::Progress;
+use crate::rows::IngestRow;
+use crate::signals;
+use crate::values::{size, words};
+use clap::{ValueEnum, ValueHint};
+use cvx::dataset::{OnConflict, Sync};
+use cvx::error::{Code, Error, Result};
+use cvx::ingest::{self, Event, Options, Report};
+use cvx::input::{Format, IdKind, InputOptions, Limits, Mapping, MetaColumns, TimeUnit};
+use std::path::PathBuf;
+
+/// Add points from files: jsonl, csv, tsv, Parquet, Arrow, npy
+#[derive(clap::Args, Debug)]
+#[command(
+    after_long_help = "A row has an entity (entity_id or entity), a time (timestamp or t) and a vector (vector
+or embedding); all other columns become metadata. The same row again changes nothing,
+so an interrupted command can simply be run again: finished files are skipped, others
+go on where they were. Exit 3 says that bad rows were left out, as --max-errors allows.
+
+Examples:
+  cvx ingest points.jsonl
+  cvx ingest emb/ --map entity=word,t=year,vector=emb --time-unit year --model sgns@1
+  cvx ingest table.csv --vector-cols v0..v383 --meta lang,score --max-errors all --rejects bad.jsonl
+  cvx ingest - --progress json"
+)]
+pub struct Args {
+    /// Files, globs, directories, or - for standard input
+    #[arg(value_name = "SOURCE", required = true, value_hint = ValueHint::AnyPath)]
+    sources: Vec<PathBuf>,
+    /// The format; without it the file's extension, and jsonl for -
+    #[arg(long, value_enum, value_name = "FMT")]
+    input_format: Option<Formats>,
+    /// Columns of entity, time and vector: entity=COL,t=COL,vector=COL, any of them
+    #[arg(long, value_name = "MAP", value_parser = mapping)]
+    map: Option<Mapping>,
+    /// One column a component, from A to B in the file's order
+    #[arg(long, value_name = "A..B", value_parser = columns)]
+    vector_cols: Option<(String, String)>,
+    /// What times mean: rfc3339, us, ms, s, ns, year or date; needed for bare integers
+    #[arg(long, value_name = "UNIT", value_parser = time_unit)]
+    time_unit: Option<TimeUnit>,
+    /// Other columns to keep as metadata: all, none, or a comma list
+    #[arg(long, value_name = "COLS", default_value = "all", value_parser = meta)]
+    meta: MetaColumns,
+    /// Source of all points; without it the file's name
+    #[arg(long, value_name = "NAME")]
+    source: Option<String>,
+    /// Embedding model of all points, NAME@VERSION
+    #[arg(long, value_name = "NAME@VER")]
+    model: Option<String>,
+    /// The same entity and time with another vector or metadata
+    #[arg(long, value_enum, value_name = "HOW", default_value_t = Conflicts::Error)]
+    on_conflict: Conflicts,
+    /// Bad rows to leave out before the run stops: a number, or all
+    #[arg(long, value_name = "N|all", default_value = "0", value_parser = tolerated)]
+    max_errors: Tolerated,
+    /// Write bad rows to FILE as jsonl, with place and reason
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    rejects: Option<PathBuf>,
+    /// Rows of a durable batch
+    #[arg(long, value_name = "N", default_value_t = 65_536, value_parser = rows)]
+    batch_rows: usize,
+    /// Bytes of a durable batch
+    #[arg(long, value_name = "SIZE", default_value = "64MiB", value_parser = size)]
+    batch_bytes: usize,
+    /// When rows become durable
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t = Syncs::Commit)]
+    sync: Syncs,
+    /// Scale vectors to unit length and keep the norm in metadata as _norm
+    #[arg(long)]
+    normalize: bool,
+    /// Skip finished files by size and time of change, without reading them
+    #[arg(long)]
+    trust_mtime: bool,
+    /// Ids beside an npy file: npy of integers, or one a line
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    ids_file: Option<PathBuf>,
+    /// Times beside an npy file: npy of integers, or one a line
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    times_file: Option<PathBuf>,
+    /// Longest line or record taken
+    #[arg(long, value_name = "SIZE", default_value = "4MiB", value_parser = size)]
+    max_line: usize,
+}
+
+/// `--input-format`.
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
+enum Formats {
+    Jsonl,
+    Csv,
+    Tsv,
+    Parquet,
+    Arrow,
+    Npy,
+}
+
+impl From<Formats> for Format {
+    fn from(f: Formats) -> Format {
+        match f {
+            Formats::Jsonl => Format::Jsonl,
+            Formats::Csv => Format::Csv,
+            Formats::Tsv => Format::Tsv,
+            Formats::Parquet => Format::Parquet,
+            Formats::Arrow => Format::Arrow,
+            Formats::Npy => Format::Npy,
+        }
+    }
+}
+
+/// `--on-conflict`.
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
+enum Conflicts {
+    /// It is a bad row
+    Error,
+    /// What is stored stays
+    Skip,
+    /// The new row takes its place
+    Replace,
+}
+
+/// `--sync`.
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
+enum Syncs {
+    /// With each batch
+    Commit,
+    /// All at the end
+    End,
+    /// All at the end, without waiting for the disk: for scratch data
+    None,
+}
+
+/// `--max-errors`; `None` is any number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Tolerated(Option<u64>);
+
+fn tolerated(text: &str) -> Result<Tolerated, String> {
+    match text {
+        "all" => Ok(Tolerated(None)),
+        n => n.parse().map(|n| Tolerated(Some(n))).map_err(|_| "expected a number, or all".to_string()),
+    }
+}
+
+fn mapping(text: &str) -> Result<Mapping, String> {
+    Mapping::parse(text).map_err(|e| words(&e))
+}
+
+fn time_unit(text: &str) -> Result<TimeUnit, String> {
+    text.parse().map_err(|e| words(&e))
+}
+
+fn columns(text: &str) -> Result<(String, String), String> {
+    match text.split_once("..") {
+        Some((a, b)) if !a.is_empty() && !b.is_empty() => Ok((a.to_string(), b.to_string())),
+        _ => Err("expected the first and the last column, A..B".to_string()),
+    }
+}
+
+fn meta(text: &str) -> Result<MetaColumns, String> {
+    Ok(match text {
+        "all" => MetaColumns::All,
+        "none" | "" => MetaColumns::None,
+        list => MetaColumns::List(list.split(',').map(|c| c.trim().to_string()).collect()),
+    })
+}
+
+fn rows(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|n| *n > 0).ok_or_else(|| "expected a number of rows above 0".to_string())
+}
+
+impl Args {
+    fn options(self) -> (Options, Sync) {
+        // Dimension and kind of ids are the dataset's.
+        let input = InputOptions {
+            format: self.input_format.map(Into::into),
+            map: self.map.unwrap_or_default(),
+            vector_cols: self.vector_cols,
+            time_unit: self.time_unit,
+            meta: self.meta,
+            source: self.source,
+            model: self.model,
+            normalize: self.normalize,
+            max_line: self.max_line,
+            ids_file: self.ids_file,
+            times_file: self.times_file,
+            ..InputOptions::new(1, IdKind::U64)
+        };
+        let options = Options {
+            sources: self.sources,
+            input,
+            on_conflict: match self.on_conflict {
+                Conflicts::Error => OnConflict::Error,
+                Conflicts::Skip => OnConflict::Skip,
+                Conflicts::Replace => OnConflict::Replace,
+            },
+            max_errors: self.max_errors.0,
+            rejects: self.rejects,
+            batch: Limits { rows: self.batch_rows, bytes: self.batch_bytes },
+            trust_mtime: self.trust_mtime,
+        };
+        let sync = match self.sync {
+            Syncs::Commit => Sync::Commit,
+            Syncs::End => Sync::End,
+            Syncs::None => Sync::None,
+        };
+        (options, sync)
+    }
+}
+
+/// Runs the command.
+pub fn run(context: &Context, args: Args) -> Result<()> {
+    if context.run.dry_run {
+        return Err(Error::usage("ingest cannot be tried without doing it")
+            .what("option --dry-run")
+            .fix("ingest into a scratch dataset, which `cvx init` makes"));
+    }
+    let (options, sync) = args.options();
+    if sync == Sync::None {
+        context.note("--sync none: a power cut may lose everything this run writes");
+    }
+    let writer = cvx::dataset::Options { sync, ..context.writing("ingest") };
+    let mut progress = Progress::new(context);
+    let mut on_event = |event| {
+        match event {
+            Event::Commit { rows_durable, commit, bytes_read } => {
+                progress.durable(rows_durable, commit, bytes_read);
+            }
+            Event::Skipped(path) => {
+                let text = format!("skipped {}: it was ingested before", path.display());
+                progress.aside(|| context.detail(&text));
+            }
+            Event::Warning(text) => progress.aside(|| context.warn(&text)),
+        }
+        Ok(())
+    };
+    let dir = context.dataset();
+    let report = ingest::ingest(&dir, writer, &options, &mut on_event, &signals::check)?;
+    drop(progress);
+    context.record(&row(&report))?;
+    match report.rows_rejected {
+        0 => Ok(()),
+        n => Err(partial(n, options.rejects.is_some())),
+    }
+}
+
+fn partial(rejected: u64, listed: bool) -> Error {
+    let error = Error::new(Code::Partial, format!("{rejected} rows were left out, all others are in"));
+    error.fix(if listed { "the rejects file says why" } else { "--rejects FILE says which and why" })
+}
+
+fn row(r: &Report) -> IngestRow {
+    IngestRow {
+        files: r.files,
+        rows_read: r.rows_read,
+        rows_added: r.rows_added,
+        rows_unchanged: r.rows_unchanged,
+        rows_replaced: r.rows_replaced,
+        rows_rejected: r.rows_rejected,
+        entities_new: r.entities_new,
+        points_total: r.points_total,
+        bytes_read: r.bytes_read,
+        bytes_written: r.bytes_written,
+        commits: r.commits,
+        seq_from: r.seq_from,
+        seq_to: r.seq_to,
+        seconds: r.seconds,
+        rows_per_s: r.rows_read as f64 / r.seconds,
+        files_skipped: r.files_skipped,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Alone {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    #[test]
+    fn an_empty_command_line_is_the_library_defaults() {
+        let (options, sync) = Alone::parse_from(["cvx", "-"]).args.options();
+        assert_eq!(options.input, InputOptions::new(1, IdKind::U64));
+        assert_eq!(options.max_errors, Some(0));
+        assert_eq!(options.on_conflict, OnConflict::default());
+        assert_eq!(sync, Sync::default());
+        assert_eq!(options.batch, Limits { rows: 65_536, bytes: 64 << 20 });
+    }
+}

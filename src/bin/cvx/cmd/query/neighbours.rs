@@ -1,0 +1,187 @@
+//! What the neighbour queries share: options, the call, the rows.
+
+use super::vectors::{Asked, VectorArgs};
+use crate::context::Context;
+use crate::rows::NeighbourRow;
+use crate::select::SelectArgs;
+use crate::signals;
+use crate::values::{Metrics, duration};
+use clap::ValueEnum;
+use cvx::dataset::{Select, Snapshot};
+use cvx::error::{Error, Result};
+use cvx::metric::Metric;
+use cvx::model::{TimeRange, TimestampUs};
+use cvx::output::{Id, Json, Label, Time};
+use cvx::query::{Composite, Cost, Decay, Found, Request, When, neighbours};
+use cvx::time::Duration;
+use std::time::Instant;
+
+/// Options of every neighbour query.
+#[derive(clap::Args, Debug, Clone)]
+pub struct NeighbourArgs {
+    #[command(flatten)]
+    pub vectors: VectorArgs,
+    /// Neighbours wanted
+    #[arg(short, value_name = "N")]
+    pub k: Option<usize>,
+    /// Distance; without it the dataset's
+    #[arg(long, value_enum)]
+    pub metric: Option<Metrics>,
+    /// All points, or of each entity only the best
+    #[arg(long, value_enum, value_name = "WHICH", default_value_t = PerEntity::All)]
+    pub per_entity: PerEntity,
+    /// With --like: the entity itself may be its own neighbour
+    #[arg(long)]
+    pub include_self: bool,
+    /// Show metadata
+    #[arg(long)]
+    pub meta: bool,
+    /// Say on standard error what answering took
+    #[arg(long)]
+    pub stats: bool,
+    #[command(flatten)]
+    pub ranking: RankingArgs,
+    #[command(flatten)]
+    pub select: SelectArgs,
+}
+
+/// `--per-entity`.
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PerEntity {
+    /// All points
+    All,
+    /// The nearest point of each entity
+    Best,
+}
+
+/// Time in the ranking.
+#[derive(clap::Args, Debug, Clone)]
+#[command(next_help_heading = "Time in the ranking")]
+pub struct RankingArgs {
+    /// Weight of the vectors' distance; the rest is the distance in time from --at
+    #[arg(long, value_name = "0..1", default_value_t = 1.0)]
+    pub alpha: f64,
+    /// Time after which a point counts half; needed with --alpha below 1
+    #[arg(long, value_name = "DUR", value_parser = duration)]
+    pub half_life: Option<Duration>,
+    /// How the weight of a point falls with its distance in time
+    #[arg(long, value_enum, default_value_t = Decays::Exp)]
+    pub decay: Decays,
+    /// The distance that counts as one half; needed with --alpha below 1 and l2 or dot
+    #[arg(long, value_name = "S")]
+    pub scale: Option<f64>,
+}
+
+/// `--decay`.
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decays {
+    /// Halves with every half-life
+    Exp,
+    /// A bell curve
+    Gauss,
+    /// A straight line
+    Linear,
+}
+
+impl RankingArgs {
+    fn composite(&self, metric: Metric, at: TimestampUs) -> Result<Option<Composite>> {
+        if self.alpha == 1.0 {
+            return Ok(None);
+        }
+        let half_life = self.half_life.ok_or_else(|| {
+            Error::usage(format!("--alpha {} needs --half-life", self.alpha))
+                .fix("give the time after which a point counts half, e.g. --half-life 90d")
+        })?;
+        let decay = match self.decay {
+            Decays::Exp => Decay::Exp,
+            Decays::Gauss => Decay::Gauss,
+            Decays::Linear => Decay::Linear,
+        };
+        Composite::new(metric, self.alpha, at, half_life.seconds(), decay, self.scale).map(Some)
+    }
+}
+
+/// What is particular to one of the commands.
+pub struct Plan<'a> {
+    /// The points to look at.
+    pub select: &'a Select,
+    /// The instant: of the ranking, or of the states.
+    pub at: TimestampUs,
+    /// With states: the largest age in microseconds.
+    pub states: Option<Option<i64>>,
+    /// Every point this near.
+    pub radius: Option<f64>,
+}
+
+/// Asks, and writes the answers.
+pub fn run(context: &Context, snapshot: &Snapshot, args: &NeighbourArgs, plan: &Plan<'_>) -> Result<()> {
+    let started = Instant::now();
+    let metric = args.metric.map_or(snapshot.settings().metric, Into::into);
+    let asked = args.vectors.read(context, snapshot, plan.states.map(|_| plan.at))?;
+    let requests = asked.iter().map(|a| request(args, plan, metric, a)).collect::<Result<Vec<_>>>()?;
+    let (answers, cost) = neighbours(snapshot, plan.select, metric, &requests)?;
+    if args.stats {
+        stats(context, &cost, started);
+    }
+    let mut hidden = Vec::new();
+    if !args.meta {
+        hidden.push("meta");
+    }
+    if args.vectors.queries.is_none() && context.shows_table()? {
+        hidden.push("query");
+    }
+    let mut out = context.rows_of::<NeighbourRow>(snapshot, &hidden)?;
+    for (a, found) in asked.iter().zip(&answers) {
+        signals::check()?;
+        for (i, f) in found.iter().enumerate() {
+            out.row(&row(snapshot, a.label.clone(), i, f, args.meta)?)?;
+        }
+    }
+    out.finish()
+}
+
+fn request(args: &NeighbourArgs, plan: &Plan<'_>, metric: Metric, a: &Asked) -> Result<Request> {
+    let at = a.at.unwrap_or(plan.at);
+    let everything = if plan.radius.is_some() { usize::MAX } else { 10 };
+    Ok(Request {
+        vector: a.vector.clone(),
+        k: a.k.or(args.k).unwrap_or(everything),
+        radius: plan.radius,
+        when: match plan.states {
+            Some(max_age) => When::AsOf(at, max_age),
+            None if a.from.is_some() || a.to.is_some() => When::window(TimeRange::half_open(a.from, a.to)),
+            None => When::window(plan.select.time),
+        },
+        exclude: a.entity.filter(|_| !args.include_self),
+        best_per_entity: args.per_entity == PerEntity::Best,
+        time: args.ranking.composite(metric, at)?,
+    })
+}
+
+fn row(snapshot: &Snapshot, query: Label, i: usize, f: &Found<'_>, meta: bool) -> Result<NeighbourRow> {
+    let text = if meta { f.part.meta(f.row())? } else { String::new() };
+    Ok(NeighbourRow {
+        query,
+        rank: i as u64 + 1,
+        entity_id: Id(f.hit.key.entity),
+        entity: snapshot.entity_name(f.hit.key.entity)?,
+        t: Time(f.hit.key.t),
+        distance: f.hit.distance,
+        d_vec: f.hit.d_vec,
+        d_time: f.hit.d_time,
+        approx: false,
+        meta: (!text.is_empty()).then_some(Json(text)),
+    })
+}
+
+fn stats(context: &Context, cost: &Cost, started: Instant) {
+    context.note(&format!(
+        "{} points scanned, {} bytes; {} of {} parts pruned; {} distances computed exactly; {:.1} ms",
+        cost.scan.rows,
+        cost.scan.bytes,
+        cost.parts_pruned,
+        cost.parts,
+        cost.scan.rescored,
+        started.elapsed().as_secs_f64() * 1e3
+    ));
+}

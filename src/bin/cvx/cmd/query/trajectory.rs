@@ -1,0 +1,149 @@
+//! `cvx query trajectory`: the points of entities, in time order.
+
+use crate::context::Context;
+use crate::rows::TrajectoryRow;
+use crate::select::SelectArgs;
+use crate::signals;
+use crate::values::duration;
+use clap::ValueEnum;
+use cvx::analytics::{cosine_distance, l2_distance};
+use cvx::dataset::{Rows, Snapshot, Trajectories};
+use cvx::error::{Error, Result};
+use cvx::model::{EntityId, TimestampUs, seconds_between};
+use cvx::output::{Id, Json, Output, Time};
+use cvx::query::{Interpolate, resample};
+use cvx::simd::wide;
+use cvx::time::{Duration, Grid};
+
+/// The points of an entity in time order, with the steps between them
+#[derive(clap::Args, Debug)]
+#[command(after_long_help = "Examples:
+  cvx query trajectory --entity apple
+  cvx query trajectory --entity apple --every 1mo --interpolate linear -f csv
+  cvx query trajectory --entity 42,43 --from 2024-01-01 --vectors list -f jsonl --meta")]
+pub struct Args {
+    #[command(flatten)]
+    select: SelectArgs,
+    /// One row every DUR, by the calendar: 1d, 1w, 1mo, 10y
+    #[arg(long, value_name = "DUR", value_parser = duration)]
+    every: Option<Duration>,
+    /// With --every: what stands between the points
+    #[arg(long, value_enum, value_name = "HOW", default_value_t = Between::None, requires = "every")]
+    interpolate: Between,
+    /// Show metadata
+    #[arg(long)]
+    meta: bool,
+}
+
+/// `--interpolate`.
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
+enum Between {
+    /// Nothing: the last point of each step, at its own time
+    None,
+    /// The straight line, at every step
+    Linear,
+    /// The latest point, at every step
+    Locf,
+}
+
+/// Runs the command.
+pub fn run(context: &Context, args: Args) -> Result<()> {
+    if args.select.is_empty() {
+        return Err(Error::usage("whose trajectory?")
+            .fix("select with --entity or any other selection; `cvx export` writes all points"));
+    }
+    let grid = args.every.map(Grid::new).transpose()?;
+    let snapshot = context.snapshot()?;
+    let selection = args.select.resolve(context, &snapshot)?;
+    let hidden: &[&str] = if args.meta { &[] } else { &["meta"] };
+    let mut walk = Walk {
+        snapshot: &snapshot,
+        meta: args.meta,
+        out: context.rows_of(&snapshot, hidden)?,
+        name: None,
+        before: None,
+        n: 0,
+    };
+    for rows in Trajectories::new(selection.select.resolve(&snapshot)?) {
+        walk.start(rows.entity)?;
+        match &grid {
+            None => walk.points(&rows)?,
+            Some(grid) => walk.samples(&rows, grid, args.interpolate)?,
+        }
+    }
+    walk.out.finish()?;
+    selection.finish()
+}
+
+/// Points whose vectors are read at once.
+const CHUNK: usize = 1_024;
+
+/// Writes one trajectory after the other.
+struct Walk<'a> {
+    snapshot: &'a Snapshot,
+    meta: bool,
+    out: Output<TrajectoryRow>,
+    name: Option<String>,
+    /// Time and vector of the row before, of the same entity.
+    before: Option<(TimestampUs, Vec<f32>)>,
+    n: usize,
+}
+
+impl Walk<'_> {
+    fn start(&mut self, entity: EntityId) -> Result<()> {
+        self.name = self.snapshot.entity_name(entity)?;
+        self.before = None;
+        self.n = 0;
+        Ok(())
+    }
+
+    fn points(&mut self, rows: &Rows<'_>) -> Result<()> {
+        let dim = self.snapshot.settings().dim;
+        let mut x = Vec::new();
+        for start in (0..rows.len()).step_by(CHUNK) {
+            rows.read(start..rows.len().min(start + CHUNK), &mut x)?;
+            for (point, vector) in (start..).zip(x.chunks_exact(dim)) {
+                self.row(rows, point, rows.t[point], vector.to_vec())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn samples(&mut self, rows: &Rows<'_>, grid: &Grid, between: Between) -> Result<()> {
+        let how = match between {
+            Between::None => Interpolate::None,
+            Between::Linear => Interpolate::Linear,
+            Between::Locf => Interpolate::Locf,
+        };
+        let mut x = Vec::new();
+        rows.read(0..rows.len(), &mut x)?;
+        let trajectory = rows.trajectory(&x, &[], self.snapshot.settings().dim);
+        resample(&trajectory, grid, how, &mut |s| self.row(rows, s.point, s.t, s.vector))
+    }
+
+    /// One row; model and metadata are those of the latest point.
+    fn row(&mut self, rows: &Rows<'_>, point: usize, t: TimestampUs, vector: Vec<f32>) -> Result<()> {
+        signals::check()?;
+        let text = if self.meta { rows.meta(point)? } else { String::new() };
+        let model = &rows.origin(point).model;
+        let step = self.before.as_ref();
+        let row = TrajectoryRow {
+            entity_id: Id(rows.entity),
+            entity: self.name.clone(),
+            t: Time(t),
+            n: self.n,
+            norm: wide::norm(&vector),
+            step_l2: step.map(|(_, b)| l2_distance(b, &vector)),
+            step_cosine: step.and_then(|(_, b)| cosine_distance(b, &vector)),
+            dt_s: step.map(|(before, _)| seconds_between(*before, t)),
+            model: (!model.is_empty()).then(|| model.clone()),
+            approx: false,
+            vector,
+            meta: (!text.is_empty()).then_some(Json(text)),
+        };
+        self.out.row(&row)?;
+        self.before = Some((t, row.vector));
+        self.n += 1;
+        Ok(())
+    }
+}

@@ -1,0 +1,74 @@
+//! How far a long command is, on standard error: a bar, lines, or JSON objects.
+
+use crate::context::Context;
+use crate::values::ProgressForm;
+use indicatif::{ProgressBar, ProgressStyle};
+use std::io::{IsTerminal, Write};
+use std::time::{Duration, Instant};
+
+/// Time between two lines of `plain`.
+const PLAIN_EVERY: Duration = Duration::from_secs(30);
+
+/// The progress of an ingest.
+pub struct Progress {
+    form: ProgressForm,
+    /// Only where it is drawn: a hidden bar still costs.
+    bar: Option<ProgressBar>,
+    said: Instant,
+    quiet: bool,
+}
+
+impl Progress {
+    /// As `--progress` and the terminal say.
+    pub fn new(context: &Context) -> Progress {
+        let form = context.settings.progress.unwrap_or(ProgressForm::Auto);
+        let drawn = form == ProgressForm::Auto && !context.run.quiet && std::io::stderr().is_terminal();
+        let bar = drawn.then(|| {
+            let bar = ProgressBar::new_spinner();
+            if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}  {elapsed}") {
+                bar.set_style(style);
+            }
+            bar
+        });
+        Progress { form, bar, said: Instant::now(), quiet: context.run.quiet }
+    }
+
+    /// The first `rows` rows are durable, in `commit`; they took `bytes` of input.
+    pub fn durable(&mut self, rows: u64, commit: u64, bytes: u64) {
+        let text = || format!("{rows} rows durable, {:.1} MB read", bytes as f64 / 1e6);
+        if let Some(bar) = &self.bar {
+            bar.set_message(text());
+            bar.tick();
+        }
+        match self.form {
+            ProgressForm::Json => {
+                self.line(&format!("{{\"event\":\"commit\",\"rows_durable\":{rows},\"commit\":{commit}}}"));
+            }
+            ProgressForm::Plain if !self.quiet && self.said.elapsed() >= PLAIN_EVERY => {
+                self.said = Instant::now();
+                self.line(&text());
+            }
+            _ => {}
+        }
+    }
+
+    fn line(&self, text: &str) {
+        let _ = writeln!(std::io::stderr(), "{text}");
+    }
+
+    /// Runs something that writes to standard error, with the bar out of the way.
+    pub fn aside(&self, say: impl FnOnce()) {
+        match &self.bar {
+            Some(bar) => bar.suspend(say),
+            None => say(),
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! `cvx ingest`: from files to points, and what is said about bad ones.
+
+use crate::{cvx, failure, stdout};
+use assert_cmd::Command;
+use std::fs;
+use tempfile::{TempDir, tempdir};
+
+fn world(dim: &str) -> TempDir {
+    let dir = tempdir().unwrap();
+    stdout(cvx(dir.path()).args(["init", "d", "--dim", dim]));
+    dir
+}
+
+fn ingest(dir: &TempDir, args: &[&str]) -> Command {
+    let mut command = cvx(dir.path());
+    command.args(["ingest", "-d", "d", "-f", "json", "--errors", "text"]).args(args);
+    command
+}
+
+fn record(text: &str) -> serde_json::Value {
+    serde_json::from_str::<serde_json::Value>(text).unwrap()[0].take()
+}
+
+fn export(dir: &TempDir, args: &[&str]) -> String {
+    stdout(cvx(dir.path()).args(["export", "-d", "d", "-f", "jsonl"]).args(args))
+}
+
+#[test]
+fn formats_give_the_same_points_and_exports_come_back() {
+    let dir = world("2");
+    let write = |name: &str, text: &str| fs::write(dir.path().join(name), text).unwrap();
+    write("a.jsonl", "{\"entity_id\":7,\"t\":\"2024-01-01\",\"vector\":[1.5,-2],\"lang\":\"en\"}\n");
+    write(
+        "b.csv",
+        "entity_id,t,vector,lang\n7,2024-01-01,\"[1.5,-2]\",en\n8,2024-01-02,\"[0.25,1e-3]\",de\n",
+    );
+    write("c.tsv", "entity_id\tt\tx\ty\tlang\n7\t2024-01-01\t1.5\t-2\ten\n");
+    let first = record(&stdout(&mut ingest(&dir, &["a.jsonl"])));
+    assert_eq!(
+        (&first["rows_added"], &first["entities_new"], &first["files"]),
+        (&1.into(), &1.into(), &1.into())
+    );
+    let second = record(&stdout(&mut ingest(&dir, &["b.csv"])));
+    assert_eq!((&second["rows_added"], &second["rows_unchanged"]), (&1.into(), &1.into()));
+    let third = record(&stdout(&mut ingest(&dir, &["c.tsv", "--vector-cols", "x..y"])));
+    assert_eq!(third["rows_unchanged"], 1);
+
+    let all = export(&dir, &[]);
+    write("all.jsonl", &all);
+    stdout(cvx(dir.path()).args(["init", "e", "--dim", "2"]));
+    stdout(ingest(&dir, &["-d", "e", "all.jsonl"]).env_remove("CVX_DATASET"));
+    let back = stdout(cvx(dir.path()).args(["export", "-d", "e", "-f", "jsonl"]));
+    let points = |text: &str| {
+        let lines = text.lines().map(|l| serde_json::from_str::<serde_json::Value>(l).unwrap());
+        lines.map(|mut v| (v["seq"].take(), v).1).collect::<Vec<_>>()
+    };
+    assert_eq!(points(&back), points(&all));
+}
+
+#[test]
+fn standard_input_and_commit_lines() {
+    let dir = world("1");
+    let rows: String =
+        (0..25).map(|i| format!("{{\"entity_id\":{i},\"t\":\"2024-01-01\",\"vector\":[{i}]}}\n")).collect();
+    let output = ingest(&dir, &["-", "--batch-rows", "10", "--progress", "json"])
+        .write_stdin(rows.clone())
+        .output()
+        .unwrap();
+    assert!(output.status.success());
+    let said = String::from_utf8(output.stderr).unwrap();
+    let counts: Vec<u64> = said
+        .lines()
+        .map(|l| serde_json::from_str::<serde_json::Value>(l).unwrap())
+        .inspect(|l| assert_eq!(l["event"], "commit"))
+        .map(|l| l["rows_durable"].as_u64().unwrap())
+        .collect();
+    assert_eq!(counts, [10, 20, 25]);
+    let again = ingest(&dir, &["-"]).write_stdin(rows).output().unwrap();
+    let again = record(&String::from_utf8(again.stdout).unwrap());
+    assert_eq!((&again["rows_added"], &again["rows_unchanged"]), (&0.into(), &25.into()));
+    assert_eq!(export(&dir, &[]).lines().count(), 25);
+}
+
+#[test]
+fn bad_rows_are_named_and_counted() {
+    let dir = world("2");
+    let text = "{\"entity_id\":1,\"t\":\"2024-01-01\",\"vector\":[1,2]}\n\
+                {\"entity_id\":1,\"t\":\"2024-01-02\",\"vector\":[1,2,3]}\n\
+                {\"entity_id\":1,\"t\":1700000000,\"vector\":[1,2]}\n\
+                {\"entity_id\":1,\"t\":\"2024-01-03\",\"vector\":[5,6]}\n";
+    fs::write(dir.path().join("x.jsonl"), text).unwrap();
+    let (code, said) = failure(&mut ingest(&dir, &["x.jsonl"]));
+    assert_eq!(code, 1);
+    assert!(said.contains("x.jsonl, line 2"), "{said}");
+    let output =
+        ingest(&dir, &["x.jsonl", "--max-errors", "all", "--rejects", "bad.jsonl"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.starts_with("error: 2 rows were left out, all others are in"), "{said}");
+    let r = record(&String::from_utf8(output.stdout).unwrap());
+    assert_eq!((&r["rows_rejected"], &r["points_total"]), (&2.into(), &2.into()));
+    let bad = fs::read_to_string(dir.path().join("bad.jsonl")).unwrap();
+    let codes: Vec<String> = bad
+        .lines()
+        .map(|l| serde_json::from_str::<serde_json::Value>(l).unwrap()["code"].as_str().unwrap().to_string())
+        .collect();
+    assert_eq!(codes, ["dim_mismatch", "bad_time"]);
+}
+
+#[test]
+fn finished_files_are_skipped() {
+    let dir = world("1");
+    fs::write(dir.path().join("x.jsonl"), "{\"entity_id\":1,\"t\":\"2024-01-01\",\"vector\":[1]}\n").unwrap();
+    stdout(&mut ingest(&dir, &["x.jsonl"]));
+    let output = ingest(&dir, &["x.jsonl", "-v"]).output().unwrap();
+    assert_eq!(record(&String::from_utf8(output.stdout).unwrap())["files_skipped"], 1);
+    assert!(String::from_utf8(output.stderr).unwrap().starts_with("note: skipped x.jsonl"), "no word of it");
+    let json = ingest(&dir, &["x.jsonl", "-v", "--log-format", "json"]).output().unwrap();
+    let line: serde_json::Value = serde_json::from_slice(&json.stderr).unwrap();
+    assert_eq!(line["level"], "note");
+    stdout(&mut ingest(&dir, &["x.jsonl", "-v", "-q"]));
+}
+
+#[test]
+fn conflicts_are_settled_as_asked() {
+    let dir = world("1");
+    let row = |v: u32| format!("{{\"entity_id\":1,\"t\":\"2024-01-01\",\"vector\":[{v}]}}\n");
+    let run =
+        |v: u32, how: &str| ingest(&dir, &["-", "--on-conflict", how]).write_stdin(row(v)).output().unwrap();
+    assert!(run(1, "error").status.success());
+    let refused = run(2, "error");
+    assert_eq!(refused.status.code(), Some(1));
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert!(said.contains("(1, 2024-01-01T00:00:00Z) is already stored with another vector"), "{said}");
+    assert!(said.contains("--on-conflict replace"), "{said}");
+    assert!(run(2, "skip").status.success());
+    assert!(export(&dir, &[]).contains("\"vector\":[1.0]"));
+    assert!(run(2, "replace").status.success());
+    assert!(export(&dir, &[]).contains("\"vector\":[2.0]"));
+}
+
+#[test]
+fn usage_errors() {
+    let dir = world("1");
+    for (args, exit, message) in [
+        (&[][..], 2, "required arguments were not provided: <SOURCE>"),
+        (&["x", "--max-errors", "some"], 2, "expected a number, or all"),
+        (&["x", "--batch-bytes", "lots"], 2, "expected a size such as 64MiB"),
+        (&["x", "--batch-rows", "0"], 2, "above 0"),
+        (&["x", "--vector-cols", "a"], 2, "A..B"),
+        (&["x", "--time-unit", "minutes"], 2, "is not a unit of time"),
+        (&["x", "--map", "id=a"], 2, "is not a mapping"),
+        (&["x", "-n"], 2, "cannot be tried"),
+        (&["no.jsonl"], 1, "no.jsonl"),
+    ] {
+        let (code, said) = failure(&mut ingest(&dir, args));
+        assert_eq!(code, exit, "{args:?}: {said}");
+        assert!(said.contains(message), "{args:?}: {said}");
+    }
+}
+
+/// A signal between two batches: what is durable stays, and the same input again completes it.
+#[test]
+fn sigint_ends_at_a_batch_and_the_run_can_be_repeated() {
+    use std::io::{BufRead, BufReader, Write};
+    use std::process::{Command as Process, Stdio};
+    let dir = world("1");
+    let row = |i: u32| format!("{{\"entity_id\":{i},\"t\":\"2024-01-01\",\"vector\":[{i}]}}\n");
+    let mut child = Process::new(assert_cmd::cargo::cargo_bin("cvx"))
+        .args(["ingest", "-d", "d", "-", "--batch-rows", "5", "--progress", "json"])
+        .current_dir(dir.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    (0..20).for_each(|i| stdin.write_all(row(i).as_bytes()).unwrap());
+    stdin.flush().unwrap();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    stderr.read_line(&mut line).unwrap();
+    assert!(line.contains("\"rows_durable\":5"), "{line}");
+    assert!(Process::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    // The next rows wake the reader; more than fit a pipe would block a command that has ended.
+    let _ = (20..40).try_for_each(|i| stdin.write_all(row(i).as_bytes()));
+    drop(stdin);
+    let status = child.wait().unwrap();
+    assert_eq!(status.code(), Some(130));
+    let rows: String = (0..40).map(row).collect();
+    let output = ingest(&dir, &["-"]).write_stdin(rows).output().unwrap();
+    assert_eq!(record(&String::from_utf8(output.stdout).unwrap())["points_total"], 40);
+    stdout(cvx(dir.path()).args(["verify", "-d", "d", "--level", "deep"]));
+}
