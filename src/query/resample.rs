@@ -89,7 +89,13 @@ mod tests {
     #[test]
     fn by_hand() {
         assert_eq!(samples(Interpolate::None), [(0.5, 0, 0.0), (1.5, 2, 20.0), (4.0, 3, 70.0)]);
-        assert_eq!(samples(Interpolate::Locf), [(1.0, 1, 10.0), (2.0, 2, 20.0), (3.0, 2, 20.0), (4.0, 3, 70.0)]);
-        assert_eq!(samples(Interpolate::Linear), [(1.0, 1, 10.0), (2.0, 2, 30.0), (3.0, 2, 50.0), (4.0, 3, 70.0)]);
+        assert_eq!(
+            samples(Interpolate::Locf),
+            [(1.0, 1, 10.0), (2.0, 2, 20.0), (3.0, 2, 20.0), (4.0, 3, 70.0)]
+        );
+        assert_eq!(
+            samples(Interpolate::Linear),
+            [(1.0, 1, 10.0), (2.0, 2, 30.0), (3.0, 2, 50.0), (4.0, 3, 70.0)]
+        );
     }
 }

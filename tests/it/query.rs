@@ -124,15 +124,20 @@ fn trajectory() {
 fn trajectory_on_a_grid() {
     let dir = world();
     let rows = |how: &str| {
-        let args = ["query", "trajectory", "-d", "d", "--entity", "turn", "--every", "4d", "--interpolate", how];
-        let text = stdout(cvx(dir.path()).args(args).args(["-f", "csv", "--time", "date", "--vectors", "columns"]));
+        let args =
+            ["query", "trajectory", "-d", "d", "--entity", "turn", "--every", "3d", "--interpolate", how];
+        let text =
+            stdout(cvx(dir.path()).args(args).args(["-f", "csv", "--time", "date", "--vectors", "columns"]));
         let tail = |l: &str| l.split(',').rev().take(2).collect::<Vec<_>>().join(" ");
-        text.lines().skip(1).map(|l| format!("{} {}", l.split(',').nth(2).unwrap(), tail(l))).collect::<Vec<_>>()
+        text.lines()
+            .skip(1)
+            .map(|l| format!("{} {}", l.split(',').nth(2).unwrap(), tail(l)))
+            .collect::<Vec<_>>()
     };
-    // Four-day cells count from 1970: they begin on the 3rd and the 7th of January 2024.
+    // Three-day cells count from 1970: they begin on the 3rd, 6th and 9th of January 2024.
     assert_eq!(rows("none"), ["2024-01-02 0.0 1.0", "2024-01-06 1.0 1.0", "2024-01-10 3.0 0.0"]);
-    assert_eq!(rows("locf"), ["2024-01-03 0.0 1.0", "2024-01-07 1.0 1.0"]);
-    assert_eq!(rows("linear"), ["2024-01-03 0.25 1.0", "2024-01-07 1.5 0.75"]);
+    assert_eq!(rows("locf"), ["2024-01-03 0.0 1.0", "2024-01-06 1.0 1.0", "2024-01-09 1.0 1.0"]);
+    assert_eq!(rows("linear"), ["2024-01-03 0.25 1.0", "2024-01-06 1.0 1.0", "2024-01-09 2.5 0.25"]);
 }
 
 #[test]
