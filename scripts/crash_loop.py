@@ -72,17 +72,22 @@ class Case:
             out[key] = r["vector"][0]
         return out
 
-    def ingest(self, prefix=(), env=None, kill_after=None):
-        """Runs ingest; returns the last durable count, and the exit status."""
+    def ingest(self, prefix=(), env=None, kill_after=None, kill_at=None):
+        """Runs ingest; returns the last durable count, and the exit status. `kill_after` seconds
+        from the start, or from the commit line number `kill_at`, it is killed."""
         cmd = [*prefix, self.o.cvx, "-d", self.dir, "--progress", "json", "ingest", self.input, *self.flags()]
         cmd += ["--batch-rows", str(self.batch)]
         p = subprocess.Popen(cmd, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
                              env={**os.environ, **(env or {})})
-        if kill_after is not None:
+        if kill_after is not None and kill_at is None:
             time.sleep(kill_after)
             p.send_signal(signal.SIGKILL)
-        durable = 0
+        durable = lines = 0
         for line in p.stderr:
+            lines += 1
+            if lines == kill_at:
+                time.sleep(kill_after)
+                p.send_signal(signal.SIGKILL)
             if line.startswith('{"event":"commit"') and line.endswith("}\n"):
                 durable = json.loads(line)["rows_durable"]
         return durable, p.wait()
@@ -126,7 +131,11 @@ def main():
             c.batch = rng.choice([1, 3, 10, 50, 1000])
             log = os.path.join(work, "strace.log")
             if o.mode == "kill":
-                durable, code = c.ingest(kill_after=rng.random() ** 2 * 0.08)
+                if rng.random() < 0.3:
+                    durable, code = c.ingest(kill_after=rng.random() * 0.03)
+                else:
+                    c.batch = rng.choice([1, 3, 10])
+                    durable, code = c.ingest(kill_after=rng.random() ** 2 * 0.01, kill_at=rng.randrange(1, 30))
                 hit += code == -signal.SIGKILL
                 early += durable > 0 and code != 0
             elif o.mode == "strace":
