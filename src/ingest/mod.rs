@@ -343,10 +343,11 @@ impl<'a> Run<'a> {
             r.finish()?;
         }
         if self.zero_vectors > 0 && settings.metric == Metric::Cosine {
-            (self.on_event)(Event::Warning(format!(
-                "{} vectors are all zeros: they are stored, and have no cosine distance to anything",
-                self.zero_vectors
-            )))?;
+            let vectors = match self.zero_vectors {
+                1 => "1 vector is all zeros: it is stored, and has".to_owned(),
+                n => format!("{n} vectors are all zeros: they are stored, and have"),
+            };
+            (self.on_event)(Event::Warning(format!("{vectors} no cosine distance to anything")))?;
         }
         Ok(report)
     }

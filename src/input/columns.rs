@@ -55,7 +55,7 @@ impl Columns {
             if exported && given.is_none() { at(name) } else { None }
         };
         let dropped = |name: &str| {
-            exported && (EXPORT.contains(&name) || matches!(name, "seq" | "entity" | "entity_id"))
+            exported && (EXPORT.contains(&name) || matches!(name, "commit" | "entity" | "entity_id"))
         };
         let is_vector = |i| match &vector {
             VectorColumns::List(v) => *v == i,

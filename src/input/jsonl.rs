@@ -24,7 +24,7 @@ pub(super) struct Jsonl<'a> {
 }
 
 /// Columns that only an export has, all of them.
-pub(super) const EXPORT: [&str; 4] = ["source", "model", "commit", "approx"];
+pub(super) const EXPORT: [&str; 4] = ["source", "model", "seq", "approx"];
 
 /// The usual names of the entity's column; the dataset's kind of id first.
 pub(super) fn entity_names(options: &InputOptions) -> Vec<String> {

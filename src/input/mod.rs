@@ -15,7 +15,7 @@
 //! - **Metadata**: a column `metadata` or `meta` holds the object itself (an object, or its
 //!   text); the other columns join it as keys, nulls and empty cells left out, a key from both
 //!   sides refused.
-//! - **Exports**: a file or line with `source`, `model`, `commit` and `approx` was exported:
+//! - **Exports**: a file or line with `source`, `model`, `seq` and `approx` was exported:
 //!   source and model become provenance again, the rest of what a dataset derives is dropped.
 
 mod arrow;

@@ -40,7 +40,10 @@ fn a_held_lock_is_told() {
     let dir = tempdir().unwrap();
     let d = dir.path().join("d");
     walkers(&d);
-    let _held = cvx::dataset::Writer::open(&d, cvx::dataset::Options::default()).unwrap();
+    // Another test's child may hold a copy of the descriptor for the moment before it execs.
+    let patient = std::time::Duration::from_secs(10);
+    let options = cvx::dataset::Options { lock_timeout: patient, ..Default::default() };
+    let _held = cvx::dataset::Writer::open(&d, options).unwrap();
     let (code, said) = failure(cvx(dir.path()).args(["delete", "-d", "d", "--all", "-y"]));
     assert_eq!(code, 11);
     assert!(said.contains("locked by"), "{said}");

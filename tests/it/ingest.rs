@@ -48,7 +48,7 @@ fn formats_give_the_same_points_and_exports_come_back() {
     let all = export(&dir, &[]);
     write("all.jsonl", &all);
     stdout(cvx(dir.path()).args(["init", "e", "--dim", "2"]));
-    stdout(ingest(&dir, &["-d", "e", "all.jsonl"]).env_remove("CVX_DATASET"));
+    stdout(cvx(dir.path()).args(["ingest", "-d", "e", "all.jsonl"]));
     let back = stdout(cvx(dir.path()).args(["export", "-d", "e", "-f", "jsonl"]));
     let points = |text: &str| {
         let lines = text.lines().map(|l| serde_json::from_str::<serde_json::Value>(l).unwrap());
@@ -60,8 +60,9 @@ fn formats_give_the_same_points_and_exports_come_back() {
 #[test]
 fn standard_input_and_commit_lines() {
     let dir = world("1");
-    let rows: String =
-        (0..25).map(|i| format!("{{\"entity_id\":{i},\"t\":\"2024-01-01\",\"vector\":[{i}]}}\n")).collect();
+    let rows: String = (0..25)
+        .map(|i| format!("{{\"entity_id\":{i},\"t\":\"2024-01-01\",\"vector\":[{}]}}\n", i + 1))
+        .collect();
     let output = ingest(&dir, &["-", "--batch-rows", "10", "--progress", "json"])
         .write_stdin(rows.clone())
         .output()

@@ -115,7 +115,10 @@ fn vector(text: &str) -> Result<Vec<f32>> {
 fn numbers(text: &str) -> Option<Vec<f32>> {
     let text = text.trim();
     let list = if text.starts_with('[') { text.to_string() } else { format!("[{text}]") };
-    serde_json::from_str(&list).ok().filter(|v: &Vec<f32>| !v.is_empty())
+    // A number beyond f32 is no f32 to the parser; as f64 it is one, and refused by its place.
+    let wide =
+        || serde_json::from_str(&list).ok().map(|v: Vec<f64>| v.into_iter().map(|x| x as f32).collect());
+    serde_json::from_str(&list).ok().or_else(wide).filter(|v: &Vec<f32>| !v.is_empty())
 }
 
 fn checked<'a>(values: Vec<f32>, place: impl Fn(Error, &'a str) -> Error, at: &'a str) -> Result<Vec<f32>> {
