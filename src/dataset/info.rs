@@ -79,6 +79,9 @@ impl Info {
                 widen(*a, *b);
             }
         }
+        if s.points() == 0 {
+            t = None;
+        }
         Info {
             points: s.points(),
             points_exact: true,

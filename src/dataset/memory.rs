@@ -45,12 +45,24 @@ impl Memory {
     }
 
     /// Appends the rows of a batch.
-    pub(super) fn extend(&mut self, batch: &Points, replaces: &[bool], first_seq: u64) {
-        let origins: Vec<u32> = batch.origins.iter().map(|o| self.points.intern(o)).collect();
+    pub(super) fn extend(&mut self, batch: Points, replaces: &[bool], first_seq: u64) {
+        let first = self.points.len();
+        if first == 0 {
+            self.points = batch;
+        } else {
+            let origins: Vec<u32> = batch.origins.iter().map(|o| self.points.intern(o)).collect();
+            for i in 0..batch.len() {
+                self.points.push(
+                    batch.key(i),
+                    batch.row(i),
+                    batch.meta.get(i),
+                    origins[batch.origin[i] as usize],
+                );
+            }
+        }
         for (i, replaces) in replaces.iter().enumerate() {
-            let row = self.points.len() as u32;
-            let key = batch.key(i);
-            self.points.push(key, batch.row(i), batch.meta.get(i), origins[batch.origin[i] as usize]);
+            let row = (first + i) as u32;
+            let key = self.points.key(first + i);
             self.entities.insert(key.entity);
             self.seqs.push(first_seq + i as u64);
             // A row that replaces one of the log inherits what that one replaced.

@@ -115,12 +115,12 @@ impl Snapshot {
         self.torn = log.torn;
         self.log_bytes = std::fs::metadata(self.dir.join(wal::path(id.file))).map_or(0, |m| m.len());
         let mut memory = Memory::new(id.dim);
-        for (seq, batch) in &log.batches {
+        for (seq, batch) in log.batches {
             for n in &batch.names {
                 self.dict.record(n.id, &n.name);
             }
-            memory.extend(&batch.points, &batch.replaces, *seq);
             self.next_seq = seq + batch.points.len() as u64;
+            memory.extend(batch.points, &batch.replaces, seq);
         }
         if memory.is_empty() {
             return Ok(());

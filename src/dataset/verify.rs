@@ -6,6 +6,7 @@ use crate::config::{Config, IdKind};
 use crate::error::{Code, Error, Result};
 use crate::fsio;
 use crate::manifest::{self, FileKind, Manifest};
+use crate::results::ledger::Ledger;
 use crate::wal;
 use roaring::RoaringBitmap;
 use std::collections::HashSet;
@@ -131,13 +132,20 @@ pub fn verify(
     let snapshot = Snapshot::open(dir, None);
     if let Some(s) = report.check("log", &log_name(&m), snapshot, |s| format!("{} bytes", s.log_bytes().0))? {
         if s.log_bytes().1 > 0 {
-            let detail =
-                format!("{} bytes of a torn write; nothing acknowledged is in them", s.log_bytes().1);
+            let detail = format!(
+                "{} bytes behind the last whole batch: a torn write, which was never acknowledged, or damage to \
+                 the last batch of an ingest that did not end, which looks the same",
+                s.log_bytes().1
+            );
             report.add("log", &log_name(&m), Status::Repairable, detail)?;
         }
         if level >= Level::Full && !report.stop() {
             check_keys(&s, &config, &mut report)?;
         }
+    }
+    if let Err(e) = Ledger::read(dir) {
+        let detail = format!("{}; the next ingest reads its files again and writes a new one", e.message());
+        report.add("ledger", "results/ledger", Status::Repairable, detail)?;
     }
     check_leftovers(dir, &m, &mut report)?;
     Ok(report.worst)

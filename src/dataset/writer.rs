@@ -193,14 +193,14 @@ impl Writer {
             };
             let log = wal::read(&self.dir, &id)?;
             self.recovered = Recovered { rows: log.rows(), torn: log.torn };
-            for (seq, batch) in &log.batches {
+            for (seq, batch) in log.batches {
                 for n in &batch.names {
                     self.dict.record(n.id, &n.name);
                     self.new_names.push((n.id, n.name.clone()));
                 }
                 self.delta.0 += batch.points.len() as u64;
-                self.memory.extend(&batch.points, &batch.replaces, *seq);
                 self.next_seq = seq + batch.points.len() as u64;
+                self.memory.extend(batch.points, &batch.replaces, seq);
             }
             for key in self.memory.replaced_keys().collect::<Vec<_>>() {
                 if let Some((slot, row)) = self.sealed_row(key)? {
@@ -290,7 +290,8 @@ impl Writer {
         Ok(())
     }
 
-    /// Takes a batch. With [`Sync::Commit`] it is durable when this returns. `names` are the
+    /// Takes a batch; `points` may be empty afterwards. With [`Sync::Commit`] it is durable when this
+    /// returns. `names` are the
     /// entities' names, one a row, where entities have names; `points.entity` is then filled in.
     ///
     /// Conflicts are told to `on_row` in input order before anything is written; its error ends
@@ -405,8 +406,9 @@ impl Writer {
                 self.written += log.len() - before;
             }
         }
-        self.memory.extend(&batch.points, &batch.replaces, self.next_seq);
-        self.next_seq += batch.points.len() as u64;
+        let rows = batch.points.len() as u64;
+        self.memory.extend(batch.points, &batch.replaces, self.next_seq);
+        self.next_seq += rows;
         self.new_names.extend(batch.names.into_iter().map(|n| (n.id, n.name)));
         if self.options.sync == Sync::Commit && direct {
             self.seal()?;
@@ -488,7 +490,8 @@ impl Writer {
             self.memory = Memory::new(s.dim);
             let part = open_part(&self.dir, &self.config, &entry, None, &RoaringBitmap::new())?;
             part.segment.check_written()?;
-            self.slots.push(Slot { entry, part: Some(part), dirty: false });
+            // Opened again when needed: the check has touched every page of this map.
+            self.slots.push(Slot { entry, part: None, dirty: false });
             self.manifest.files.push(entry);
             self.unpublished = true;
         }
@@ -637,8 +640,12 @@ impl Writer {
 }
 
 /// The rows of a batch that are to be stored.
-fn taken(points: &Points, verdicts: &content::Verdicts, names: Vec<NewName>) -> Batch {
+fn taken(points: &mut Points, verdicts: &content::Verdicts, names: Vec<NewName>) -> Batch {
     let stored = |v: &Verdict| matches!(v, Verdict::Add | Verdict::Replace);
+    if verdicts.rows.iter().all(stored) {
+        let points = std::mem::replace(points, Points::new(points.dim));
+        return Batch { names, points, replaces: verdicts.replaces_sealed.clone() };
+    }
     let mut out = Batch { names, points: Points::new(points.dim), replaces: Vec::new() };
     out.points.origins = points.origins.clone();
     for i in (0..points.len()).filter(|i| stored(&verdicts.rows[*i])) {

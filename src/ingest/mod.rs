@@ -102,10 +102,13 @@ pub fn ingest(
 ) -> Result<Report> {
     let started = Instant::now();
     let sync = writer.sync;
-    let rejects = options.rejects.as_deref().map(|p| Rejects::create(p, dir)).transpose()?;
+    let rejects = options.rejects.as_deref().map(|p| Rejects::new(p, dir)).transpose()?;
     let writer = Writer::open(dir, writer)?;
     let mut run = Run::new(dir, writer, options, rejects, on_event)?;
     let plan = run.plan()?;
+    if let Some(r) = &run.rejects {
+        r.check_inputs(plan.jobs.iter().map(|j| j.path.as_path()))?;
+    }
     let outcome = run.read_all(&plan, stop);
     if outcome.is_err() && sync != Sync::Commit {
         // Nothing was published, and nothing will be.
@@ -135,6 +138,8 @@ struct Run<'a> {
     zero_vectors: u64,
     /// Bytes of the files that are finished.
     bytes_finished: u64,
+    /// Rows refused in them.
+    rejected_before: u64,
 }
 
 impl<'a> Run<'a> {
@@ -185,6 +190,7 @@ impl<'a> Run<'a> {
             ledger_dirty: false,
             zero_vectors: 0,
             bytes_finished: 0,
+            rejected_before: 0,
         })
     }
 
@@ -241,7 +247,9 @@ impl<'a> Run<'a> {
             Message::Done { job, checkpoint, bytes } => {
                 self.bytes_finished += bytes;
                 self.report.bytes_read = self.bytes_finished;
-                self.note(plan, job, &checkpoint, true)
+                self.note(plan, job, &checkpoint, true)?;
+                self.rejected_before = self.report.rows_rejected;
+                Ok(())
             }
             Message::Failed { bad, error } => {
                 self.refuse(bad)?;
@@ -301,6 +309,7 @@ impl<'a> Run<'a> {
             mtime_us: job.mtime_us,
             options: plan.fingerprint,
             rows: at.rows,
+            rejected: self.report.rows_rejected - self.rejected_before,
             byte: at.byte,
             hash: hex(&job.content.unwrap_or(at.prefix).to_be_bytes()),
             done,
@@ -339,7 +348,9 @@ impl<'a> Run<'a> {
             _ => self.ledger.write(self.dir),
         })?;
         report.commits = commit - self.first_commit;
-        if let Some(r) = self.rejects {
+        if let Some(r) = self.rejects
+            && report.rows_read > 0
+        {
             r.finish()?;
         }
         if self.zero_vectors > 0 && settings.metric == Metric::Cosine {

@@ -85,7 +85,8 @@ fn job(
         Err(e) => -i64::try_from(e.duration().as_micros()).unwrap_or(i64::MAX),
     });
     job.key = path.canonicalize().ok().and_then(|p| p.to_str().map(str::to_owned));
-    let known = job.key.as_ref().and_then(|k| ledger.get(k)).filter(|e| e.options == fingerprint);
+    let known =
+        job.key.as_ref().and_then(|k| ledger.get(k)).filter(|e| e.options == fingerprint && e.rejected == 0);
     if let Some(e) = known
         && e.done
         && e.size == job.size

@@ -7,11 +7,12 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-/// The file that bad rows go to; created before the work starts.
+/// The file that bad rows go to. It is created with the first of them, or empty at the end of a
+/// run that read rows, so that a run which fails before leaves what was there.
 #[derive(Debug)]
 pub(super) struct Rejects {
     path: PathBuf,
-    out: BufWriter<File>,
+    out: Option<BufWriter<File>>,
 }
 
 #[derive(Serialize)]
@@ -30,25 +31,49 @@ struct Line<'a> {
 }
 
 impl Rejects {
-    /// Creates the file, which must not lie inside the dataset in `dataset`.
-    pub(super) fn create(path: &Path, dataset: &Path) -> Result<Rejects> {
-        let file = File::create(path).map_err(|e| Error::io("create", path, &e))?;
-        let inside = match (path.canonicalize(), dataset.canonicalize()) {
-            (Ok(p), Ok(d)) => p.starts_with(d),
-            _ => false,
+    /// Bad rows will go to `path`, which must not lie inside the dataset in `dataset`.
+    pub(super) fn new(path: &Path, dataset: &Path) -> Result<Rejects> {
+        let parent = match path.parent() {
+            Some(p) if !p.as_os_str().is_empty() => p,
+            _ => Path::new("."),
         };
-        if inside {
-            // It was empty a moment ago; leaving it would look like damage.
-            let _ = std::fs::remove_file(path);
+        let parent = parent.canonicalize().map_err(|e| Error::io("open the directory", parent, &e))?;
+        let target =
+            path.canonicalize().unwrap_or_else(|_| parent.join(path.file_name().unwrap_or_default()));
+        if dataset.canonicalize().is_ok_and(|d| target.starts_with(d)) {
             return Err(Error::usage("rejects cannot go into the dataset directory")
                 .file(path)
                 .fix("name a file outside it"));
         }
-        Ok(Rejects { path: path.to_owned(), out: BufWriter::new(file) })
+        Ok(Rejects { path: path.to_owned(), out: None })
+    }
+
+    /// Refuses a file that is also read.
+    pub(super) fn check_inputs<'a>(&self, mut inputs: impl Iterator<Item = &'a Path>) -> Result<()> {
+        let Ok(target) = self.path.canonicalize() else { return Ok(()) };
+        if inputs.any(|i| i.canonicalize().is_ok_and(|i| i == target)) {
+            return Err(Error::usage("rejects cannot go into a file that is read")
+                .file(&self.path)
+                .fix("name another file"));
+        }
+        Ok(())
+    }
+
+    fn open(&mut self) -> Result<&mut BufWriter<File>> {
+        if self.out.is_none() {
+            let file = File::create(&self.path).map_err(|e| Error::io("create", &self.path, &e))?;
+            self.out = Some(BufWriter::new(file));
+        }
+        self.out.as_mut().ok_or_else(|| Error::internal("a file that was just opened"))
     }
 
     /// Writes rows down.
     pub(super) fn write(&mut self, rows: &[BadRow]) -> Result<()> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let path = self.path.clone();
+        let out = self.open()?;
         for b in rows {
             let line = Line {
                 file: b.file.display().to_string(),
@@ -61,20 +86,16 @@ impl Rejects {
                 raw: &b.raw,
             };
             let mut go = || {
-                serde_json::to_writer(&mut self.out, &line)?;
-                self.out.write_all(b"\n")
+                serde_json::to_writer(&mut *out, &line)?;
+                out.write_all(b"\n")
             };
-            go().map_err(|e| Error::io("write", &self.path, &e))?;
+            go().map_err(|e| Error::io("write", &path, &e))?;
         }
-        self.flush()
+        out.flush().map_err(|e| Error::io("write", &path, &e))
     }
 
-    fn flush(&mut self) -> Result<()> {
-        self.out.flush().map_err(|e| Error::io("write", &self.path, &e))
-    }
-
-    /// Makes sure that everything was written.
+    /// Makes sure that the file is there, with or without rows.
     pub(super) fn finish(mut self) -> Result<()> {
-        self.flush()
+        self.open().map(|_| ())
     }
 }

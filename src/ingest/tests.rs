@@ -119,9 +119,18 @@ fn the_first_bad_row_ends_the_run_and_earlier_batches_stay() {
     assert_eq!((r.rows_rejected, r.rows_added), (1, 14));
     let text = std::fs::read_to_string(rejects).unwrap();
     assert!(text.contains("\"line\":18") && text.contains("dim_mismatch"), "{text}");
-    let inside = Options { rejects: Some(b.dir().join("bad.jsonl")), ..o };
+    // Told again, and never into the dataset or over the input.
+    let r = b.run(&o).unwrap();
+    assert_eq!((r.rows_rejected, r.rows_unchanged), (1, 24));
+    let over = Options { rejects: Some(f.clone()), ..b.options(&[&f]) };
+    assert_eq!(b.run(&over).unwrap_err().code(), Code::Usage);
+    assert_eq!(std::fs::read_to_string(&f).unwrap(), l.concat());
+    let inside = Options { rejects: Some(b.dir().join("bad.jsonl")), ..o.clone() };
     assert_eq!(b.run(&inside).unwrap_err().code(), Code::Usage);
     assert!(!b.dir().join("bad.jsonl").exists());
+    let current = Options { rejects: Some(b.dir().join("CURRENT")), ..b.options(&[&f]) };
+    assert_eq!(b.run(&current).unwrap_err().code(), Code::Usage);
+    assert_eq!(b.points(), 24);
 }
 
 #[test]

@@ -21,6 +21,7 @@
 mod arrow;
 mod columns;
 mod csv;
+mod dimension;
 mod guard;
 mod ipc;
 mod jsonl;
@@ -34,6 +35,7 @@ mod sources;
 mod text;
 mod value;
 
+pub use dimension::dimension;
 pub use meta::{MAX_METADATA, MAX_METADATA_DEPTH};
 pub use options::{Format, IdKind, InputOptions, Mapping, MetaColumns, TimeUnit};
 pub use rows::{BadRow, InputRows};

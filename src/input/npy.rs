@@ -208,6 +208,14 @@ pub(super) struct NpyReader {
     row: Row,
 }
 
+/// Components of each row of an array of vectors.
+pub(super) fn dimension(path: &Path) -> Result<usize> {
+    match Array::open(path)?.header.shape.as_slice() {
+        [_, dim] => usize::try_from(*dim).map_err(|_| bad_file(path, "the shape is out of bounds")),
+        shape => Err(bad_file(path, format!("the shape is {shape:?}, rows and components are needed"))),
+    }
+}
+
 /// Opens the three files at a row.
 pub(super) fn open(path: &Path, options: &InputOptions, from: Option<&Checkpoint>) -> Result<NpyReader> {
     let vectors = Array::open(path)?;

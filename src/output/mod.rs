@@ -151,7 +151,7 @@ impl<R: Row> Output<R> {
         let Options { format, style, dim, hidden, stamp } = options;
         let slots = layout::slots(R::COLUMNS, hidden, style.vectors, dim);
         let arrow = match target {
-            Target::Stdout { .. } => Columnar::ArrowStream,
+            Target::Stdout { .. } | Target::Stream { .. } => Columnar::ArrowStream,
             Target::File { .. } => Columnar::ArrowFile,
         };
         let mut encoder: Box<dyn Encode> = match format {

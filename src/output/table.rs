@@ -46,6 +46,7 @@ impl Tables {
             Cell::Null => "-".to_string(),
             Cell::Vector(v) if slot.kind == Type::Vector => self.vector(v),
             Cell::Time(t) => self.time(t),
+            Cell::Json(json) => dimensions(json).unwrap_or_else(|| json.to_owned()),
             Cell::F32(_) | Cell::F64(_) => {
                 let text = plain(cell, slot, &self.style);
                 text.strip_suffix(".0").map_or(text.clone(), str::to_string)
@@ -169,7 +170,7 @@ fn plain(cell: Cell<'_>, slot: &Slot, style: &Style) -> String {
 /// Columns of the terminal: what COLUMNS says, else what standard output's terminal says.
 pub fn terminal_width() -> Option<usize> {
     let told = std::env::var("COLUMNS").ok().and_then(|v| v.parse().ok()).filter(|n| *n > 0);
-    told.or_else(|| Table::new().width().map(usize::from))
+    told.or_else(|| Table::new().width().map(usize::from).filter(|n| *n > 0))
 }
 
 /// Columns that a text takes on a terminal.
@@ -218,6 +219,18 @@ fn shorten(text: &str, room: usize, ellipsis: &str) -> String {
         .collect();
     short.push_str(ellipsis);
     short
+}
+
+/// Shares of dimensions as people read them: `d17 12 %, d203 6 %`. `None` for any other JSON.
+fn dimensions(json: &str) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Share {
+        dim: u64,
+        share: f64,
+    }
+    let shares: Vec<Share> = serde_json::from_str(json).ok().filter(|s: &Vec<Share>| !s.is_empty())?;
+    let one = |s: &Share| format!("d{} {:.0} %", s.dim, s.share * 100.0);
+    Some(shares.iter().map(one).collect::<Vec<_>>().join(", "))
 }
 
 impl Encode for Tables {

@@ -2,6 +2,7 @@
 
 use crate::error::{Code, Error, Result};
 use crate::fsio::{Publish, TempFile};
+use std::fs::File;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
@@ -23,6 +24,13 @@ pub enum Target {
         pipe: Pipe,
         /// True once the reader has gone.
         gone: bool,
+    },
+    /// A device or a pipe that has its name already.
+    Stream {
+        /// Open for writing.
+        file: File,
+        /// Its name.
+        path: PathBuf,
     },
     /// A file, published by [`Target::finish`]; dropped before, it leaves nothing.
     File {
@@ -46,6 +54,13 @@ impl Target {
         if dest.is_dir() {
             return Err(Error::usage("the output is a directory").file(dest).fix("name a file in it"));
         }
+        // Only a regular file is replaced; what a link leads to is, and not the link.
+        if std::fs::metadata(dest).is_ok_and(|m| !m.is_file()) {
+            let file = File::options().write(true).open(dest).map_err(|e| Error::io("open", dest, &e))?;
+            return Ok(Target::Stream { file, path: dest.to_path_buf() });
+        }
+        let dest = &dest.canonicalize().unwrap_or_else(|_| dest.to_path_buf());
+        let name = dest.file_name().unwrap_or(name);
         let hidden = format!(".{}.{}.tmp", name.to_string_lossy(), std::process::id());
         let temp = TempFile::create(dest.with_file_name(hidden))?;
         Ok(Target::File { temp, dest: dest.to_path_buf() })
@@ -55,6 +70,7 @@ impl Target {
     pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
         match self {
             Target::File { temp, .. } => temp.write_all(bytes),
+            Target::Stream { file, path } => file.write_all(bytes).map_err(|e| Error::io("write", path, &e)),
             Target::Stdout { gone: true, .. } => Ok(()),
             Target::Stdout { pipe, gone } => {
                 let mut stdout = std::io::stdout().lock();
@@ -73,7 +89,7 @@ impl Target {
     /// Gives a file its name.
     pub fn finish(self) -> Result<()> {
         match self {
-            Target::Stdout { .. } => Ok(()),
+            Target::Stdout { .. } | Target::Stream { .. } => Ok(()),
             Target::File { temp, dest } => temp.publish(&dest, Publish::Replace),
         }
     }

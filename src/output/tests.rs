@@ -285,3 +285,24 @@ fn the_same_rows_are_the_same_bytes() {
         assert!((0..8).all(|_| make() == first), "{format:?}");
     }
 }
+
+#[test]
+fn links_are_followed_and_devices_are_not_replaced() {
+    let dir = tempfile::tempdir().unwrap();
+    let (real, link) = (dir.path().join("real.csv"), dir.path().join("link.csv"));
+    std::fs::write(&real, "old").unwrap();
+    std::os::unix::fs::symlink(&real, &link).unwrap();
+    let mut target = Target::file(&link).unwrap();
+    target.write(b"new").unwrap();
+    target.finish().unwrap();
+    assert!(link.symlink_metadata().unwrap().is_symlink());
+    assert_eq!(std::fs::read(&real).unwrap(), b"new");
+    // As `-o >(program)` names a pipe.
+    let (reader, writer) = std::io::pipe().unwrap();
+    use std::os::fd::AsRawFd;
+    let mut target = Target::file(format!("/dev/fd/{}", writer.as_raw_fd()).as_ref()).unwrap();
+    target.write(b"rows").unwrap();
+    target.finish().unwrap();
+    drop(writer);
+    assert_eq!(std::io::read_to_string(reader).unwrap(), "rows");
+}

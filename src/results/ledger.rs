@@ -30,6 +30,8 @@ pub struct Entry {
     pub byte: u64,
     /// XXH3-128 of those bytes, or of the whole file for binary formats; hexadecimal.
     pub hash: String,
+    /// Of these, rows that were refused. A file with any is read again, so that they are told again.
+    pub rejected: u64,
     /// True when the whole file was taken.
     pub done: bool,
 }
@@ -112,8 +114,16 @@ mod tests {
         }
         let mut l = Ledger::read(dir.path()).unwrap();
         assert_eq!(l, Ledger::default());
-        let entry =
-            Entry { size: 1, mtime_us: -2, options: 3, rows: 4, byte: 5, hash: "ff".into(), done: true };
+        let entry = Entry {
+            size: 1,
+            mtime_us: -2,
+            options: 3,
+            rows: 4,
+            byte: 5,
+            rejected: 0,
+            hash: "ff".into(),
+            done: true,
+        };
         l.set("/a \"b\"\n".into(), entry);
         l.write(dir.path()).unwrap();
         assert_eq!(Ledger::read(dir.path()).unwrap(), l);

@@ -172,15 +172,16 @@ mod tests {
         }
     }
 
-    /// Splits as a shell does, as far as examples go: single quotes, and nothing after `>` or `|`.
+    /// Splits as a shell does, as far as examples go: quotes, and nothing after `>` or `|`.
     fn words(line: &str) -> Vec<String> {
         let mut words = vec![String::new()];
-        let mut quoted = false;
+        let mut quote = None;
         for c in line.chars() {
             match c {
-                '\'' => quoted = !quoted,
-                ' ' if !quoted => words.push(String::new()),
-                '>' | '|' if !quoted => break,
+                c if quote == Some(c) => quote = None,
+                '\'' | '"' if quote.is_none() => quote = Some(c),
+                ' ' if quote.is_none() => words.push(String::new()),
+                '>' | '|' if quote.is_none() => break,
                 c => words.last_mut().unwrap().push(c),
             }
         }

@@ -16,6 +16,9 @@ use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::time::SystemTime;
 
+/// Most worker threads.
+const MAX_THREADS: usize = 1024;
+
 /// The run's settings and where they came from.
 pub struct Context {
     /// Merged: option, environment, config file.
@@ -121,6 +124,13 @@ impl Context {
     /// Gives `-j` to the pool that everything parallel runs on.
     pub fn start_threads(&self) -> Result<()> {
         let threads = self.settings.threads.unwrap_or(0) as usize;
+        if threads > MAX_THREADS {
+            return Err(Error::usage(format!(
+                "{threads} threads are more than the {MAX_THREADS} that make sense"
+            ))
+            .what("option --threads")
+            .fix("leave it out to use every core"));
+        }
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
         pool.map_err(|e| Error::internal(format!("cannot start threads: {e}")))
     }

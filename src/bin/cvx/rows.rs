@@ -250,6 +250,8 @@ row! {
         pub approx: bool,
         /// Metadata.
         pub meta: Option<Json>,
+        /// The vector.
+        pub vector: Vec<f32>,
     }
     wide [approx]
 }

@@ -6,7 +6,7 @@ use crate::select::SelectArgs;
 use crate::signals;
 use cvx::config::FORMAT;
 use cvx::dataset::{EntityInfo, Info, Snapshot};
-use cvx::error::Result;
+use cvx::error::{Error, Result};
 use cvx::manifest::FileKind;
 use cvx::output::{Id, Json, Time};
 
@@ -48,6 +48,10 @@ struct What {
 /// Runs the command.
 pub fn run(context: &Context, args: Args) -> Result<()> {
     let snapshot = context.snapshot()?;
+    if !args.what.entities && !args.select.is_empty() {
+        return Err(Error::usage("a selection applies to --entities only")
+            .fix("add --entities, or leave the selection out"));
+    }
     match &args.what {
         What { entities: true, .. } => entities(context, &snapshot, &args.select),
         What { partitions: true, .. } => partitions(context, &snapshot),

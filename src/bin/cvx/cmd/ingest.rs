@@ -246,7 +246,13 @@ pub fn run(context: &Context, args: Args) -> Result<()> {
 }
 
 fn partial(rejected: u64, listed: bool) -> Error {
-    let error = Error::new(Code::Partial, format!("{rejected} rows were left out, all others are in"));
+    let error = Error::new(
+        Code::Partial,
+        match rejected {
+            1 => "1 row was left out, all others are in".to_owned(),
+            n => format!("{n} rows were left out, all others are in"),
+        },
+    );
     error.fix(if listed { "the rejects file says why" } else { "--rejects FILE says which and why" })
 }
 

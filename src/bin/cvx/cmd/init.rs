@@ -7,20 +7,25 @@ use clap::{ValueEnum, ValueHint};
 use cvx::config::{self, Buckets, Settings};
 use cvx::dataset;
 use cvx::error::Result;
+use cvx::input::{IdKind as InputIds, InputOptions, dimension};
 use std::path::PathBuf;
 
 /// Make an empty dataset in a directory
 #[derive(clap::Args, Debug)]
 #[command(after_long_help = "Examples:
   cvx init news --dim 384 --ids string
+  cvx init words --like emb/part-0.parquet
   cvx init prices --dim 1 --metric l2 --partition year --exist-ok")]
 pub struct Args {
     /// The directory; without it that of -d
     #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
     dir: Option<PathBuf>,
     /// Values a vector has, 1 to 4096
-    #[arg(long, value_name = "N")]
-    dim: usize,
+    #[arg(long, value_name = "N", required_unless_present = "like")]
+    dim: Option<usize>,
+    /// Take the number of values from the vectors of this file
+    #[arg(long, value_name = "FILE", conflicts_with = "dim", value_hint = ValueHint::FilePath)]
+    like: Option<PathBuf>,
     /// How far two vectors are apart, unless a query says otherwise
     #[arg(long, value_enum, default_value_t = Metrics::Cosine)]
     metric: Metrics,
@@ -73,8 +78,12 @@ fn buckets(text: &str) -> Result<Buckets, String> {
 }
 
 impl Args {
-    fn settings(&self, ids_json: config::IdsJson) -> Settings {
-        Settings {
+    fn settings(&self, ids_json: config::IdsJson) -> Result<Settings> {
+        let dim = match (&self.like, self.dim) {
+            (Some(file), _) => dimension(file, &InputOptions::new(1, InputIds::U64))?,
+            (None, dim) => dim.unwrap_or(0),
+        };
+        Ok(Settings {
             metric: self.metric.into(),
             ids: match self.ids {
                 Ids::U64 => config::IdKind::U64,
@@ -91,15 +100,15 @@ impl Args {
             },
             keyframe_interval: self.keyframe_interval,
             delta_tolerance: self.delta_tolerance,
-            ..Settings::new(self.dim)
-        }
+            ..Settings::new(dim)
+        })
     }
 }
 
 /// Runs the command.
 pub fn run(context: &Context, args: Args) -> Result<()> {
     let dir = args.dir.clone().unwrap_or_else(|| context.dataset());
-    let settings = args.settings(context.ids_json());
+    let settings = args.settings(context.ids_json())?;
     if context.run.dry_run {
         settings.check()?;
     } else {
@@ -133,6 +142,6 @@ mod tests {
     #[test]
     fn an_empty_command_line_is_the_library_defaults() {
         let args = Alone::parse_from(["cvx", "--dim", "8"]).args;
-        assert_eq!(args.settings(config::IdsJson::Number), Settings::new(8));
+        assert_eq!(args.settings(config::IdsJson::Number).unwrap(), Settings::new(8));
     }
 }

@@ -27,9 +27,9 @@ Examples:
 pub struct Args {
     #[command(flatten)]
     common: NeighbourArgs,
-    /// The instant
-    #[arg(long, value_name = "T", value_parser = time, allow_hyphen_values = true)]
-    at: TimeExpr,
+    /// The instant; with --queries for those without one of their own, by default the newest
+    #[arg(long, value_name = "T", value_parser = time, allow_hyphen_values = true, required_unless_present = "queries")]
+    at: Option<TimeExpr>,
     /// Leave out states older than this
     #[arg(long, value_name = "DUR", value_parser = duration)]
     max_age: Option<Duration>,
@@ -39,8 +39,8 @@ pub struct Args {
 pub fn run(context: &Context, args: Args) -> Result<()> {
     let snapshot = context.snapshot()?;
     let selection = args.common.select.resolve(context, &snapshot)?;
-    let now = context.now(&snapshot, &selection.select, &[Some(args.at)], None)?;
-    let at = args.at.resolve(&now)?;
+    let now = context.now(&snapshot, &selection.select, &[args.at], None)?;
+    let at = args.at.map_or(Ok(TimestampUs::MAX), |at| at.resolve(&now))?;
     let max_age = args.max_age.map(|d| d.mean_us());
     if args.common.vectors.is_empty() {
         states(context, &snapshot, &selection.select, at, max_age, args.common.meta)?;

@@ -10,7 +10,7 @@ use clap::ValueEnum;
 use cvx::dataset::{Select, Snapshot};
 use cvx::error::{Error, Result};
 use cvx::metric::Metric;
-use cvx::model::{TimeRange, TimestampUs};
+use cvx::model::{TimeRange, TimestampUs, VectorSource};
 use cvx::output::{Id, Json, Label, Time};
 use cvx::query::{Composite, Cost, Decay, Found, Request, When, neighbours};
 use cvx::time::Duration;
@@ -160,7 +160,10 @@ fn request(args: &NeighbourArgs, plan: &Plan<'_>, metric: Metric, a: &Asked) -> 
 
 fn row(snapshot: &Snapshot, query: Label, i: usize, f: &Found<'_>, meta: bool) -> Result<NeighbourRow> {
     let text = if meta { f.part.meta(f.row())? } else { String::new() };
+    let mut buffer = Vec::new();
+    let vector = f.part.vectors(f.row()..f.row() + 1, &mut buffer)?.to_vec();
     Ok(NeighbourRow {
+        vector,
         query,
         rank: i as u64 + 1,
         entity_id: Id(f.hit.key.entity),
