@@ -177,6 +177,19 @@ def ode_cases():
     return out
 
 
+# --- principal components -------------------------------------------------
+
+def pca_case():
+    rng = np.random.default_rng(9)
+    x = rng.normal(size=(60, 12)) * (0.7 ** np.arange(12)) @ np.linalg.qr(rng.normal(size=(12, 12)))[0] + 3
+    x = x.astype(np.float32).astype(np.float64)
+    u, s, vt = np.linalg.svd(x - x.mean(0), full_matrices=False)
+    v = vt[:4]
+    v = v * np.sign(v[np.arange(4), np.abs(v).argmax(1)])[:, None]
+    return {"x": flat(x), "mean": flat(x.mean(0)), "variances": flat(s[:4] ** 2 / 60),
+            "components": flat(v), "total": float(np.sum(s**2) / 60)}
+
+
 def main():
     golden = {
         "made_by": "scripts/golden_predict.py",
@@ -184,6 +197,7 @@ def main():
         "series": series_cases(),
         "holt_regular": holt_regular(),
         "ode": ode_cases(),
+        "pca": pca_case(),
     }
     with open("testdata/golden/predict.json", "w") as f:
         json.dump(golden, f, separators=(",", ":"))

@@ -16,7 +16,7 @@ pub struct DimShare {
 
 /// Sums `term(x_d, y_d)` over the dimensions.
 #[inline]
-fn sum_pairs<A, B>(x: &[A], y: &[B], term: impl Fn(f64, f64) -> f64) -> f64
+pub(crate) fn sum_pairs<A, B>(x: &[A], y: &[B], term: impl Fn(f64, f64) -> f64) -> f64
 where
     A: Copy + Into<f64>,
     B: Copy + Into<f64>,

@@ -92,7 +92,7 @@ mod tests {
         assert_eq!(cuts.piece_around(&t, 2), 1..4);
         assert_eq!(Cuts::default().pieces(&t).first(), Some(&(0..6)));
         assert_eq!(Cuts::default().piece_around(&t, 4), 0..6);
-        assert_eq!(Cuts::default().pieces(&[]), []);
+        assert!(Cuts::default().pieces(&[]).is_empty());
     }
 
     #[test]

@@ -30,12 +30,14 @@ pub struct Record {
     pub method: Method,
     /// Median horizon of the cases, in seconds.
     pub horizon_s: f64,
-    /// Share of the class's cases in which the method gave a forecast.
+    /// Share of the cases in which the method was asked and gave a forecast.
     pub answered: f64,
     /// Median Euclidean error.
     pub error_median: f64,
     /// Median error over that of `last` in the same cases; `None` when `last` was never off.
     pub vs_last: Option<f64>,
+    /// Median score over that of `last` in the same cases: what the choice goes by.
+    pub score_vs_last: f64,
     /// Scores, ascending.
     pub scores: Vec<f64>,
     /// Scores of single dimensions, pooled; ascending, thinned.
@@ -105,8 +107,8 @@ impl Calibration {
         Some(rates.iter().map(|s| s * factor).collect())
     }
 
-    /// The method with the least median score in the horizon's class, or the nearest with enough
-    /// cases, among `allowed` ones that can work from `points` points; `last` when nothing is known.
+    /// The method with the least median score against that of `last`, in the horizon's class or the
+    /// nearest with enough cases, among `allowed` ones that can work from `points` points; `last` when nothing is known.
     pub fn choose(&self, horizon_s: f64, points: usize, allowed: &[Method]) -> Method {
         let wanted = class_of(horizon_s, self.unit_s);
         let scarce = |r: &Record| r.scores.len() < MIN_CASES;
@@ -119,8 +121,7 @@ impl Calibration {
                 && r.method.min_points() <= points
                 && allowed.contains(&r.method)
         };
-        let middle = |r: &Record| r.scores[(r.scores.len() - 1) / 2];
-        let best = self.records.iter().filter(fit).min_by(|a, b| middle(a).total_cmp(&middle(b)));
+        let best = self.records.iter().filter(fit).min_by(|a, b| a.score_vs_last.total_cmp(&b.score_vs_last));
         best.map_or(Method::Last, |r| r.method)
     }
 
@@ -130,7 +131,7 @@ impl Calibration {
         e.u32(VERSION).f64(self.unit_s).u32(self.entities).u32(self.records.len() as u32);
         for r in &self.records {
             e.u32(r.class as u32).text(r.method.as_str()).f64(r.horizon_s).f64(r.answered);
-            e.f64(r.error_median).f64(r.vs_last.unwrap_or(f64::NAN));
+            e.f64(r.error_median).f64(r.vs_last.unwrap_or(f64::NAN)).f64(r.score_vs_last);
             e.u32(r.scores.len() as u32);
             r.scores.iter().for_each(|&s| _ = e.f64(s));
             e.u32(r.dim_scores.len() as u32);
@@ -160,7 +161,7 @@ impl Calibration {
 impl Record {
     /// `None` when the method answered in no case.
     fn new(method: Method, cases: &[&Case]) -> Option<Self> {
-        let answers = || cases.iter().filter_map(|c| Some((c, c.errors[method.ordinal()].as_ref()?)));
+        let answers = || cases.iter().filter_map(|c| Some((c, c.error(method)?)));
         let error_median = median(answers().map(|(_, e)| e.distance))?;
         let mut scores: Vec<f64> = answers().map(|(c, e)| e.distance / c.reach).collect();
         scores.sort_by(f64::total_cmp);
@@ -170,9 +171,11 @@ impl Record {
             class: cases[0].class,
             method,
             horizon_s: median(answers().map(|(c, _)| c.horizon_s))?,
-            answered: scores.len() as f64 / cases.len() as f64,
+            answered: scores.len() as f64 / cases.iter().filter(|c| c.tried(method)).count() as f64,
             error_median,
-            vs_last: vs_last(method, cases),
+            vs_last: against_last(method, cases, |_, distance| distance),
+            score_vs_last: against_last(method, cases, |c, distance| distance / c.reach)
+                .unwrap_or(if method == Method::Last { 0.0 } else { f64::INFINITY }),
             scores,
             dim_scores: thin(&dim_scores),
         })
@@ -183,13 +186,24 @@ impl Record {
         let Some(method) = Method::from_name(d.text()?) else { return d.malformed("an unknown method") };
         let (horizon_s, answered, error_median) = (d.f64()?, d.f64()?, d.f64()?);
         let vs_last = Some(d.f64()?).filter(|v| !v.is_nan());
+        let score_vs_last = d.f64()?;
         let scores = (0..d.count(8)?).map(|_| d.f64()).collect::<Result<Vec<_>, _>>()?;
         let dim_scores =
             (0..d.count(4)?).map(|_| Ok(f32::from_bits(d.u32()?))).collect::<Result<Vec<_>, _>>()?;
         if scores.is_empty() || !scores.is_sorted() || !dim_scores.is_sorted() {
             return d.malformed("scores that are not ascending");
         }
-        Ok(Record { class, method, horizon_s, answered, error_median, vs_last, scores, dim_scores })
+        Ok(Record {
+            class,
+            method,
+            horizon_s,
+            answered,
+            error_median,
+            vs_last,
+            score_vs_last,
+            scores,
+            dim_scores,
+        })
     }
 }
 
@@ -216,10 +230,11 @@ fn by_class(cases: &[Case]) -> BTreeMap<i32, Vec<&Case>> {
     out
 }
 
-/// Median error over that of `last`, in the cases that both answered.
-fn vs_last(method: Method, cases: &[&Case]) -> Option<f64> {
+/// Median of a measure of the error over that of `last`, in the cases that both answered; `None`
+/// when there are none, or `last` was exact.
+fn against_last(method: Method, cases: &[&Case], measure: fn(&Case, f64) -> f64) -> Option<f64> {
     let pair = |c: &&Case| {
-        let of = |m: Method| c.errors[m.ordinal()].as_ref().map(|e| e.distance);
+        let of = |m: Method| c.error(m).map(|e| measure(c, e.distance));
         Some((of(method)?, of(Method::Last)?))
     };
     let (own, last): (Vec<f64>, Vec<f64>) = cases.iter().filter_map(pair).unzip();
@@ -252,6 +267,7 @@ mod tests {
             answered: 1.0,
             error_median: 1.0,
             vs_last: None,
+            score_vs_last: 1.0,
             scores: (1..=10).map(f64::from).collect(),
             dim_scores: vec![1.0, 2.0],
         };

@@ -9,6 +9,7 @@ pub mod baseline;
 pub mod calibrate;
 pub mod holt;
 mod minimize;
+pub mod node;
 pub mod ode;
 pub mod ou;
 mod report;
@@ -42,12 +43,14 @@ pub enum Method {
     Holt,
     /// An Ornstein-Uhlenbeck process, see [`ou`].
     Ou,
+    /// A trained neural ODE, see [`node`].
+    Node,
 }
 
 impl Method {
     /// Every method, simplest first.
-    pub const ALL: [Method; 6] =
-        [Method::Last, Method::Mean, Method::Linear, Method::Trend, Method::Holt, Method::Ou];
+    pub const ALL: [Method; 7] =
+        [Method::Last, Method::Mean, Method::Linear, Method::Trend, Method::Holt, Method::Ou, Method::Node];
 
     /// The word that options and rows use.
     pub fn as_str(self) -> &'static str {
@@ -58,6 +61,7 @@ impl Method {
             Method::Trend => "trend",
             Method::Holt => "holt",
             Method::Ou => "ou",
+            Method::Node => "node",
         }
     }
 
@@ -74,7 +78,7 @@ impl Method {
     /// Fewest points of history that it can work from.
     pub fn min_points(self) -> usize {
         match self {
-            Method::Last | Method::Mean => 1,
+            Method::Last | Method::Mean | Method::Node => 1,
             Method::Linear | Method::Trend => 2,
             Method::Holt => 3,
             Method::Ou => ou::MIN_POINTS,
@@ -83,15 +87,24 @@ impl Method {
 }
 
 /// What the methods can be told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Settings {
+#[derive(Debug, Clone, Copy)]
+pub struct Settings<'a> {
     /// Number of last points that `trend` looks at.
     pub window: usize,
+    /// The model of `node`.
+    pub model: Option<&'a node::Model>,
 }
 
-impl Default for Settings {
+impl Settings<'_> {
+    /// The model, if it predicts vectors of `dim` values.
+    fn model_for(&self, dim: usize) -> Option<&node::Model> {
+        self.model.filter(|m| m.dim() == dim)
+    }
+}
+
+impl Default for Settings<'_> {
     fn default() -> Self {
-        Settings { window: 20 }
+        Settings { window: 20, model: None }
     }
 }
 
@@ -121,7 +134,8 @@ impl Forecast {
 /// Extrapolates `history` to `horizons_s` seconds past its last point (each finite and not
 /// negative). Status `few_points` below [`Method::min_points`], `model_break` when the points come from several
 /// embedding models, `constant` when they are all equal (the forecast is that point), and
-/// `not_converged` when the rate of `ou` lies at a bound (the forecast is the bound's).
+/// `not_converged` when the rate of `ou` lies at a bound (the forecast is the bound's), or when
+/// `node` has no model of this dimension or its integration fails (no vectors).
 pub fn forecast(method: Method, history: &Trajectory, horizons_s: &[f64], settings: &Settings) -> Forecast {
     let dim = history.dim;
     if history.mixes_models() {
@@ -141,6 +155,10 @@ pub fn forecast(method: Method, history: &Trajectory, horizons_s: &[f64], settin
             let process = ou::fit(history);
             let status = if process.at_bound { Status::NotConverged } else { Status::Ok };
             (status, process.forecast(history.row(history.len() - 1), horizons_s))
+        }
+        Method::Node => {
+            let none = || Forecast::none(Status::NotConverged, dim);
+            return settings.model_for(dim).map_or_else(none, |m| m.forecast(history, horizons_s));
         }
     };
     Forecast { status, vectors, dim }
@@ -225,6 +243,9 @@ mod tests {
             let short = prefix(&full, m.min_points() - 1);
             let f = forecast(m, &short, &[1.0], &Settings::default());
             assert_eq!((f.status, f.at(0)), (Status::FewPoints, None), "{m:?}");
+            if m == Method::Node {
+                continue;
+            }
             let f = forecast(m, &prefix(&full, m.min_points()), &[1.0], &Settings::default());
             assert!(f.at(0).is_some_and(|v| v.iter().all(|v| v.is_finite())), "{m:?}");
             let same = [0.25f32; 36];

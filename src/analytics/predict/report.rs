@@ -52,7 +52,7 @@ pub struct Options<'a> {
     /// Past errors; without them there is no radius, and the choice is the last point.
     pub calibration: Option<&'a Calibration>,
     /// What the methods are told.
-    pub settings: Settings,
+    pub settings: Settings<'a>,
 }
 
 /// Predicts one entity at some instants, all after its last point (an earlier one is an error of
@@ -80,11 +80,7 @@ struct Scale {
 }
 
 fn one(history: &Trajectory, t: TimestampUs, horizon_s: f64, scale: &Scale, options: &Options) -> Prediction {
-    let method = match (options.choice, options.calibration) {
-        (Choice::Fixed(m), _) => m,
-        (Choice::Auto, Some(c)) => c.choose(horizon_s, history.len(), options.allowed),
-        (Choice::Auto, None) => Method::Last,
-    };
+    let method = method_for(history, horizon_s, options);
     let f = forecast(method, history, &[horizon_s], &options.settings);
     let vector = f.at(0).map(<[f64]>::to_vec);
     let known = options.calibration.filter(|_| vector.is_some());
@@ -101,6 +97,23 @@ fn one(history: &Trajectory, t: TimestampUs, horizon_s: f64, scale: &Scale, opti
         vector,
         backtest_error: record.map(|r| r.error_median),
         vs_last: record.and_then(|r| r.vs_last),
+    }
+}
+
+/// The caller's method, or the calibration's. `node` is chosen only with a useful model; asked for
+/// without a model of this dimension, it is replaced by the best of the others.
+fn method_for(history: &Trajectory, horizon_s: f64, options: &Options) -> Method {
+    let model = options.settings.model_for(history.dim);
+    let auto = |allowed: &[Method]| match options.calibration {
+        Some(c) => c.choose(horizon_s, history.len(), allowed),
+        None => Method::Last,
+    };
+    let without_model = || options.allowed.iter().copied().filter(|&m| m != Method::Node).collect::<Vec<_>>();
+    match options.choice {
+        Choice::Fixed(Method::Node) if model.is_none() => auto(&without_model()),
+        Choice::Fixed(method) => method,
+        Choice::Auto if model.is_some_and(|m| m.useful()) => auto(options.allowed),
+        Choice::Auto => auto(&without_model()),
     }
 }
 
@@ -156,6 +169,41 @@ mod tests {
         let tr = Trajectory { entity: 1, t: &[0, 1, 2], x: &[0.5; 6], dim: 2, model: &[] };
         let row = &predict(&tr, &[5], &options(None)).unwrap()[0];
         assert_eq!((row.status, row.radius), (Status::Constant, Some(0.0)));
+    }
+
+    #[test]
+    fn a_model_answers_when_it_fits_and_is_chosen_when_it_is_useful() {
+        use crate::analytics::predict::node::HeldOut;
+        use crate::analytics::predict::node::tests::turning;
+        let set = synthetic::walks(30, 12, 3, 2);
+        let sample = synthetic::views(&set);
+        let at = [sample[0].t[11] + HOUR];
+        let row = |choice, model: Option<_>, calibration: Option<_>, history: &Trajectory| {
+            let settings = Settings { model, ..Settings::default() };
+            predict(history, &at, &Options { choice, settings, ..options(calibration) })
+                .unwrap()
+                .remove(0)
+                .method
+        };
+        let held_out = |model| vec![HeldOut { method: Method::Last, n: 9, baseline: 1.0, model }];
+        let (good, bad) = (turning(held_out(0.5)), turning(held_out(1.5)));
+        let node = Choice::Fixed(Method::Node);
+        assert_eq!(row(node, Some(&bad), None, &sample[0]), Method::Node);
+        assert_eq!(row(node, None, None, &sample[0]), Method::Last);
+        let flat = Trajectory { entity: 1, t: &[0, 1], x: &[0.0, 1.0], dim: 1, model: &[] };
+        assert_eq!(row(node, Some(&good), None, &flat), Method::Last);
+        // A calibration in which the model did best.
+        let cases = rolling::evaluate(&sample, &[Method::Last], 100, 1, &Settings::default());
+        let mut c = Calibration::new(&cases, rolling::median_step_s(&sample).unwrap());
+        let better = c.records.clone().into_iter().map(|mut r| {
+            r.method = Method::Node;
+            r.score_vs_last = 0.5;
+            r
+        });
+        c.records.extend(better);
+        assert_eq!(row(Choice::Auto, Some(&good), Some(&c), &sample[0]), Method::Node);
+        assert_eq!(row(Choice::Auto, Some(&bad), Some(&c), &sample[0]), Method::Last);
+        assert_eq!(row(Choice::Auto, None, Some(&c), &sample[0]), Method::Last);
     }
 
     #[test]

@@ -27,8 +27,31 @@ pub struct Case {
     pub horizon_s: f64,
     /// `s sqrt(h)`: how far the history's own rate of diffusion carries it over the horizon.
     pub reach: f64,
-    /// By [`Method::ordinal`]: the error, or nothing without a forecast.
-    pub errors: [Option<MethodError>; Method::ALL.len()],
+    /// By [`Method::ordinal`].
+    outcomes: [Outcome; Method::ALL.len()],
+}
+
+impl Case {
+    /// How far a method was off; `None` without a forecast.
+    pub fn error(&self, method: Method) -> Option<&MethodError> {
+        match &self.outcomes[method.ordinal()] {
+            Outcome::Answer(e) => Some(e),
+            Outcome::NotTried | Outcome::NoAnswer => None,
+        }
+    }
+
+    /// True when the method was asked for a forecast. A model is not asked where it was trained.
+    pub fn tried(&self, method: Method) -> bool {
+        self.outcomes[method.ordinal()] != Outcome::NotTried
+    }
+}
+
+/// What came of a method in a case.
+#[derive(Debug, Clone, PartialEq)]
+enum Outcome {
+    NotTried,
+    NoAnswer,
+    Answer(MethodError),
 }
 
 /// How far one forecast was off.
@@ -147,7 +170,7 @@ fn cases_of(
         class: class_of(horizon_s, unit_s),
         horizon_s,
         reach: rate * horizon_s.sqrt(),
-        errors: [const { None }; Method::ALL.len()],
+        outcomes: [const { Outcome::NotTried }; Method::ALL.len()],
     };
     let mut cases: Vec<Case> = horizons.iter().map(new_case).collect();
     let mut random = Random::new(seed, "predict dimensions", tr.entity);
@@ -155,11 +178,13 @@ fn cases_of(
     random.shuffle(&mut dims);
     dims.truncate(DIMS_KEPT);
     let rates = rates(&history);
-    for &method in methods {
+    let knows = |m: &Method| *m == Method::Node && settings.model.is_none_or(|m| m.knows(tr.entity, from));
+    for &method in methods.iter().filter(|m| !knows(m)) {
         let forecast = forecast(method, &history, &horizons, settings);
         for (k, case) in cases.iter_mut().enumerate() {
-            case.errors[method.ordinal()] =
-                forecast.at(k).map(|ahead| error_of(ahead, tr.row(points[k]), case.horizon_s, &dims, &rates));
+            let answer =
+                |ahead| Outcome::Answer(error_of(ahead, tr.row(points[k]), case.horizon_s, &dims, &rates));
+            case.outcomes[method.ordinal()] = forecast.at(k).map_or(Outcome::NoAnswer, answer);
         }
     }
     cases
@@ -189,11 +214,11 @@ mod tests {
             let from = tr.t[case.history - 1];
             let j =
                 (case.history..tr.len()).find(|&j| seconds_between(from, tr.t[j]) == case.horizon_s).unwrap();
-            let error = case.errors[Method::Last.ordinal()].as_ref().unwrap();
+            let error = case.error(Method::Last).unwrap();
             assert_eq!(error.distance, squared_distance(tr.row(case.history - 1), tr.row(j)).sqrt());
             assert_eq!(error.dim_scores.len(), 4);
             assert_eq!(case.class, class_of(case.horizon_s, median_step_s(&sample).unwrap()));
-            assert!(case.errors[Method::Ou.ordinal()].is_none());
+            assert!(case.error(Method::Ou).is_none());
         }
     }
 
@@ -228,8 +253,8 @@ mod tests {
         let set = synthetic::walks(1, 3, 3, 1);
         let cases = evaluate(&synthetic::views(&set), &Method::ALL, 10, 1, &Settings::default());
         assert_eq!((cases.len(), cases[0].history), (1, 2));
-        assert!(cases[0].errors[Method::Linear.ordinal()].is_some());
-        assert!(cases[0].errors[Method::Holt.ordinal()].is_none());
+        assert!(cases[0].error(Method::Linear).is_some());
+        assert!(cases[0].error(Method::Holt).is_none());
     }
 
     #[test]

@@ -56,3 +56,25 @@ pub fn walks(entities: u64, n: usize, dim: usize, seed: u64) -> Vec<Owned> {
     };
     (0..entities).map(make).collect()
 }
+
+/// Circles in a plane of `dim` dimensions at irregular times, period 20 hours, each with its own
+/// phase and amplitude, and a little noise.
+#[cfg(feature = "neural")]
+pub fn sinusoids(entities: u64, n: usize, dim: usize, seed: u64) -> Vec<Owned> {
+    let mut axes = Random::new(seed, "axes", 0);
+    let plane: Vec<[f64; 2]> = (0..dim).map(|_| [axes.normal(), axes.normal()]).collect();
+    let make = |entity| {
+        let mut random = Random::new(seed, "sinusoids", entity);
+        let t = times(&mut random, n);
+        let phase = std::f64::consts::TAU * random.unit();
+        let amplitude = 0.8 + 0.4 * random.unit();
+        let mut x = Vec::new();
+        for &t in &t {
+            let angle = phase + std::f64::consts::TAU * t as f64 / 7.2e10;
+            let at = |p: &[f64; 2]| amplitude * (p[0] * angle.cos() + p[1] * angle.sin());
+            x.extend(plane.iter().map(|p| (at(p) + 0.02 * random.normal()) as f32));
+        }
+        Owned { entity, t, x, dim }
+    };
+    (0..entities).map(make).collect()
+}

@@ -45,8 +45,8 @@ pub fn table(cases: &[Case], unit_s: f64, methods: &[Method], levels: &[f64], se
     let judge = |c: &Case, f: u64, method: Option<Method>| {
         let calibration = &calibrations[f as usize];
         let method = method.unwrap_or_else(|| calibration.choose(c.horizon_s, c.history, methods));
-        let distance = c.errors[method.ordinal()].as_ref()?.distance;
-        let last = c.errors[Method::Last.ordinal()].as_ref().map(|e| e.distance);
+        let distance = c.error(method)?.distance;
+        let last = c.error(Method::Last).map(|e| e.distance);
         let rate = c.reach / c.horizon_s.sqrt();
         let radii = levels.iter().map(|&l| calibration.radius(method, c.horizon_s, l, rate)).collect();
         Some(Judged { horizon_s: c.horizon_s, distance, last, radii })
