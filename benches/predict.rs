@@ -30,10 +30,7 @@ fn circles(entities: usize, n: usize, dim: usize) -> Vec<(Vec<i64>, Vec<f32>)> {
 }
 
 fn views(set: &[(Vec<i64>, Vec<f32>)], dim: usize) -> Vec<Trajectory<'_>> {
-    set.iter()
-        .enumerate()
-        .map(|(i, (t, x))| Trajectory { entity: i as u64, t, x, dim, model: &[] })
-        .collect()
+    set.iter().enumerate().map(|(i, (t, x))| Trajectory { entity: i as u64, t, x, dim, model: &[] }).collect()
 }
 
 fn methods(c: &mut Criterion) {

@@ -4,7 +4,7 @@
 //! containers (`format::container`). A block holds codes in chunks of
 //! [`pq::CHUNK_ROWS`](crate::pq::CHUNK_ROWS) rows, then the columns of the keys, so that one
 //! read near the end gives all that a look-up needs without the codes; it names codec and
-//! codebook. See [`block`] for the sections.
+//! codebook. See `block` for the sections.
 //!
 //! A [`Store`] is where objects lie; reads go by ranges of whole checksummed blocks, through
 //! a bounded [`Cache`] on the local disk where the store is remote.

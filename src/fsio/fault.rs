@@ -1,6 +1,6 @@
 //! The seam for crash tests: every durable step announces itself here first.
 //!
-//! In a normal build [`step`] compiles to nothing. With `cfg(test)` or the feature
+//! In a normal build `step` compiles to nothing. With `cfg(test)` or the feature
 //! `failpoints`, a plan armed for a directory counts the steps below that directory and
 //! makes the n-th fail once, fail from there on (which freezes the disk as a kill would),
 //! or abort the process; and it can record all steps for a simulated power cut.

@@ -1,6 +1,6 @@
 //! f32 in, f64 accumulated: the exact distances that are printed.
 //!
-//! The sums run over [`LANES`] interleaved partial sums, combined in one fixed order, and use no
+//! The sums run over `LANES` interleaved partial sums, combined in one fixed order, and use no
 //! fused operations: every machine, instruction set and thread count gives the same bits.
 
 use pulp::Arch;

@@ -2,7 +2,7 @@
 //!
 //! A change is a jump; noise, autocorrelation, a random walk or a straight trend is none, at any
 //! scale. In up to eight dimensions segments are straight lines and the penalty follows the
-//! series' own slow variation ([`longrun`]); above, the level may wander ([`select`]).
+//! series' own slow variation (`longrun`); above, the level may wander (`select`).
 //! The search runs on the order of the points: a long gap is not a change.
 
 pub mod bocpd;
