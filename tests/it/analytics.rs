@@ -65,6 +65,65 @@ fn drift() {
     assert!(sorted.contains("\"entity\":\"a\""), "{sorted}");
 }
 
+/// Exit code and standard error; standard output is not looked at.
+fn outcome(dir: &TempDir, args: &[&str]) -> (i32, String) {
+    let output = cvx(dir.path()).args(["-d", "d", "-f", "csv"]).args(args).output().unwrap();
+    (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
+}
+
+#[test]
+fn conditions_end_with_four() {
+    let dir = world();
+    for (condition, exit) in [
+        ("l2 > 4", 4),
+        ("l2 > 5", 0),
+        ("status = 'few_points'", 4),
+        ("count(exists(l2)) >= 2", 0),
+        ("share(not exists(l2)) = 0.5", 4),
+        ("top_dims.0.dim = 1", 4),
+        ("t1 >= '2024-01-02'", 0),
+    ] {
+        let (code, said) = outcome(&dir, &["drift", "--fail-on", condition]);
+        assert_eq!(code, exit, "{condition}: {said}");
+        assert_eq!(said.contains("--fail-on held"), exit == 4, "{said}");
+    }
+    // Rows that are left out decide nothing; neither does the order or number of those shown.
+    assert_eq!(outcome(&dir, &["drift", "--ok-only", "--fail-on", "status = 'few_points'"]).0, 0);
+    assert_eq!(outcome(&dir, &["drift", "--top-rows", "0", "--fail-on", "l2 > 4"]).0, 4);
+    let (code, said) = failure(cvx(dir.path()).args(["-d", "d", "drift", "--fail-on", "cosin > 1"]));
+    assert_eq!(code, 2);
+    assert!(said.contains("no field \"cosin\"") && said.contains("did you mean cosine"), "{said}");
+}
+
+#[test]
+fn scales_resample_first() {
+    let dir = world();
+    let scaled = rows(&dir, &["drift", "--flips", "0", "--entity", "a", "--scale", "1d,1w", "--digits", "4"]);
+    // A week begins on Monday, so all points share its cell.
+    assert!(scaled[0].starts_with("a,,,1,") && scaled[0].contains(",few_points,1w,"), "{scaled:?}");
+    assert!(scaled[1].starts_with("a,2024-01-01,2024-01-04,3,4.123,") && scaled[1].ends_with(",ok,1d,"));
+    let text = stdout(cvx(dir.path()).args(["-d", "d", "velocity", "--scale", "1d", "-f", "csv"]));
+    assert!(text.starts_with("entity_id,entity,t,") && text.lines().next().unwrap().ends_with(",scale"));
+    assert!(!rows(&dir, &["drift"])[0].contains("1w"));
+}
+
+#[test]
+fn unordered_rows_are_the_same_rows() {
+    let dir = world();
+    let sorted = |args: &[&str]| rows(&dir, args);
+    assert_eq!(sorted(&["velocity", "--unordered"]), sorted(&["velocity"]));
+}
+
+#[test]
+fn tables_draw_the_path() {
+    let dir = world();
+    let table = stdout(cvx(dir.path()).args(["-d", "d", "drift", "-f", "table"]));
+    let row = table.lines().find(|l| l.contains("  a  ")).unwrap_or_else(|| panic!("{table}"));
+    assert!(row.trim_end().ends_with("▁▃█"), "{table}");
+    let ascii = cvx(dir.path()).env("LANG", "C").args(["-d", "d", "drift", "-f", "table"]).output().unwrap();
+    assert!(ascii.stdout.is_ascii());
+}
+
 #[test]
 fn errors() {
     let dir = world();

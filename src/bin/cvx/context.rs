@@ -4,6 +4,7 @@ use crate::cli::{Command, Globals, Parsed};
 use crate::config;
 use crate::report;
 use crate::settings::{Key, Settings};
+use crate::sparks::Sparks;
 use crate::values::{Color, Errors, IdsJson, LogForm, VectorForm};
 use clap::parser::ValueSource;
 use cvx::config::{Config, IdKind};
@@ -164,6 +165,11 @@ impl Context {
     /// True when rows go out as a table.
     pub fn shows_table(&self) -> Result<bool> {
         Ok(self.format(None)? == Format::Table)
+    }
+
+    /// How trajectories are drawn, where rows go out as a table.
+    pub fn sparks(&self) -> Result<Option<Sparks>> {
+        Ok(self.shows_table()?.then(|| Sparks { unicode: locale_is_utf8() }))
     }
 
     /// What relative times count from. The times of the points are looked at only when one of

@@ -2,6 +2,7 @@
 //!
 //! One place maps outcomes to exit codes, catches panics, and settles what a closed pipe means.
 
+mod batch;
 mod cli;
 mod cmd;
 mod config;
@@ -13,6 +14,7 @@ mod rows;
 mod select;
 mod settings;
 mod signals;
+mod sparks;
 mod values;
 mod version;
 

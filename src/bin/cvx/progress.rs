@@ -8,8 +8,12 @@ use std::time::{Duration, Instant};
 
 /// Time between two lines of `plain`.
 const PLAIN_EVERY: Duration = Duration::from_secs(30);
+/// Time between two objects of `json` that stand for no durable batch.
+const JSON_EVERY: Duration = Duration::from_secs(5);
+/// Time between two changes of the bar.
+const BAR_EVERY: Duration = Duration::from_millis(100);
 
-/// The progress of an ingest.
+/// The progress of a command.
 pub struct Progress {
     form: ProgressForm,
     /// Only where it is drawn: a hidden bar still costs.
@@ -49,6 +53,31 @@ impl Progress {
                 self.line(&text());
             }
             _ => {}
+        }
+    }
+
+    /// So many entities and points have been analysed.
+    pub fn analysed(&mut self, entities: u64, points: u64) {
+        let every = match self.form {
+            _ if self.bar.is_some() => BAR_EVERY,
+            ProgressForm::Plain if !self.quiet => PLAIN_EVERY,
+            ProgressForm::Json => JSON_EVERY,
+            _ => return,
+        };
+        if self.said.elapsed() < every {
+            return;
+        }
+        self.said = Instant::now();
+        let text = format!("{entities} entities, {points} points");
+        match &self.bar {
+            Some(bar) => {
+                bar.set_message(text);
+                bar.tick();
+            }
+            None if self.form == ProgressForm::Json => {
+                self.line(&format!("{{\"event\":\"progress\",\"entities\":{entities},\"points\":{points}}}"))
+            }
+            None => self.line(&text),
         }
     }
 

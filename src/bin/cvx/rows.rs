@@ -377,6 +377,8 @@ row! {
         pub vector_velocity: Option<Vec<f32>> => "1/per",
         /// The acceleration.
         pub vector_accel: Option<Vec<f32>> => "1/per^2",
+        /// The grid that the trajectory was put on, with --scale.
+        pub scale: Option<String>,
     }
     wide [dt_before_s, dt_after_s, per]
 }
@@ -420,6 +422,12 @@ row! {
         pub p_value: Option<f64>,
         /// Why something is missing.
         pub status: &'static str,
+        /// The grid that the trajectory was put on, with --scale.
+        pub scale: Option<String>,
+        /// Slope of ln path_l2 on ln scale over all scales, with --scale: about H - 1.
+        pub roughness: Option<f64>,
+        /// Distance to the first state along the trajectory, in tables.
+        pub path: Option<String>,
     }
     wide [norm_ratio, rate_per, rate, path_l2, pareto80, t2_stat]
 }

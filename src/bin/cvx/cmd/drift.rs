@@ -1,18 +1,18 @@
 //! `cvx drift`: how far entities have moved between two instants, and in which dimensions.
 
+use crate::batch::{Job, Sink, Subject};
 use crate::context::Context;
-use crate::cuts::{CutArgs, PerArg};
+use crate::cuts::{BatchArgs, PerArg};
 use crate::rows::DriftRow;
 use crate::select::{SelectArgs, known_entity, time};
-use crate::signals;
 use clap::ValueEnum;
 use cvx::analytics::DimShare;
 use cvx::analytics::drift::{self, Drift, Params, Reference};
-use cvx::batch;
-use cvx::dataset::{Rows, Snapshot};
+use cvx::analytics::scales;
+use cvx::dataset::Snapshot;
 use cvx::error::{Code, Error, Result};
 use cvx::model::{TimestampUs, Trajectory};
-use cvx::output::{Id, Json, Output, Time};
+use cvx::output::{Id, Json, Time};
 use cvx::time::TimeExpr;
 
 /// How far each entity has moved, by which path, and in which dimensions
@@ -47,7 +47,7 @@ pub struct Args {
     #[arg(long, value_name = "N")]
     top_rows: Option<usize>,
     #[command(flatten)]
-    cuts: CutArgs,
+    batch: BatchArgs,
 }
 
 /// `--sort`.
@@ -97,20 +97,45 @@ pub fn run(context: &Context, args: Args) -> Result<()> {
         top: args.top,
         flips: args.flips,
         seed: context.seed(),
-        cuts: args.cuts.cuts(),
+        cuts: args.batch.cuts.cuts(),
     };
-    let out = context.rows_of::<DriftRow>(&snapshot, &[])?;
-    let mut sink = Sink { out, sort: args.sort, rows: Vec::new(), room: args.top_rows.unwrap_or(usize::MAX) };
-    let work = |trajectory: &Trajectory<'_>, rows: &Rows<'_>| {
-        let name = snapshot.entity_name(rows.entity)?;
-        Ok(row(rows.entity, name, &args.per.text, drift::drift(trajectory, &params)))
+    let sparks = context.sparks()?;
+    let hidden = hidden(args.batch.scale.is_empty(), sparks.is_none());
+    let sink = Sink::new(context.rows_of::<DriftRow>(&snapshot, &hidden)?, &args.batch.gate)?;
+    let room = args.top_rows.unwrap_or(usize::MAX);
+    let mut sorted = Sorted { sink, sort: args.sort, rows: Vec::new(), room };
+    let work = |trajectory: &Trajectory<'_>, subject: &Subject| {
+        let mut row = row(&args, subject, drift::drift(trajectory, &params));
+        row.path = sparks.as_ref().map(|s| s.of(trajectory));
+        row
     };
-    batch::for_each(select.resolve(&snapshot)?, snapshot.settings().dim, work, |row| {
-        signals::check()?;
-        if args.cuts.shows(row.status) { sink.take(row) } else { Ok(()) }
+    let job = Job { context, snapshot: &snapshot, selection: &selection, args: &args.batch };
+    job.for_each(work, |mut scales| {
+        let roughness = roughness(&args, &scales);
+        scales.iter_mut().for_each(|r| r.roughness = roughness);
+        scales.into_iter().try_for_each(|row| sorted.take(row))
     })?;
-    sink.finish()?;
+    sorted.finish()?;
     selection.finish()
+}
+
+/// Columns that say nothing in this run.
+fn hidden(unscaled: bool, plain: bool) -> Vec<&'static str> {
+    let mut hidden = Vec::new();
+    if unscaled {
+        hidden.extend(["scale", "roughness"]);
+    }
+    if plain {
+        hidden.push("path");
+    }
+    hidden
+}
+
+/// How the length of one entity's path shrinks with the scale.
+fn roughness(args: &Args, scales: &[DriftRow]) -> Option<f64> {
+    let widths = args.batch.scale.iter().map(|c| c.step.seconds());
+    let paths = widths.zip(scales).filter_map(|(w, r)| Some((w, r.path_l2?)));
+    scales::roughness(&paths.collect::<Vec<_>>())
 }
 
 impl Args {
@@ -167,20 +192,23 @@ impl Args {
 }
 
 /// Rows out as they come, or once all are there and sorted.
-struct Sink {
-    out: Output<DriftRow>,
+struct Sorted<'a> {
+    sink: Sink<'a, DriftRow>,
     sort: Option<SortBy>,
     rows: Vec<DriftRow>,
     room: usize,
 }
 
-impl Sink {
+impl Sorted<'_> {
     fn take(&mut self, row: DriftRow) -> Result<()> {
+        if !self.sink.admits(&row) {
+            return Ok(());
+        }
         if self.sort.is_some() {
             self.rows.push(row);
         } else if self.room > 0 {
             self.room -= 1;
-            self.out.row(&row)?;
+            self.sink.write(&row)?;
         }
         Ok(())
     }
@@ -189,16 +217,16 @@ impl Sink {
     fn finish(mut self) -> Result<()> {
         if let Some(by) = self.sort {
             self.rows.sort_by(|a, b| by.key(b).total_cmp(&by.key(a)));
-            self.rows.iter().take(self.room).try_for_each(|r| self.out.row(r))?;
+            self.rows.iter().take(self.room).try_for_each(|r| self.sink.write(r))?;
         }
-        self.out.finish()
+        self.sink.finish()
     }
 }
 
-fn row(entity: u64, name: Option<String>, per: &str, d: Drift) -> DriftRow {
+fn row(args: &Args, subject: &Subject, d: Drift) -> DriftRow {
     DriftRow {
-        entity_id: Id(entity),
-        entity: name,
+        entity_id: Id(subject.id),
+        entity: subject.name.clone(),
         t1: d.t1.map(Time),
         t2: d.t2.map(Time),
         n: d.n,
@@ -206,7 +234,7 @@ fn row(entity: u64, name: Option<String>, per: &str, d: Drift) -> DriftRow {
         cosine: d.cosine,
         angle_deg: d.angle_deg,
         norm_ratio: d.norm_ratio,
-        rate_per: per.to_string(),
+        rate_per: args.per.text.clone(),
         rate: d.rate,
         path_l2: d.path_l2,
         efficiency: d.efficiency,
@@ -215,11 +243,14 @@ fn row(entity: u64, name: Option<String>, per: &str, d: Drift) -> DriftRow {
         t2_stat: d.t2_stat,
         p_value: d.p_value,
         status: d.status.as_str(),
+        scale: args.batch.scale_name(subject.scale),
+        roughness: None,
+        path: None,
     }
 }
 
 /// `[{"dim":17,"delta":-0.031,"share":0.12},..]`.
-fn top_dims(dims: &[DimShare]) -> String {
+pub fn top_dims(dims: &[DimShare]) -> String {
     let one = |d: &DimShare| serde_json::json!({"dim": d.dim, "delta": d.delta, "share": d.share});
     serde_json::Value::from(dims.iter().map(one).collect::<Vec<_>>()).to_string()
 }

@@ -1,14 +1,12 @@
 //! `cvx velocity`: how fast entities move, and where they turn.
 
+use crate::batch::{Job, Sink, Subject};
 use crate::context::Context;
-use crate::cuts::{CutArgs, PerArg};
+use crate::cuts::{BatchArgs, PerArg};
 use crate::rows::VelocityRow;
 use crate::select::{SelectArgs, time};
-use crate::signals;
 use clap::ValueEnum;
 use cvx::analytics::velocity::{self, Params, Scheme, Velocity};
-use cvx::batch;
-use cvx::dataset::Rows;
 use cvx::error::Result;
 use cvx::model::Trajectory;
 use cvx::output::{Id, Time};
@@ -40,7 +38,7 @@ pub struct Args {
     #[arg(long, value_enum, default_value_t = Schemes::ThreePoint)]
     scheme: Schemes,
     #[command(flatten)]
-    cuts: CutArgs,
+    batch: BatchArgs,
 }
 
 /// `--scheme`.
@@ -62,7 +60,7 @@ impl Args {
             acceleration: self.order == 2,
             per_s: self.per.seconds(),
             vectors,
-            cuts: self.cuts.cuts(),
+            cuts: self.batch.cuts.cuts(),
         }
     }
 }
@@ -73,32 +71,27 @@ pub fn run(context: &Context, args: Args) -> Result<()> {
     let selection = args.select.resolve(context, &snapshot)?;
     let at = context.instant(&snapshot, &selection.select, args.at.as_ref())?;
     let params = args.params(context.shows_vectors());
-    let mut out = context.rows_of::<VelocityRow>(&snapshot, &[])?;
-    let work = |trajectory: &Trajectory<'_>, rows: &Rows<'_>| {
-        let name = snapshot.entity_name(rows.entity)?;
+    let hidden: &[&str] = if args.batch.scale.is_empty() { &["scale"] } else { &[] };
+    let mut sink = Sink::new(context.rows_of::<VelocityRow>(&snapshot, hidden)?, &args.batch.gate)?;
+    let work = |trajectory: &Trajectory<'_>, subject: &Subject| {
         let found = match at {
             Some(t) => vec![velocity::at(trajectory, t, &params)],
             None => velocity::rows(trajectory, &params).collect(),
         };
         let n = trajectory.len();
-        Ok(found
-            .into_iter()
-            .map(|v| row(rows.entity, name.clone(), n, &args.per.text, v))
-            .collect::<Vec<_>>())
+        found.into_iter().map(|v| row(&args, subject, n, v)).collect::<Vec<_>>()
     };
-    batch::for_each(selection.select.resolve(&snapshot)?, snapshot.settings().dim, work, |rows| {
-        signals::check()?;
-        rows.iter().filter(|r| args.cuts.shows(r.status)).try_for_each(|r| out.row(r))
-    })?;
-    out.finish()?;
+    let job = Job { context, snapshot: &snapshot, selection: &selection, args: &args.batch };
+    job.for_each(work, |scales| scales.iter().flatten().try_for_each(|r| sink.row(r)))?;
+    sink.finish()?;
     selection.finish()
 }
 
-fn row(entity: u64, name: Option<String>, n: usize, per: &str, v: Velocity) -> VelocityRow {
+fn row(args: &Args, subject: &Subject, n: usize, v: Velocity) -> VelocityRow {
     let single = |x: Option<Vec<f64>>| x.map(|x| x.into_iter().map(|v| v as f32).collect());
     VelocityRow {
-        entity_id: Id(entity),
-        entity: name,
+        entity_id: Id(subject.id),
+        entity: subject.name.clone(),
         t: Time(v.t),
         n,
         dt_before_s: v.dt_before_s,
@@ -106,9 +99,10 @@ fn row(entity: u64, name: Option<String>, n: usize, per: &str, v: Velocity) -> V
         speed: v.speed,
         accel: v.accel,
         turn_deg: v.turn_deg,
-        per: per.to_string(),
+        per: args.per.text.clone(),
         status: v.status.as_str(),
         vector_velocity: single(v.velocity),
         vector_accel: single(v.acceleration),
+        scale: args.batch.scale_name(subject.scale),
     }
 }

@@ -1,0 +1,210 @@
+//! How every analytic runs over the selected trajectories, and what its rows pass on their way
+//! out: `--ok-only`, `--fail-on`, progress, signals, notes.
+
+use crate::context::Context;
+use crate::cuts::{Aligns, BatchArgs, GateArgs};
+use crate::progress::Progress;
+use crate::select::Selection;
+use crate::signals;
+use cvx::analytics::Status;
+use cvx::batch;
+use cvx::dataset::{Rows, Snapshot, Trajectories};
+use cvx::error::{Code, Error, Result};
+use cvx::filter::Tally;
+use cvx::model::Trajectory;
+use cvx::output::{Cell, Output, Row};
+use cvx::suggest;
+use cvx::time::{TimeFormat, format_time};
+use serde_json::Value;
+
+/// The trajectory that is at hand.
+pub struct Subject {
+    /// Entity.
+    pub id: u64,
+    /// Its name, where entities have names.
+    pub name: Option<String>,
+    /// Which of the scales, from 0.
+    pub scale: usize,
+}
+
+/// An analytic over a selection.
+pub struct Job<'a> {
+    /// Settings of the run.
+    pub context: &'a Context,
+    /// What is read.
+    pub snapshot: &'a Snapshot,
+    /// Which trajectories.
+    pub selection: &'a Selection,
+    /// The options that all analytics share.
+    pub args: &'a BatchArgs,
+}
+
+/// What is counted on the way.
+#[derive(Default)]
+struct Seen {
+    entities: u64,
+    points: u64,
+    mixed: u64,
+}
+
+impl Job<'_> {
+    /// Runs `work` on every trajectory and scale, and hands what it says of an entity, scale by
+    /// scale, to `emit`.
+    pub fn for_each<T: Send>(
+        &self,
+        work: impl Fn(&Trajectory<'_>, &Subject) -> T + Sync,
+        mut emit: impl FnMut(Vec<T>) -> Result<()>,
+    ) -> Result<()> {
+        let dim = self.snapshot.settings().dim;
+        let scales = self.args.scales();
+        let one = |rows: &Rows<'_>, x: &mut Vec<f32>| {
+            rows.read(0..rows.len(), x)?;
+            let models = rows.models();
+            let trajectory = rows.trajectory(x, &models, dim);
+            let mut subject =
+                Subject { id: rows.entity, name: self.snapshot.entity_name(rows.entity)?, scale: 0 };
+            let found = batch::on_scales(&trajectory, &scales, |t, scale| {
+                subject.scale = scale;
+                work(t, &subject)
+            });
+            Ok((found, rows.len(), trajectory.mixes_models()))
+        };
+        let mut seen = Seen::default();
+        let mut progress = Progress::new(self.context);
+        let selected = self.selection.select.resolve(self.snapshot)?;
+        let order = self.args.order();
+        batch::for_each(Trajectories::new(selected), dim, order, one, |(found, points, mixed)| {
+            signals::check()?;
+            seen.entities += 1;
+            seen.points += points as u64;
+            seen.mixed += u64::from(mixed);
+            progress.analysed(seen.entities, seen.points);
+            emit(found)
+        })?;
+        drop(progress);
+        self.tell_mixed(seen.mixed);
+        Ok(())
+    }
+
+    fn tell_mixed(&self, mixed: u64) {
+        let entities = if mixed == 1 { "1 entity spans" } else { &format!("{mixed} entities span") };
+        match self.args.cuts.align {
+            _ if mixed == 0 => {}
+            Aligns::Off => self.context.warn(&format!(
+                "{entities} several embedding models, whose distances mean nothing: taken for one space"
+            )),
+            Aligns::Error => self.context.note(&format!(
+                "{entities} several embedding models and cannot be analysed (status model_break); --model NAME selects one of them"
+            )),
+        }
+    }
+}
+
+/// Rows on their way out.
+pub struct Sink<'a, R> {
+    out: Output<R>,
+    gate: Gate<'a>,
+}
+
+impl<'a, R: Row> Sink<'a, R> {
+    /// Checks the condition's names before the work begins.
+    pub fn new(out: Output<R>, args: &'a GateArgs) -> Result<Self> {
+        Ok(Sink { out, gate: Gate::new::<R>(args)? })
+    }
+
+    /// True when the row is shown; counts it for `--fail-on` then.
+    pub fn admits(&mut self, row: &R) -> bool {
+        self.gate.admits::<R>(&row.cells())
+    }
+
+    /// Writes a row that was admitted.
+    pub fn write(&mut self, row: &R) -> Result<()> {
+        self.out.row(row)
+    }
+
+    /// Writes a row if it is to be shown.
+    pub fn row(&mut self, row: &R) -> Result<()> {
+        if self.admits(row) { self.write(row) } else { Ok(()) }
+    }
+
+    /// Ends the output, then says what `--fail-on` found.
+    pub fn finish(self) -> Result<()> {
+        self.out.finish()?;
+        self.gate.verdict()
+    }
+}
+
+/// `--ok-only` and `--fail-on`.
+struct Gate<'a> {
+    args: &'a GateArgs,
+    tally: Tally,
+    status: Option<usize>,
+}
+
+impl<'a> Gate<'a> {
+    fn new<R: Row>(args: &'a GateArgs) -> Result<Self> {
+        let named = |name: &str| R::COLUMNS.iter().any(|c| c.name == name);
+        let mut unknown = None;
+        if let Some(condition) = &args.fail_on {
+            condition.expr().paths(&mut |path| {
+                unknown = path.first().filter(|name| !named(name)).or(unknown);
+            });
+        }
+        if let Some(name) = unknown {
+            let names: Vec<&str> = R::COLUMNS.iter().map(|c| c.name).collect();
+            let near = suggest::did_you_mean(name, names.iter().copied());
+            let listed = format!("the fields are {}", names.join(", "));
+            let hint = near.map_or(listed.clone(), |near| format!("{near}; {listed}"));
+            return Err(Error::usage(format!("the rows have no field \"{name}\""))
+                .what("option --fail-on")
+                .fix(hint));
+        }
+        let status = R::COLUMNS.iter().position(|c| c.name == "status");
+        Ok(Gate { args, tally: Tally::default(), status })
+    }
+
+    fn admits<R: Row>(&mut self, cells: &[Cell<'_>]) -> bool {
+        let ok = self.status.is_none_or(|i| cells[i] == Cell::Text(Status::Ok.as_str()));
+        let shown = ok || !self.args.ok_only;
+        if let (true, Some(condition)) = (shown, &self.args.fail_on) {
+            condition.add(&mut self.tally, &|path| field::<R>(cells, path));
+        }
+        shown
+    }
+
+    fn verdict(&self) -> Result<()> {
+        match &self.args.fail_on {
+            Some(condition) if condition.holds(&self.tally) => {
+                let Tally { rows, hits } = self.tally;
+                let rows = if rows == 1 { "1 row satisfies".into() } else { format!("{rows} rows satisfy") };
+                Err(Error::new(Code::Finding, format!("--fail-on held: {hits} of {rows} the expression"))
+                    .what("option --fail-on"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The value at a path: a column, and inside JSON its members.
+fn field<R: Row>(cells: &[Cell<'_>], path: &[String]) -> Option<Value> {
+    let (name, inside) = path.split_first()?;
+    let value = match cells[R::COLUMNS.iter().position(|c| c.name == name)?] {
+        Cell::Null | Cell::Vector(_) => return None,
+        Cell::Id(v) | Cell::U64(v) => Value::from(v),
+        Cell::I64(v) => Value::from(v),
+        Cell::F32(v) => Value::from(v),
+        Cell::F64(v) => Value::from(v),
+        Cell::Bool(v) => Value::from(v),
+        Cell::Text(v) => Value::from(v),
+        Cell::Time(v) => Value::from(format_time(v, TimeFormat::Rfc3339)),
+        Cell::Json(v) => serde_json::from_str(v).ok()?,
+    };
+    inside.iter().try_fold(value, |value, name| match value {
+        Value::Object(mut members) => members.remove(name),
+        Value::Array(mut items) => {
+            let i = name.parse::<usize>().ok().filter(|i| *i < items.len())?;
+            Some(items.swap_remove(i))
+        }
+        _ => None,
+    })
+}
