@@ -37,8 +37,9 @@ impl VectorSource for Memory {
         Ok(&self.vectors[rows.start * DIM..rows.end * DIM])
     }
 
-    fn inverse_norms(&self, rows: Range<usize>) -> Result<&[f32]> {
-        Ok(&self.inverse_norms[rows])
+    fn inverse_norms(&self, rows: Range<usize>, out: &mut Vec<f32>) -> Result<()> {
+        out.extend_from_slice(&self.inverse_norms[rows]);
+        Ok(())
     }
 
     fn key(&self, row: usize) -> Key {

@@ -136,8 +136,8 @@ pub trait VectorSource: Sync {
     /// decoded into `buffer`, which is replaced.
     fn vectors<'a>(&'a self, rows: Range<usize>, buffer: &'a mut Vec<f32>) -> Result<&'a [f32]>;
 
-    /// `1 / |x|` of a run of rows, 0 for a zero vector; computed in f64, rounded to f32.
-    fn inverse_norms(&self, rows: Range<usize>) -> Result<&[f32]>;
+    /// Appends `1 / |x|` of a run of rows, 0 for a zero vector; computed in f64, rounded to f32.
+    fn inverse_norms(&self, rows: Range<usize>, out: &mut Vec<f32>) -> Result<()>;
 
     /// The key of a row.
     fn key(&self, row: usize) -> Key;

@@ -22,7 +22,7 @@ use crate::error::{Error, Result};
 use crate::format::codec::{Decoder, Malformed};
 use crate::format::container::{Expect, Kind};
 use crate::model::{EntityId, Key, TimeRange, TimestampUs};
-use crate::points::{Origin, Points};
+use crate::points::{Origin, Points, Texts};
 use crate::pq::{CHUNK_ROWS, Quantizer};
 use std::ops::Range;
 use std::path::Path;
@@ -214,6 +214,16 @@ impl ColdBlock {
 
     /// Rows as points, with reconstructed vectors where a quantizer is given.
     pub fn read(&self, rows: Range<usize>, quantizer: Option<&Quantizer>) -> Result<Rows> {
+        let mut out = self.table(rows.clone())?;
+        out.points.meta = self.metas(rows.clone())?;
+        if let Some(quantizer) = quantizer {
+            self.decode(quantizer, rows, &mut out.points.x)?;
+        }
+        Ok(out)
+    }
+
+    /// What is small of some rows: all but vectors and metadata.
+    pub fn table(&self, rows: Range<usize>) -> Result<Rows> {
         let mut points = Points::new(self.head.dim);
         points.entity = self.column(tags::ENTITIES, rows.clone())?;
         points.t = self.column(tags::TIMES, rows.clone())?;
@@ -221,10 +231,6 @@ impl ColdBlock {
         points.origins = self.origins()?;
         if points.origin.iter().any(|o| *o as usize >= points.origins.len()) {
             return Err(self.remote.damaged("a row of an origin that is not listed"));
-        }
-        self.read_metas(rows.clone(), &mut points)?;
-        if let Some(quantizer) = quantizer {
-            self.decode(quantizer, rows.clone(), &mut points.x)?;
         }
         let lossy = !self.head.codec.is_lossless();
         let approx =
@@ -243,7 +249,9 @@ impl ColdBlock {
         read().map_err(|m| self.malformed(&m))
     }
 
-    fn read_metas(&self, rows: Range<usize>, points: &mut Points) -> Result<()> {
+    /// Metadata texts of some rows.
+    pub fn metas(&self, rows: Range<usize>) -> Result<Texts> {
+        let mut out = Texts::new();
         let before = rows.start.saturating_sub(1);
         let mut ends: Vec<u64> = self.column(tags::META_ENDS, before..rows.end)?;
         if rows.start == 0 {
@@ -252,7 +260,7 @@ impl ColdBlock {
         let bad = || self.remote.damaged("the metadata texts are not in order");
         let at = |i: usize| usize::try_from(ends[i]).map_err(|_| bad());
         if rows.is_empty() {
-            return Ok(());
+            return Ok(out);
         }
         if ends.windows(2).any(|w| w[0] > w[1]) {
             return Err(bad());
@@ -262,9 +270,14 @@ impl ColdBlock {
         for i in 0..rows.len() {
             let text =
                 texts.get(at(i)? - start..at(i + 1)? - start).and_then(|b| std::str::from_utf8(b).ok());
-            points.meta.push(text.ok_or_else(bad)?);
+            out.push(text.ok_or_else(bad)?);
         }
-        Ok(())
+        Ok(out)
+    }
+
+    /// Checks every byte of the block.
+    pub fn check_all(&self) -> Result<()> {
+        self.remote.check_all()
     }
 
     /// Checks every byte, the order of the keys, and, where a quantizer is given, that every

@@ -6,7 +6,6 @@ use super::writer::OnConflict;
 use crate::error::Result;
 use crate::model::{EntityId, Key, TimeRange};
 use crate::points::Points;
-use crate::segment::Segment;
 
 /// What becomes of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -134,10 +133,9 @@ fn match_run(
     index: u32,
     found: &mut [Option<(u32, u32)>],
 ) -> usize {
-    let segment: &Segment = part;
-    let entity = segment.entities()[run];
-    let rows = segment.run(run);
-    let times = &segment.times()[rows.clone()];
+    let entity = part.entities()[run];
+    let rows = part.run(run);
+    let times = &part.times()[rows.clone()];
     let mut row = 0;
     while at < order.len() {
         let key: Key = batch.key(order[at] as usize);

@@ -4,7 +4,7 @@
 use super::clock_us;
 use crate::error::Result;
 use crate::fsio;
-use crate::manifest::{self, FileKind, Manifest};
+use crate::manifest::{self, Manifest};
 use crate::wal;
 use std::collections::HashSet;
 use std::path::Path;
@@ -104,5 +104,5 @@ pub(super) fn sweep(dir: &Path) -> Result<()> {
 /// The files that a version names, relative to the dataset.
 pub(super) fn paths(m: &Manifest) -> impl Iterator<Item = String> {
     let log = (m.log != 0).then(|| wal::path(m.log));
-    m.files.iter().map(|f| FileKind::path(f.kind, f.id)).chain(log)
+    m.files.iter().map(|f| m.path_of(f)).chain(log)
 }

@@ -21,8 +21,12 @@ pub struct Info {
     pub t_max: Option<TimestampUs>,
     /// Bytes of the live log.
     pub bytes_wal: u64,
-    /// Bytes of hot segments and their deletion sets.
+    /// Bytes of hot segments and of all deletion sets.
     pub bytes_hot: u64,
+    /// Bytes of warm files.
+    pub bytes_warm: u64,
+    /// Bytes of cold blocks, their codebooks and kept originals.
+    pub bytes_cold: u64,
     /// Bytes of the dictionary.
     pub bytes_dict: u64,
     /// Sequence number behind the newest row.
@@ -35,6 +39,40 @@ pub struct Info {
     pub files: u64,
     /// Entities with names, where entities have names.
     pub names: u64,
+}
+
+/// One tier in numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TierInfo {
+    /// `wal`, `hot`, `warm` or `cold`.
+    pub tier: &'static str,
+    /// Files of points.
+    pub files: u64,
+    /// Points that count.
+    pub points: u64,
+    /// Bytes, with what belongs to the files.
+    pub bytes: u64,
+}
+
+impl TierInfo {
+    /// The tiers of a snapshot, from log to cold.
+    pub fn of(s: &Snapshot) -> [TierInfo; 4] {
+        let (m, info) = (s.manifest(), Info::of(s));
+        let tier = |tier, kind, bytes| TierInfo {
+            tier,
+            files: m.of(kind).count() as u64,
+            points: s.points_of(kind),
+            bytes,
+        };
+        let recent = s.recent().map_or(0, |p| p.rows() as u64);
+        let log = u64::from(m.log != 0);
+        [
+            TierInfo { tier: "wal", files: log, points: recent, bytes: info.bytes_wal },
+            tier("hot", FileKind::Segment, info.bytes_hot),
+            tier("warm", FileKind::Warm, info.bytes_warm),
+            tier("cold", FileKind::Cold, info.bytes_cold),
+        ]
+    }
 }
 
 /// One entity in numbers.
@@ -72,7 +110,7 @@ impl Info {
         let sizes = |kind| m.of(kind).map(|f| f.seal.len).sum::<u64>();
         let mut t: Option<(i64, i64)> = None;
         let mut widen = |a: i64, b: i64| t = Some(t.map_or((a, b), |(c, d)| (a.min(c), b.max(d))));
-        m.of(FileKind::Segment).filter(|f| f.rows > 0).for_each(|f| widen(f.t_min, f.t_max));
+        m.point_files().filter(|f| f.rows > 0).for_each(|f| widen(f.t_min, f.t_max));
         if let Some(recent) = s.recent() {
             let times = recent.times();
             if let (Some(a), Some(b)) = (times.iter().min(), times.iter().max()) {
@@ -89,6 +127,8 @@ impl Info {
             t_max: t.map(|t| t.1),
             bytes_wal: s.log_bytes().0,
             bytes_hot: sizes(FileKind::Segment) + sizes(FileKind::Deletions),
+            bytes_warm: sizes(FileKind::Warm),
+            bytes_cold: sizes(FileKind::Cold) + sizes(FileKind::Codebook) + sizes(FileKind::Original),
             bytes_dict: sizes(FileKind::Dictionary),
             seq: s.next_seq(),
             commit: m.commit,
@@ -103,7 +143,7 @@ impl Info {
         let mut counts: BTreeMap<(String, String), u64> = BTreeMap::new();
         for part in s.parts()? {
             let mut here = vec![0u64; part.origins().len()];
-            for row in (0..part.segment.rows()).filter(|r| part.is_live(*r)) {
+            for row in (0..part.rows()).filter(|r| part.is_live(*r)) {
                 here[part.origin_ordinal(row)] += 1;
             }
             for (o, n) in part.origins().iter().zip(here).filter(|(_, n)| *n > 0) {

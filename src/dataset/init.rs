@@ -102,6 +102,8 @@ fn first_manifest(dataset: DatasetId, s: &Settings) -> Manifest {
         next_seq: 0,
         log: 0,
         files: Vec::new(),
+        stores: Vec::new(),
+        placements: Vec::new(),
     }
 }
 

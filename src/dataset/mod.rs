@@ -5,23 +5,27 @@
 //! and keeps the promises of ARCHITECTURE.md: what was acknowledged stays, one writer, readers
 //! that are never disturbed, old or new and nothing between.
 
+mod chunks;
 mod content;
 mod deletions;
 mod gc;
 mod info;
 mod init;
+mod loaded;
 mod memory;
 mod part;
 mod select;
+mod shelf;
 mod snapshot;
 mod trajectories;
 mod verify;
 mod writer;
 
 pub use gc::Collected;
-pub use info::{EntityInfo, Info, ModelInfo};
+pub use info::{EntityInfo, Info, ModelInfo, TierInfo};
 pub use init::{Initialised, init};
-pub use part::Part;
+pub use loaded::Loaded;
+pub use part::{Body, Part};
 pub use select::{Sample, Select, Selected, Shard, asof_rows, entity_hash};
 pub use snapshot::Snapshot;
 pub use trajectories::{Rows, Trajectories};

@@ -156,7 +156,7 @@ impl Select {
         let every =
             self.entities.is_none() && self.shard.is_none() && !matches!(self.sample, Some(Sample::Share(_)));
         if every && self.time == TimeRange::ALL {
-            part.live_ranges(0..part.segment.rows(), &mut rows);
+            part.live_ranges(0..part.rows(), &mut rows);
         } else if let Some(wanted) = &self.entities {
             for run in wanted.iter().filter(|e| self.admits(**e)).filter_map(|e| part.find(*e)) {
                 part.live_ranges(part.window(run, &self.time), &mut rows);

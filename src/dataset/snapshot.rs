@@ -1,16 +1,15 @@
 //! A pinned version of a dataset: what a reader sees from beginning to end.
 
-use super::deletions;
 use super::memory::Memory;
-use super::part::{Part, may_hold};
+use super::part::{Body, Part, may_hold};
+use super::shelf::Shelf;
 use crate::config::{Config, IdKind, Settings};
 use crate::dict::{DictFile, Dictionary};
 use crate::error::{Code, Error, Result};
 use crate::format::container::{Expect, Kind};
 use crate::fsio::SharedLock;
-use crate::manifest::{self, FileEntry, FileKind, Manifest};
+use crate::manifest::{self, FileEntry, FileKind, Manifest, Placement};
 use crate::model::{EntityId, Key, TimeRange};
-use crate::segment::Segment;
 use crate::wal::{self, LogId};
 use roaring::RoaringBitmap;
 use std::path::{Path, PathBuf};
@@ -20,10 +19,16 @@ use std::sync::{Arc, OnceLock};
 #[derive(Debug)]
 struct Slot {
     entry: FileEntry,
-    deletions: Option<FileEntry>,
+    place: Option<Placement>,
     /// Rows that the live log replaces.
     replaced: RoaringBitmap,
     part: OnceLock<Part>,
+}
+
+impl Slot {
+    fn may_hold(&self, entities: (EntityId, EntityId), time: &TimeRange) -> bool {
+        may_hold(&self.entry, self.place.as_ref(), entities, time)
+    }
 }
 
 /// One version of a dataset, pinned: its files stay while this lives. Cheap to open; files are
@@ -33,6 +38,7 @@ pub struct Snapshot {
     dir: PathBuf,
     config: Config,
     manifest: Manifest,
+    shelf: Shelf,
     slots: Vec<Slot>,
     /// The rows of the live log.
     recent: Option<Part>,
@@ -74,10 +80,10 @@ impl Snapshot {
     ) -> Result<Snapshot> {
         config.check_against(&manifest, dir)?;
         let slots = manifest
-            .of(FileKind::Segment)
+            .point_files()
             .map(|e| Slot {
                 entry: *e,
-                deletions: manifest.deletions_of(e.id).copied(),
+                place: manifest.placement(e.id).cloned(),
                 replaced: RoaringBitmap::new(),
                 part: OnceLock::new(),
             })
@@ -86,6 +92,7 @@ impl Snapshot {
             dir: dir.to_owned(),
             dict: open_dictionary(dir, &config, &manifest)?,
             next_seq: manifest.next_seq,
+            shelf: Shelf::new(dir, &config),
             config,
             manifest,
             slots,
@@ -137,7 +144,7 @@ impl Snapshot {
             }
         }
         self.recent = Some(Part {
-            segment: Arc::new(memory.segment(&self.config)?),
+            body: Body::Hot(Arc::new(memory.segment(&self.config)?)),
             dead: RoaringBitmap::new(),
             entry: None,
         });
@@ -147,7 +154,7 @@ impl Snapshot {
     /// The live sealed row with a key: which slot, which row.
     fn sealed_row(&self, key: Key) -> Result<Option<(usize, usize)>> {
         for i in 0..self.slots.len() {
-            if may_hold(&self.slots[i].entry, (key.entity, key.entity), &TimeRange::closed(key.t, key.t))
+            if self.slots[i].may_hold((key.entity, key.entity), &TimeRange::closed(key.t, key.t))
                 && let Some(row) = self.part(i)?.live_row_of(key)
             {
                 return Ok(Some((i, row)));
@@ -194,7 +201,14 @@ impl Snapshot {
     /// Points that count.
     pub fn points(&self) -> u64 {
         let replaced: u64 = self.slots.iter().map(|s| s.replaced.len()).sum();
-        self.manifest.sealed_points() - replaced + self.recent.as_ref().map_or(0, |p| p.segment.rows() as u64)
+        self.manifest.sealed_points() - replaced + self.recent.as_ref().map_or(0, |p| p.rows() as u64)
+    }
+
+    /// Points that count in sealed files of a kind.
+    pub fn points_of(&self, kind: FileKind) -> u64 {
+        let dead = |s: &Slot| self.manifest.deletions_of(s.entry.id).map_or(0, |d| d.rows) + s.replaced.len();
+        let of_kind = self.slots.iter().filter(|s| s.entry.kind == kind);
+        of_kind.map(|s| s.entry.rows.saturating_sub(dead(s))).sum()
     }
 
     /// The rows of the live log, if any.
@@ -215,7 +229,7 @@ impl Snapshot {
         if let Some(p) = slot.part.get() {
             return Ok(p);
         }
-        let part = open_part(&self.dir, &self.config, &slot.entry, slot.deletions.as_ref(), &slot.replaced)?;
+        let part = self.shelf.part(&self.manifest, &slot.entry, &slot.replaced)?;
         Ok(slot.part.get_or_init(|| part))
     }
 
@@ -223,7 +237,7 @@ impl Snapshot {
     pub fn parts_with(&self, entities: (EntityId, EntityId), time: &TimeRange) -> Result<Vec<&Part>> {
         let mut out = Vec::new();
         for i in 0..self.part_count() {
-            if self.slots.get(i).is_none_or(|s| may_hold(&s.entry, entities, time)) {
+            if self.slots.get(i).is_none_or(|s| s.may_hold(entities, time)) {
                 out.push(self.part(i)?);
             }
         }
@@ -295,35 +309,6 @@ impl Snapshot {
         }
         Ok(best.map(|(_, p, r)| (p, r)))
     }
-}
-
-/// Opens a sealed file of points with its dead rows.
-pub(super) fn open_part(
-    dir: &Path,
-    config: &Config,
-    entry: &FileEntry,
-    deletions_entry: Option<&FileEntry>,
-    replaced: &RoaringBitmap,
-) -> Result<Part> {
-    let path = dir.join(entry.path());
-    let expect = Expect { kind: Kind::Segment, dataset: config.id, id: entry.id, seal: entry.seal };
-    let segment = Segment::open(&path, &expect, config.settings.dim)?;
-    if segment.rows() as u64 != entry.rows {
-        return Err(segment.container().damaged(format!(
-            "{} rows, the manifest counts {}",
-            segment.rows(),
-            entry.rows
-        )));
-    }
-    let mut dead = match deletions_entry {
-        None => RoaringBitmap::new(),
-        Some(d) => {
-            let expect = Expect { kind: Kind::Deletions, dataset: config.id, id: d.id, seal: d.seal };
-            deletions::read(&dir.join(d.path()), &expect, d.rows, entry.rows)?
-        }
-    };
-    dead |= replaced;
-    Ok(Part { segment: Arc::new(segment), dead, entry: Some(*entry) })
 }
 
 /// Opens all dictionary files of a version.

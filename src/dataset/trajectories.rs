@@ -55,7 +55,7 @@ impl<'a> Rows<'a> {
     /// Where point `i` came from.
     pub fn origin(&self, i: usize) -> &'a Origin {
         let (part, row) = self.places[i];
-        part.segment.origin(row as usize)
+        part.origin(row as usize)
     }
 
     /// Metadata of point `i`, empty for none.
@@ -68,6 +68,17 @@ impl<'a> Rows<'a> {
     pub fn seq(&self, i: usize) -> u64 {
         let (part, row) = self.places[i];
         part.seq(row as usize)
+    }
+
+    /// True when the vector of point `i` is not the one that was ingested.
+    pub fn is_approx(&self, i: usize) -> bool {
+        let (part, row) = self.places[i];
+        part.is_approx(row as usize)
+    }
+
+    /// True when any of the points is approximate.
+    pub fn any_approx(&self) -> bool {
+        (0..self.len()).any(|i| self.is_approx(i))
     }
 
     /// For each point the ordinal of its model among those of this trajectory; empty when one.

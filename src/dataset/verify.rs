@@ -1,6 +1,7 @@
 //! Holding a dataset's files against what must be true of them.
 
-use super::snapshot::{Snapshot, open_dictionary, open_part};
+use super::shelf::Shelf;
+use super::snapshot::{Snapshot, open_dictionary};
 use super::{DIRS, gc};
 use crate::config::{Config, IdKind};
 use crate::error::{Code, Error, Result};
@@ -187,24 +188,30 @@ fn check_files(
     level: Level,
     report: &mut Report<'_>,
 ) -> Result<()> {
-    for f in m.of(FileKind::Segment) {
+    let shelf = Shelf::new(dir, config);
+    for f in m.point_files() {
         if report.stop() {
             return Ok(());
         }
         let look = || {
-            let part = open_part(dir, config, f, m.deletions_of(f.id), &RoaringBitmap::new())?;
+            let part = shelf.part(m, f, &RoaringBitmap::new())?;
             match level {
                 Level::Quick => {}
-                Level::Full => part.segment.check_written()?,
-                Level::Deep => part.segment.verify()?,
+                Level::Full => part.check_written()?,
+                Level::Deep => part.verify()?,
             }
             if level > Level::Quick {
                 check_bounds(&part, f)?;
             }
             Ok(part)
         };
-        report.check("segment", &f.path(), look(), |p| {
-            format!("{} rows, {} superseded", p.segment.rows(), p.dead.len())
+        let check = match f.kind {
+            FileKind::Warm => "warm",
+            FileKind::Cold => "cold",
+            _ => "segment",
+        };
+        report.check(check, &m.label_of(f), look(), |p| {
+            format!("{} rows, {} superseded", p.rows(), p.dead.len())
         })?;
     }
     let dict = || {
@@ -225,16 +232,12 @@ fn check_bounds(part: &super::part::Part, f: &manifest::FileEntry) -> Result<()>
         times.iter().min().copied(),
         times.iter().max().copied(),
     );
-    let seqs = (0..part.segment.rows()).map(|r| part.seq(r));
+    let seqs = (0..part.rows()).map(|r| part.seq(r));
     let wrong = f.rows > 0
         && (bounds != (Some(f.entity_min), Some(f.entity_max), Some(f.t_min), Some(f.t_max))
             || seqs.clone().min() != Some(f.seq_min)
             || seqs.max() != Some(f.seq_max));
-    if wrong {
-        Err(part.segment.container().damaged("the bounds in the manifest are not those of the file"))
-    } else {
-        Ok(())
-    }
+    if wrong { Err(part.damaged("the bounds in the manifest are not those of the file")) } else { Ok(()) }
 }
 
 /// No key lives in two files, sequence numbers are below the manifest's, every entity has a name.

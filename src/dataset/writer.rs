@@ -3,7 +3,8 @@
 use super::content::{self, Verdict};
 use super::memory::Memory;
 use super::part::{Part, may_hold};
-use super::snapshot::{open_dictionary, open_part};
+use super::shelf::Shelf;
+use super::snapshot::open_dictionary;
 use super::{clock_us, deletions, gc};
 use crate::config::Config;
 use crate::dict::{self, Dictionary};
@@ -117,6 +118,7 @@ pub struct Writer {
     sum: u128,
     /// Largest commit number seen, published or left behind.
     highest: u64,
+    shelf: Shelf,
     slots: Vec<Slot>,
     dict: Dictionary,
     new_names: Vec<(EntityId, String)>,
@@ -152,10 +154,8 @@ impl Writer {
         config.check_against(&manifest, dir)?;
         let mut this = Writer {
             highest: manifest::highest(dir)?.max(manifest.commit),
-            slots: manifest
-                .of(FileKind::Segment)
-                .map(|e| Slot { entry: *e, part: None, dirty: false })
-                .collect(),
+            shelf: Shelf::new(dir, &config),
+            slots: manifest.point_files().map(|e| Slot { entry: *e, part: None, dirty: false }).collect(),
             dict: open_dictionary(dir, &config, &manifest)?,
             new_names: Vec::new(),
             log: None,
@@ -265,7 +265,7 @@ impl Writer {
     fn sealed_row(&mut self, key: Key) -> Result<Option<(usize, usize)>> {
         let time = TimeRange::closed(key.t, key.t);
         for i in 0..self.slots.len() {
-            if may_hold(&self.slots[i].entry, (key.entity, key.entity), &time)
+            if self.may_hold(i, (key.entity, key.entity), &time)
                 && let Some(row) = self.part(i)?.live_row_of(key)
             {
                 return Ok(Some((i, row)));
@@ -274,12 +274,15 @@ impl Writer {
         Ok(None)
     }
 
+    fn may_hold(&self, slot: usize, entities: (EntityId, EntityId), time: &TimeRange) -> bool {
+        let entry = &self.slots[slot].entry;
+        may_hold(entry, self.manifest.placement(entry.id), entities, time)
+    }
+
     fn part(&mut self, i: usize) -> Result<&mut Part> {
         let slot = &mut self.slots[i];
         if slot.part.is_none() {
-            let deletions = self.manifest.deletions_of(slot.entry.id);
-            slot.part =
-                Some(open_part(&self.dir, &self.config, &slot.entry, deletions, &RoaringBitmap::new())?);
+            slot.part = Some(self.shelf.part(&self.manifest, &slot.entry, &RoaringBitmap::new())?);
         }
         slot.part.as_mut().ok_or_else(|| Error::internal("a part that was just opened"))
     }
@@ -362,8 +365,7 @@ impl Writer {
                 replaced: Vec::new(),
             });
         };
-        let near: Vec<usize> =
-            (0..self.slots.len()).filter(|i| may_hold(&self.slots[*i].entry, entities, &time)).collect();
+        let near: Vec<usize> = (0..self.slots.len()).filter(|i| self.may_hold(*i, entities, &time)).collect();
         for i in &near {
             self.part(*i)?;
         }
@@ -382,9 +384,8 @@ impl Writer {
         let (Some(first), Some(last)) = (entities.first().copied(), entities.last().copied()) else {
             return Ok(0);
         };
-        let near: Vec<usize> = (0..self.slots.len())
-            .filter(|i| may_hold(&self.slots[*i].entry, (first, last), &TimeRange::ALL))
-            .collect();
+        let near: Vec<usize> =
+            (0..self.slots.len()).filter(|i| self.may_hold(*i, (first, last), &TimeRange::ALL)).collect();
         for i in &near {
             self.part(*i)?;
         }
@@ -488,8 +489,7 @@ impl Writer {
             };
             self.publish_file(finished, &entry)?;
             self.memory = Memory::new(s.dim);
-            let part = open_part(&self.dir, &self.config, &entry, None, &RoaringBitmap::new())?;
-            part.segment.check_written()?;
+            self.shelf.part(&self.manifest, &entry, &RoaringBitmap::new())?.check_written()?;
             // Opened again when needed: the check has touched every page of this map.
             self.slots.push(Slot { entry, part: None, dirty: false });
             self.manifest.files.push(entry);
@@ -570,7 +570,7 @@ impl Writer {
 
     /// Publishes the state in memory as the next version.
     fn publish(&mut self) -> Result<()> {
-        self.manifest.files.sort_unstable_by_key(|f| (f.kind, f.id));
+        self.manifest.arrange();
         let next = Manifest {
             commit: self.manifest.commit.max(self.highest) + 1,
             parent: self.sum,

@@ -1,7 +1,7 @@
 //! Finding, pinning and publishing versions.
 
 use super::encode::Refused;
-use super::{MAX_LEN, Manifest, VERSION};
+use super::{MAX_LEN, Manifest, VERSION, unknown_features};
 use crate::error::{Code, Error, Result};
 use crate::format::checksum::hash64;
 use crate::fsio::{self, Publish, SharedLock, TempFile};
@@ -46,6 +46,7 @@ fn decode(path: &Path, bytes: &[u8]) -> Result<(Manifest, u128)> {
                 .file(path)
                 .fix("use a newer cvx")
         }
+        Refused::Features(bits) => unknown_features(bits).file(path),
     })?;
     m.check().map_err(|e| e.file(path))?;
     Ok((m, sum))

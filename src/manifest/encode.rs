@@ -1,6 +1,7 @@
 //! The bytes of a manifest, field by field as FORMAT.md lists them.
 
-use super::{FileEntry, FileKind, MAX_FILES, Manifest, VERSION};
+use super::placement::{self, Placement};
+use super::{FEATURE_TIERS, FileEntry, FileKind, KNOWN_FEATURES, MAX_FILES, Manifest, VERSION};
 use crate::format::checksum::hash128;
 use crate::format::codec::{Decoder, Encoder, Malformed};
 use crate::format::container::Seal;
@@ -17,6 +18,8 @@ pub enum Refused {
     Malformed(String),
     /// A newer format than this program reads.
     Version(u16),
+    /// Features that this program does not know.
+    Features(u64),
 }
 
 impl From<Malformed> for Refused {
@@ -39,6 +42,14 @@ impl Manifest {
         for f in &self.files {
             e.u8(f.kind as u8).u64(f.id).u64(f.seal.len).u128(f.seal.root).u64(f.target).u64(f.rows);
             e.u64(f.entity_min).u64(f.entity_max).i64(f.t_min).i64(f.t_max).u64(f.seq_min).u64(f.seq_max);
+        }
+        if self.required_features & FEATURE_TIERS != 0 {
+            e.u32(self.stores.len() as u32);
+            self.stores.iter().for_each(|s| {
+                e.text(s);
+            });
+            e.u32(self.placements.len() as u32);
+            self.placements.iter().for_each(|p| p.encode(&mut e));
         }
         let sum = hash128(&e.bytes);
         e.u128(sum);
@@ -68,6 +79,10 @@ impl Manifest {
         dataset.copy_from_slice(d.raw(16)?);
         let (dim, metric, named) = (d.u32()?, d.u8()?, d.u8()? != 0);
         d.u16()?;
+        let required_features = d.u64()?;
+        if required_features & !KNOWN_FEATURES != 0 {
+            return Err(Refused::Features(required_features));
+        }
         let mut m = Manifest {
             commit,
             parent,
@@ -75,7 +90,7 @@ impl Manifest {
             dim,
             metric,
             named,
-            required_features: d.u64()?,
+            required_features,
             created_us: d.i64()?,
             rows_added: d.u64()?,
             rows_replaced: d.u64()?,
@@ -85,6 +100,8 @@ impl Manifest {
             log: d.u64()?,
             command: d.text()?.to_owned(),
             files: Vec::new(),
+            stores: Vec::new(),
+            placements: Vec::new(),
         };
         let n = d.count(ENTRY_LEN)?;
         if n > MAX_FILES {
@@ -93,6 +110,14 @@ impl Manifest {
         m.files.reserve(n);
         for _ in 0..n {
             m.files.push(entry(&mut d)?);
+        }
+        if required_features & FEATURE_TIERS != 0 {
+            for _ in 0..d.count(4)? {
+                m.stores.push(d.text()?.to_owned());
+            }
+            for _ in 0..d.count(placement::MIN_LEN)? {
+                m.placements.push(Placement::decode(&mut d)?);
+            }
         }
         d.end()?;
         Ok((m, sum))
@@ -151,7 +176,39 @@ pub(super) fn sample() -> Manifest {
         next_seq: 10,
         log: 5,
         files: vec![file, FileEntry { kind: FileKind::Deletions, id: 4, target: 3, rows: 1, ..file }],
+        stores: Vec::new(),
+        placements: Vec::new(),
     }
+}
+
+/// With warm and cold files.
+#[cfg(test)]
+fn tiered() -> Manifest {
+    let mut m = sample();
+    let file = m.files[0];
+    m.next_file = 20;
+    m.stores = vec!["s3://bucket/cold".into()];
+    m.add(
+        FileEntry { kind: FileKind::Warm, id: 8, ..file },
+        Some(Placement::warm(8, 0x8000, 1, "2026-01".into())),
+    );
+    let cold = Placement {
+        store: 1,
+        codebook: 10,
+        errors: [0.1, 0.2, 0.3],
+        codec: "pq:8".into(),
+        ..Placement::warm(9, 0, 0, "2025".into())
+    };
+    m.add(FileEntry { kind: FileKind::Cold, id: 9, ..file }, Some(cold.clone()));
+    m.add(
+        FileEntry { kind: FileKind::Codebook, id: 10, rows: 0, ..file },
+        Some(Placement { id: 10, codebook: 0, ..cold.clone() }),
+    );
+    let original = Placement { id: 11, codebook: 0, codec: String::new(), ..cold };
+    m.add(FileEntry { kind: FileKind::Original, id: 11, target: 9, ..file }, Some(original));
+    m.add(FileEntry { kind: FileKind::Deletions, id: 12, target: 9, rows: 1, ..file }, None);
+    m.arrange();
+    m
 }
 
 #[cfg(test)]
@@ -160,16 +217,17 @@ mod tests {
 
     #[test]
     fn round_trip_and_every_flip_or_cut_is_refused() {
-        let m = sample();
-        m.check().unwrap();
-        let (bytes, sum) = m.encode();
-        assert_eq!(Manifest::decode(&bytes).unwrap(), (m, sum));
-        let mut bad = bytes.clone();
-        for i in 0..bytes.len() {
-            bad[i] ^= 0x10;
-            assert!(Manifest::decode(&bad).is_err(), "byte {i}");
-            bad[i] = bytes[i];
-            assert!(Manifest::decode(&bytes[..i]).is_err());
+        for m in [sample(), tiered()] {
+            m.check().unwrap();
+            let (bytes, sum) = m.encode();
+            assert_eq!(Manifest::decode(&bytes).unwrap(), (m, sum));
+            let mut bad = bytes.clone();
+            for i in 0..bytes.len() {
+                bad[i] ^= 0x10;
+                assert!(Manifest::decode(&bad).is_err(), "byte {i}");
+                bad[i] = bytes[i];
+                assert!(Manifest::decode(&bytes[..i]).is_err());
+            }
         }
     }
 
@@ -188,5 +246,42 @@ mod tests {
             f(&mut m);
             assert!(m.check().is_err(), "case {i}");
         }
+        let broken: [fn(&mut Manifest); 7] = [
+            |m| m.placements.reverse(),
+            |m| drop(m.placements.pop()),
+            |m| m.placements[0].id = 7,
+            |m| m.placements[1].store = 2,
+            |m| m.placements[1].codebook = 11,
+            |m| m.placements[0].label = "a/b".into(),
+            |m| m.files.retain(|f| f.kind != FileKind::Cold),
+        ];
+        for (i, f) in broken.iter().enumerate() {
+            let mut m = tiered();
+            f(&mut m);
+            assert!(m.check().is_err(), "tier case {i}");
+        }
+    }
+
+    #[test]
+    fn paths_tell_bucket_period_and_store() {
+        let m = tiered();
+        let paths: Vec<String> =
+            m.files.iter().filter(|f| f.kind.is_placed()).map(|f| m.label_of(f)).collect();
+        let store = format!("s3://bucket/cold/{}", "09".repeat(16));
+        assert_eq!(
+            paths,
+            [
+                "warm/bucket=8000/2026-01.0000000008.parquet".to_owned(),
+                format!("{store}/bucket=0000/2025.0000000009.pqvec"),
+                format!("{store}/codebook-0000000010.pqcb"),
+                format!("{store}/original/bucket=0000/2025.0000000011.parquet"),
+            ]
+        );
+    }
+
+    #[test]
+    fn unknown_features_are_told_as_such() {
+        let m = Manifest { required_features: 1 << 40, ..sample() };
+        assert_eq!(Manifest::decode(&m.encode().0), Err(Refused::Features(1 << 40)));
     }
 }

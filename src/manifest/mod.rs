@@ -7,8 +7,10 @@
 
 mod current;
 mod encode;
+mod placement;
 
 pub use current::{commits, highest, load, manifest_path, pin, publish, read_commit};
+pub use placement::{HOME, Placement};
 
 use crate::error::{Code, Error, Result};
 use crate::format::DatasetId;
@@ -21,8 +23,10 @@ pub const VERSION: u16 = 1;
 pub const MAX_FILES: usize = 1_000_000;
 /// Largest manifest in bytes.
 pub const MAX_LEN: u64 = 64 << 20;
+/// Feature: the manifest ends with stores and placements, of warm and cold files.
+pub const FEATURE_TIERS: u64 = 1;
 /// Features this program knows, as bits of `required_features`.
-pub const KNOWN_FEATURES: u64 = 0;
+pub const KNOWN_FEATURES: u64 = FEATURE_TIERS;
 
 /// What a live file holds. The numbers are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -34,19 +38,43 @@ pub enum FileKind {
     Dictionary = 2,
     /// `hot/`: superseded rows of another file.
     Deletions = 3,
+    /// `warm/`: Parquet.
+    Warm = 4,
+    /// `cold/`, or another store: a block of codes.
+    Cold = 5,
+    /// Beside cold blocks: what their codec learnt.
+    Codebook = 6,
+    /// Beside a cold block: the exact points that it holds as codes, as a warm file. `target` is the block.
+    Original = 8,
 }
 
 impl FileKind {
     fn from_number(n: u8) -> Option<FileKind> {
-        [FileKind::Segment, FileKind::Dictionary, FileKind::Deletions].into_iter().find(|k| *k as u8 == n)
+        use FileKind::*;
+        [Segment, Dictionary, Deletions, Warm, Cold, Codebook, Original].into_iter().find(|k| *k as u8 == n)
     }
 
-    /// Path of the file with this kind and id, relative to the dataset directory.
+    /// True for files whose rows are live points.
+    pub fn holds_points(self) -> bool {
+        matches!(self, FileKind::Segment | FileKind::Warm | FileKind::Cold)
+    }
+
+    /// True for files that have a [`Placement`].
+    pub fn is_placed(self) -> bool {
+        matches!(self, FileKind::Warm | FileKind::Cold | FileKind::Codebook | FileKind::Original)
+    }
+
+    /// Path of the file with this kind and id, relative to the dataset directory. Files with a
+    /// placement have [`Manifest::path_of`].
     pub fn path(self, id: u64) -> String {
         match self {
             FileKind::Segment => format!("hot/{id:010}.seg"),
             FileKind::Dictionary => format!("dict/{id:010}.dict"),
             FileKind::Deletions => format!("hot/{id:010}.del"),
+            FileKind::Warm => format!("warm/{id:010}.parquet"),
+            FileKind::Cold => format!("cold/{id:010}.pqvec"),
+            FileKind::Codebook => format!("cold/codebook-{id:010}.pqcb"),
+            FileKind::Original => format!("cold/original/{id:010}.parquet"),
         }
     }
 }
@@ -60,7 +88,7 @@ pub struct FileEntry {
     pub id: u64,
     /// Length and root checksum.
     pub seal: Seal,
-    /// For deletions: the file whose rows they are. Otherwise 0.
+    /// For deletions: the file whose rows they are. For originals: their block. Otherwise 0.
     pub target: u64,
     /// Rows, names or deleted rows in it.
     pub rows: u64,
@@ -90,8 +118,13 @@ impl FileEntry {
     }
 }
 
+fn unknown_features(bits: u64) -> Error {
+    let text = format!("the dataset needs features {bits:#x}, this program knows {KNOWN_FEATURES:#x}");
+    Error::new(Code::Version, text).fix("use a newer cvx")
+}
+
 /// One committed version of a dataset.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Manifest {
     /// Number of this version; 1 is the empty dataset.
     pub commit: u64,
@@ -125,9 +158,65 @@ pub struct Manifest {
     pub log: u64,
     /// Live files, ordered by kind and id.
     pub files: Vec<FileEntry>,
+    /// Cold targets outside the dataset directory: directories and URLs.
+    pub stores: Vec<String>,
+    /// Where warm and cold files lie, ordered by file id.
+    pub placements: Vec<Placement>,
 }
 
 impl Manifest {
+    /// Live files of points, by kind and id.
+    pub fn point_files(&self) -> impl Iterator<Item = &FileEntry> {
+        self.files.iter().filter(|f| f.kind.holds_points())
+    }
+
+    /// Where a warm or cold file lies.
+    pub fn placement(&self, id: u64) -> Option<&Placement> {
+        self.placements.binary_search_by_key(&id, |p| p.id).ok().map(|i| &self.placements[i])
+    }
+
+    /// Path of a live file relative to the dataset directory; for files in another store, its
+    /// name there.
+    pub fn path_of(&self, f: &FileEntry) -> String {
+        self.placement(f.id).map_or_else(|| f.kind.path(f.id), |p| p.path(f.kind, &self.dataset))
+    }
+
+    /// How a live file is called in rows and messages: its path, with the store's in front.
+    pub fn label_of(&self, f: &FileEntry) -> String {
+        match self.placement(f.id).and_then(|p| self.stores.get((p.store as usize).checked_sub(1)?)) {
+            Some(store) => format!("{store}/{}", self.path_of(f)),
+            None => self.path_of(f),
+        }
+    }
+
+    /// The kept originals of a cold block.
+    pub fn original_of(&self, block: u64) -> Option<&FileEntry> {
+        self.of(FileKind::Original).find(|f| f.target == block)
+    }
+
+    /// Adds a file; the order is restored when the manifest is published.
+    pub fn add(&mut self, entry: FileEntry, placement: Option<Placement>) {
+        self.files.push(entry);
+        self.placements.extend(placement);
+    }
+
+    /// Takes a file out, with its deletion set.
+    pub fn drop_file(&mut self, id: u64) {
+        self.files.retain(|f| f.id != id && !(f.kind == FileKind::Deletions && f.target == id));
+        self.placements.retain(|p| p.id != id);
+    }
+
+    /// Puts files and placements in order, and states the features that they need.
+    pub fn arrange(&mut self) {
+        self.files.sort_unstable_by_key(|f| (f.kind, f.id));
+        self.placements.sort_unstable_by_key(|p| p.id);
+        let tiers = !self.placements.is_empty() || !self.stores.is_empty();
+        self.required_features &= !FEATURE_TIERS;
+        if tiers {
+            self.required_features |= FEATURE_TIERS;
+        }
+    }
+
     /// Live files of a kind, by id.
     pub fn of(&self, kind: FileKind) -> impl Iterator<Item = &FileEntry> {
         self.files.iter().filter(move |f| f.kind == kind)
@@ -145,7 +234,7 @@ impl Manifest {
 
     /// Points in sealed files; exact, because superseded rows are known.
     pub fn sealed_points(&self) -> u64 {
-        let rows: u64 = self.of(FileKind::Segment).map(|f| f.rows).sum();
+        let rows: u64 = self.point_files().map(|f| f.rows).sum();
         let dead: u64 = self.of(FileKind::Deletions).map(|f| f.rows).sum();
         rows.saturating_sub(dead)
     }
@@ -154,14 +243,7 @@ impl Manifest {
     pub fn check(&self) -> Result<()> {
         let bad = |what: &str| Err(Error::new(Code::Damaged, what.to_owned()));
         if self.required_features & !KNOWN_FEATURES != 0 {
-            return Err(Error::new(
-                Code::Version,
-                format!(
-                    "the dataset needs features {:#x}, this program knows {KNOWN_FEATURES:#x}",
-                    self.required_features
-                ),
-            )
-            .fix("use a newer cvx"));
+            return Err(unknown_features(self.required_features));
         }
         if self.commit == 0 || self.dim == 0 || self.dim as usize > crate::model::MAX_DIM {
             return bad("the manifest names an impossible version or dimension");
@@ -175,14 +257,44 @@ impl Manifest {
         if ids.windows(2).any(|w| w[0] == w[1]) || ids.last().is_some_and(|id| *id >= self.next_file) {
             return bad("the manifest uses a file id twice");
         }
+        self.check_placements()?;
+        let rows: std::collections::HashMap<u64, u64> = self.point_files().map(|f| (f.id, f.rows)).collect();
         for f in &self.files {
-            if f.kind == FileKind::Deletions
-                && self.find(FileKind::Segment, f.target).is_none_or(|t| f.rows > t.rows)
-            {
+            if f.kind == FileKind::Deletions && rows.get(&f.target).is_none_or(|n| f.rows > *n) {
                 return bad("the manifest deletes rows of a file that it does not name");
             }
             if f.rows > 0 && (f.entity_min > f.entity_max || f.t_min > f.t_max || f.seq_min > f.seq_max) {
                 return bad("the manifest has bounds in the wrong order");
+            }
+        }
+        Ok(())
+    }
+
+    /// Every warm and cold file has one placement that makes sense, and nothing else has.
+    fn check_placements(&self) -> Result<()> {
+        let bad = |what: &str| Err(Error::new(Code::Damaged, what.to_owned()));
+        if !self.placements.windows(2).all(|w| w[0].id < w[1].id) {
+            return bad("the manifest's placements are not in order");
+        }
+        let placed = self.files.iter().filter(|f| f.kind.is_placed());
+        if placed.clone().count() != self.placements.len() {
+            return bad("the manifest has placements of files that it does not name");
+        }
+        for f in placed {
+            let Some(p) = self.placement(f.id) else {
+                return bad("the manifest names a warm or cold file without its place");
+            };
+            if p.check(f.kind).is_none() || p.store as usize > self.stores.len() {
+                return bad("the manifest has an impossible placement");
+            }
+            if f.kind == FileKind::Cold
+                && p.codebook != 0
+                && self.find(FileKind::Codebook, p.codebook).is_none()
+            {
+                return bad("the manifest names a cold block without its codebook");
+            }
+            if f.kind == FileKind::Original && self.find(FileKind::Cold, f.target).is_none() {
+                return bad("the manifest keeps originals of a block that it does not name");
             }
         }
         Ok(())

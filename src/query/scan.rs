@@ -256,7 +256,7 @@ impl<'a> Worker<'a> {
             self.inverse_norms.resize(n_rows, 0.0);
         } else {
             for r in rows {
-                self.inverse_norms.extend_from_slice(source.inverse_norms(span(r))?);
+                source.inverse_norms(span(r), &mut self.inverse_norms)?;
             }
         }
         self.form.set(self.plan.metric, &self.inverse_norms, self.plan.dim);

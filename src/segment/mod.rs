@@ -12,7 +12,7 @@ mod verify;
 mod writer;
 
 pub use reader::Segment;
-pub use writer::{SegmentWriter, Spec, Written};
+pub use writer::{SegmentWriter, Spec, Written, inverse_norm};
 
 use crate::format::container::Tag;
 

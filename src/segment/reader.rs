@@ -180,6 +180,11 @@ impl Segment {
         self.small(&self.entities)
     }
 
+    /// First row of each run, and the number of rows.
+    pub fn runs(&self) -> &[u32] {
+        self.small(&self.runs)
+    }
+
     /// The rows of run `i`.
     pub fn run(&self, i: usize) -> Range<usize> {
         let runs: &[u32] = self.small(&self.runs);
@@ -245,6 +250,11 @@ impl Segment {
     /// A section that was checked on open.
     fn small<T: bytemuck::AnyBitPattern>(&self, range: &Range<usize>) -> &[T] {
         self.c.trusted(range.clone())
+    }
+
+    /// The stored `1 / |x|` of some rows.
+    pub fn stored_inverse_norms(&self, rows: Range<usize>) -> Result<&[f32]> {
+        self.small::<f32>(&self.norms).get(rows).ok_or_else(|| Error::internal("rows outside a segment"))
     }
 
     /// Appends the vectors of `rows` to `out`.
@@ -367,8 +377,9 @@ impl VectorSource for Segment {
         }
     }
 
-    fn inverse_norms(&self, rows: Range<usize>) -> Result<&[f32]> {
-        self.small::<f32>(&self.norms).get(rows).ok_or_else(|| Error::internal("rows outside a segment"))
+    fn inverse_norms(&self, rows: Range<usize>, out: &mut Vec<f32>) -> Result<()> {
+        out.extend_from_slice(self.stored_inverse_norms(rows)?);
+        Ok(())
     }
 
     fn key(&self, row: usize) -> Key {

@@ -32,7 +32,7 @@ impl Segment {
         let mut buffer = Vec::new();
         for start in (0..self.rows()).step_by(CHUNK) {
             let rows = start..(start + CHUNK).min(self.rows());
-            let norms = self.inverse_norms(rows.clone())?;
+            let norms = self.stored_inverse_norms(rows.clone())?;
             let x = self.vectors(rows.clone(), &mut buffer)?;
             self.metas(rows.clone(), &mut |row, text| {
                 if text.is_empty() || text.starts_with('{') {

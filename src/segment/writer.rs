@@ -242,7 +242,7 @@ impl SegmentWriter {
 
 /// `1 / |x|`, 0 for a zero vector; computed in f64. Vectors so small that the result exceeds
 /// f32 get infinity, by which a scan knows that f32 arithmetic does not serve them.
-pub(super) fn inverse_norm(x: &[f32]) -> f32 {
+pub fn inverse_norm(x: &[f32]) -> f32 {
     let mut lanes = [0f64; 8];
     let chunks = x.chunks_exact(8);
     let rest: f64 = chunks.remainder().iter().map(|v| f64::from(*v) * f64::from(*v)).sum();

@@ -68,12 +68,14 @@ pub fn append(path: &Path, batch: &RecordBatch, what: Columns, rows: &mut Rows) 
     let numbers = |name: &str| {
         column(name).and_then(|c| c.as_primitive_opt::<UInt64Type>()).ok_or_else(|| missing(name))
     };
-    rows.points.entity.extend_from_slice(numbers("entity_id")?.values());
-    rows.seq.extend_from_slice(numbers("seq")?.values());
-    let time = column("timestamp").and_then(|c| c.as_primitive_opt::<TimestampMicrosecondType>());
-    rows.points.t.extend_from_slice(time.ok_or_else(|| missing("timestamp"))?.values());
-    let approx = column("approx").and_then(|c| c.as_boolean_opt()).ok_or_else(|| missing("approx"))?;
-    rows.approx.extend((0..approx.len()).map(|i| approx.value(i)));
+    if what.keys {
+        rows.points.entity.extend_from_slice(numbers("entity_id")?.values());
+        rows.seq.extend_from_slice(numbers("seq")?.values());
+        let time = column("timestamp").and_then(|c| c.as_primitive_opt::<TimestampMicrosecondType>());
+        rows.points.t.extend_from_slice(time.ok_or_else(|| missing("timestamp"))?.values());
+        let approx = column("approx").and_then(|c| c.as_boolean_opt()).ok_or_else(|| missing("approx"))?;
+        rows.approx.extend((0..approx.len()).map(|i| approx.value(i)));
+    }
     if what.vectors {
         let values = column("vector")
             .and_then(|c| c.as_fixed_size_list_opt())
@@ -85,12 +87,12 @@ pub fn append(path: &Path, batch: &RecordBatch, what: Columns, rows: &mut Rows) 
     let text = |name: &str| column(name).and_then(|c| c.as_string_opt::<i32>()).ok_or_else(|| missing(name));
     if what.metadata {
         text("metadata")?.iter().for_each(|v| rows.points.meta.push(v.unwrap_or("")));
-    } else {
+    } else if what.keys {
         (0..batch.num_rows()).for_each(|_| rows.points.meta.push(""));
     }
     if what.origins {
         append_origins(text("source")?, text("model")?, rows);
-    } else {
+    } else if what.keys {
         let unknown = rows.points.intern(&Origin::default());
         rows.points.origin.resize(rows.points.entity.len(), unknown);
     }

@@ -31,7 +31,8 @@ use crate::points::Points;
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Rows {
     /// The points. After a read without vectors `x` is empty, without metadata its texts are,
-    /// and without origins every ordinal is 0 and means unknown.
+    /// and without origins every ordinal is 0 and means unknown; without keys all of these
+    /// columns are empty but the one that was asked for.
     pub points: Points,
     /// Sequence number of each row.
     pub seq: Vec<u64>,

@@ -24,6 +24,8 @@ use std::sync::Arc;
 
 /// Rows decoded at a time when looking for keys.
 const KEY_BATCH: usize = 8192;
+/// Pages of vectors that are decoded together.
+const CHUNK_PAGES: usize = 4;
 /// Longest metadata, source or model text of a row.
 const MAX_TEXT: u64 = 64 * 1024;
 
@@ -44,9 +46,11 @@ pub struct Expect {
     pub named: bool,
 }
 
-/// Which columns a read decodes beside entity, timestamp, seq and approx.
+/// Which columns a read decodes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Columns {
+    /// Entity, timestamp, seq and approx.
+    pub keys: bool,
     /// Vectors.
     pub vectors: bool,
     /// Metadata.
@@ -57,11 +61,18 @@ pub struct Columns {
 
 impl Columns {
     /// Everything.
-    pub const ALL: Columns = Columns { vectors: true, metadata: true, origins: true };
+    pub const ALL: Columns = Columns { keys: true, vectors: true, metadata: true, origins: true };
     /// Keys, sequence numbers and the approx mark only.
-    pub const KEYS: Columns = Columns { vectors: false, metadata: false, origins: false };
+    pub const KEYS: Columns = Columns { keys: true, vectors: false, metadata: false, origins: false };
     /// Keys and vectors.
-    pub const VECTORS: Columns = Columns { vectors: true, metadata: false, origins: false };
+    pub const VECTORS: Columns = Columns { keys: true, vectors: true, metadata: false, origins: false };
+    /// What is small: everything but vectors and metadata.
+    pub const TABLE: Columns = Columns { keys: true, vectors: false, metadata: false, origins: true };
+    /// Metadata alone.
+    pub const METADATA: Columns = Columns { keys: false, vectors: false, metadata: true, origins: false };
+    /// Vectors alone.
+    pub const PLAIN_VECTORS: Columns =
+        Columns { keys: false, vectors: true, metadata: false, origins: false };
 }
 
 /// An open warm file. Rows are named by their ordinal.
@@ -204,13 +215,27 @@ impl WarmFile {
 
     fn projection(&self, what: Columns) -> ProjectionMask {
         let shape = self.shape;
-        let mut names = vec!["entity_id", "timestamp", "seq", "approx"];
+        let mut names = Vec::new();
+        if what.keys {
+            names.extend(["entity_id", "timestamp", "seq", "approx"]);
+        }
         names.extend(what.vectors.then_some("vector"));
         names.extend(what.metadata.then_some("metadata"));
         if what.origins {
             names.extend(["source", "model"]);
         }
         ProjectionMask::leaves(self.arrow.parquet_schema(), names.into_iter().map(|n| shape.column(n)))
+    }
+
+    /// The rows that are best decoded together with `row`: whole pages of one row group, with
+    /// about half a MiB of vectors.
+    pub fn chunk_of(&self, row: u64) -> Range<u64> {
+        let group = self.group_starts.partition_point(|s| *s <= row).saturating_sub(1);
+        let start = self.group_starts.get(group).copied().unwrap_or(0);
+        let end = self.group_starts.get(group + 1).copied().unwrap_or(self.rows);
+        let chunk = (CHUNK_PAGES * self.shape.vector_page_rows()) as u64;
+        let first = start + (row - start) / chunk * chunk;
+        first..(first + chunk).min(end)
     }
 
     /// First rows, within the group, of the pages of vectors of a row group.

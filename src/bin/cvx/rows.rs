@@ -100,6 +100,10 @@ row! {
         pub commit: u64,
         /// When it was committed, by the writer's clock.
         pub last_commit: Time,
+        /// Bytes of warm files.
+        pub bytes_warm: u64 => "byte",
+        /// Bytes of cold blocks, codebooks and kept originals.
+        pub bytes_cold: u64 => "byte",
     }
 }
 
@@ -151,7 +155,7 @@ row! {
 row! {
     /// A tier in numbers.
     pub struct TierRow {
-        /// wal or hot.
+        /// wal, hot, warm or cold.
         pub tier: &'static str,
         /// Files of points.
         pub files: u64,
@@ -302,7 +306,7 @@ row! {
         pub dt_s: Option<f64> => "s",
         /// Embedding model.
         pub model: Option<String>,
-        /// True when the vector comes from a lossy block.
+        /// True when something in the row comes from a lossy block.
         pub approx: bool,
         /// Vector.
         pub vector: Vec<f32>,

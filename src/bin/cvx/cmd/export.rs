@@ -79,6 +79,6 @@ fn point(rows: &Rows<'_>, i: usize, name: Option<String>, vector: &[f32]) -> Res
         source: known(&origin.source),
         model: known(&origin.model),
         seq: rows.seq(i),
-        approx: false,
+        approx: rows.is_approx(i),
     })
 }

@@ -5,7 +5,7 @@ use crate::rows::{EntityRow, InfoRow, ModelRow, PartRow, TierRow};
 use crate::select::SelectArgs;
 use crate::signals;
 use cvx::config::FORMAT;
-use cvx::dataset::{EntityInfo, Info, Snapshot};
+use cvx::dataset::{EntityInfo, Info, Snapshot, TierInfo};
 use cvx::error::{Error, Result};
 use cvx::manifest::FileKind;
 use cvx::output::{Id, Json, Time};
@@ -81,6 +81,8 @@ fn record(context: &Context, snapshot: &Snapshot) -> Result<()> {
         seq: info.seq,
         commit: info.commit,
         last_commit: Time(info.committed_us),
+        bytes_warm: info.bytes_warm,
+        bytes_cold: info.bytes_cold,
     })?;
     out.finish()
 }
@@ -107,10 +109,10 @@ fn entities(context: &Context, snapshot: &Snapshot, select: &SelectArgs) -> Resu
 fn partitions(context: &Context, snapshot: &Snapshot) -> Result<()> {
     let mut out = context.rows_of::<PartRow>(snapshot, &[])?;
     for f in &snapshot.manifest().files {
-        let points = f.kind == FileKind::Segment && f.rows > 0;
+        let points = f.kind.holds_points() && f.rows > 0;
         let dead = snapshot.manifest().deletions_of(f.id).map_or(0, |d| d.rows);
         out.row(&PartRow {
-            path: f.path(),
+            path: snapshot.manifest().label_of(f),
             kind: kind(f.kind),
             rows: f.rows,
             rows_dead: dead,
@@ -129,17 +131,18 @@ fn kind(kind: FileKind) -> &'static str {
         FileKind::Segment => "segment",
         FileKind::Dictionary => "dictionary",
         FileKind::Deletions => "deletions",
+        FileKind::Warm => "warm",
+        FileKind::Cold => "cold",
+        FileKind::Codebook => "codebook",
+        FileKind::Original => "original",
     }
 }
 
 fn tiers(context: &Context, snapshot: &Snapshot) -> Result<()> {
-    let info = Info::of(snapshot);
-    let recent = snapshot.recent().map_or(0, |p| p.live());
-    let hot = snapshot.manifest().of(FileKind::Segment).count() as u64;
-    let logs = u64::from(snapshot.manifest().log != 0);
     let mut out = context.rows_of::<TierRow>(snapshot, &[])?;
-    out.row(&TierRow { tier: "wal", files: logs, points: recent, bytes: info.bytes_wal })?;
-    out.row(&TierRow { tier: "hot", files: hot, points: info.points - recent, bytes: info.bytes_hot })?;
+    for t in TierInfo::of(snapshot) {
+        out.row(&TierRow { tier: t.tier, files: t.files, points: t.points, bytes: t.bytes })?;
+    }
     out.finish()
 }
 

@@ -75,7 +75,7 @@ fn states(
                 age_s: seconds_between(*t, at),
                 norm: wide::norm(&x),
                 model: (!model.is_empty()).then(|| model.clone()),
-                approx: false,
+                approx: rows.is_approx(i),
                 vector: x.clone(),
                 meta: (!text.is_empty()).then_some(Json(text)),
             })?;

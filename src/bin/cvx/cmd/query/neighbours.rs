@@ -172,7 +172,7 @@ fn row(snapshot: &Snapshot, query: Label, i: usize, f: &Found<'_>, meta: bool) -
         distance: f.hit.distance,
         d_vec: f.hit.d_vec,
         d_time: f.hit.d_time,
-        approx: false,
+        approx: f.part.is_approx(f.row()),
         meta: (!text.is_empty()).then_some(Json(text)),
     })
 }

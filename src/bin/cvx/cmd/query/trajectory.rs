@@ -61,7 +61,9 @@ pub fn run(context: &Context, args: Args) -> Result<()> {
         meta: args.meta,
         out: context.rows_of(&snapshot, hidden)?,
         name: None,
+        linear: args.interpolate == Between::Linear,
         before: None,
+        approx_before: false,
         n: 0,
     };
     for rows in Trajectories::new(selection.select.resolve(&snapshot)?) {
@@ -84,8 +86,12 @@ struct Walk<'a> {
     meta: bool,
     out: Output<TrajectoryRow>,
     name: Option<String>,
+    /// True when rows lie on the line between points.
+    linear: bool,
     /// Time and vector of the row before, of the same entity.
     before: Option<(TimestampUs, Vec<f32>)>,
+    /// True when that vector comes from a lossy block.
+    approx_before: bool,
     n: usize,
 }
 
@@ -127,6 +133,11 @@ impl Walk<'_> {
         let text = if self.meta { rows.meta(point)? } else { String::new() };
         let model = &rows.origin(point).model;
         let step = self.before.as_ref();
+        let here = rows.is_approx(point);
+        let between =
+            self.linear && rows.t[point] != t && point + 1 < rows.len() && rows.is_approx(point + 1);
+        // A step depends on the row before.
+        let approx = here || between || (step.is_some() && self.approx_before);
         let row = TrajectoryRow {
             entity_id: Id(rows.entity),
             entity: self.name.clone(),
@@ -137,12 +148,13 @@ impl Walk<'_> {
             step_cosine: step.and_then(|(_, b)| cosine_distance(b, &vector)),
             dt_s: step.map(|(before, _)| seconds_between(*before, t)),
             model: (!model.is_empty()).then(|| model.clone()),
-            approx: false,
+            approx,
             vector,
             meta: (!text.is_empty()).then_some(Json(text)),
         };
         self.out.row(&row)?;
         self.before = Some((t, row.vector));
+        self.approx_before = here || between;
         self.n += 1;
         Ok(())
     }
