@@ -1,7 +1,7 @@
 //! Removing what no version needs: old manifests nobody reads, then files no manifest names;
 //! and what an interrupted writer left in `tmp/`. Only the writer, under the lock, does this.
 
-use super::clock_us;
+use super::{NAMED, clock_us};
 use crate::error::Result;
 use crate::fsio;
 use crate::manifest::{self, Manifest};
@@ -24,7 +24,7 @@ pub struct Collected {
 /// Largest file id in any directory; ids are never used twice, not even after a crash.
 pub(super) fn largest_id(dir: &Path) -> Result<u64> {
     let mut largest = 0;
-    for d in ["hot", "dict", "wal", "tmp"] {
+    for d in NAMED.into_iter().chain(["tmp"]) {
         for name in fsio::list_dir(&dir.join(d))? {
             let digits: String = name.chars().take_while(char::is_ascii_digit).collect();
             largest = largest.max(digits.parse().unwrap_or(0));
@@ -73,7 +73,7 @@ pub(super) fn collect(dir: &Path, current: &Manifest, keep_for: Duration) -> Res
     if removed_any {
         fsio::sync_dir(&dir.join("manifest"))?;
     }
-    for d in ["hot", "dict", "wal"] {
+    for d in NAMED {
         let mut removed = false;
         for name in fsio::list_dir(&dir.join(d))? {
             if !named.contains(&format!("{d}/{name}")) {
@@ -90,15 +90,29 @@ pub(super) fn collect(dir: &Path, current: &Manifest, keep_for: Duration) -> Res
 }
 
 /// Removes what an interrupted writer left in `tmp/`. Directories there belong to long builds
-/// that work without the lock.
+/// that work without the writer's lock; each holds the lock on the `LOCK` in its own.
 pub(super) fn sweep(dir: &Path) -> Result<()> {
     for name in fsio::list_dir(&dir.join("tmp"))? {
         let path = dir.join("tmp").join(&name);
         if !path.is_dir() {
             fsio::remove_file(&path)?;
+            continue;
+        }
+        let lock = path.join("LOCK");
+        let free = fsio::try_exclusive(&lock)?;
+        if free.is_some() || !lock.exists() {
+            clear(&path)?;
+            fsio::remove_dir(&path)?;
         }
     }
     Ok(())
+}
+
+/// Removes the files of a directory below `tmp/`, its lock last.
+pub(super) fn clear(path: &Path) -> Result<()> {
+    let (lock, files): (Vec<String>, Vec<String>) =
+        fsio::list_dir(path)?.into_iter().partition(|name| name == "LOCK");
+    files.into_iter().chain(lock).try_for_each(|name| fsio::remove_file(&path.join(name)))
 }
 
 /// The files that a version names, relative to the dataset.

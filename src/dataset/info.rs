@@ -4,7 +4,7 @@ use super::select::Selected;
 use super::snapshot::Snapshot;
 use super::trajectories::Trajectories;
 use crate::error::Result;
-use crate::manifest::FileKind;
+use crate::manifest::{FileEntry, FileKind, Manifest};
 use crate::model::{EntityId, TimestampUs, seconds_between};
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ pub struct Info {
     pub t_max: Option<TimestampUs>,
     /// Bytes of the live log.
     pub bytes_wal: u64,
-    /// Bytes of hot segments and of all deletion sets.
+    /// Bytes of hot segments and of the deletion sets of points.
     pub bytes_hot: u64,
     /// Bytes of warm files.
     pub bytes_warm: u64,
@@ -29,6 +29,10 @@ pub struct Info {
     pub bytes_cold: u64,
     /// Bytes of the dictionary.
     pub bytes_dict: u64,
+    /// Bytes of the index and its deletion sets.
+    pub bytes_index: u64,
+    /// Share of the points that the index covers; `None` without points.
+    pub index_fresh: Option<f64>,
     /// Sequence number behind the newest row.
     pub seq: u64,
     /// The newest version.
@@ -126,10 +130,12 @@ impl Info {
             t_min: t.map(|t| t.0),
             t_max: t.map(|t| t.1),
             bytes_wal: s.log_bytes().0,
-            bytes_hot: sizes(FileKind::Segment) + sizes(FileKind::Deletions),
+            bytes_hot: sizes(FileKind::Segment) + sizes(FileKind::Deletions) - deletions_of_index(m).1,
             bytes_warm: sizes(FileKind::Warm),
             bytes_cold: sizes(FileKind::Cold) + sizes(FileKind::Codebook) + sizes(FileKind::Original),
             bytes_dict: sizes(FileKind::Dictionary),
+            bytes_index: sizes(FileKind::Index) + deletions_of_index(m).1,
+            index_fresh: (s.points() > 0).then(|| (indexed(m) as f64 / s.points() as f64).min(1.0)),
             seq: s.next_seq(),
             commit: m.commit,
             committed_us: m.created_us,
@@ -152,6 +158,18 @@ impl Info {
         }
         Ok(counts.into_iter().map(|((model, source), points)| ModelInfo { model, source, points }).collect())
     }
+}
+
+/// Rows and bytes of the deletion sets of index parts.
+fn deletions_of_index(m: &Manifest) -> (u64, u64) {
+    let of_index = |f: &&FileEntry| m.find(FileKind::Index, f.target).is_some();
+    m.of(FileKind::Deletions).filter(of_index).fold((0, 0), |n, f| (n.0 + f.rows, n.1 + f.seal.len))
+}
+
+/// Live points in the index.
+fn indexed(m: &Manifest) -> u64 {
+    let rows: u64 = m.of(FileKind::Index).map(|f| f.rows).sum();
+    rows.saturating_sub(deletions_of_index(m).0)
 }
 
 impl EntityInfo {

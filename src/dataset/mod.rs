@@ -1,14 +1,19 @@
 //! A dataset directory as one thing: made by [`init`], read through a [`Snapshot`], changed
 //! through a [`Writer`].
 //!
-//! This module composes log, segments, dictionary and manifest, which do not know each other,
-//! and keeps the promises of ARCHITECTURE.md: what was acknowledged stays, one writer, readers
-//! that are never disturbed, old or new and nothing between.
+//! This module composes log, segments, dictionary, index and manifest, which do not know each
+//! other, and keeps the promises of ARCHITECTURE.md: what was acknowledged stays, one writer,
+//! readers that are never disturbed, old or new and nothing between.
+//!
+//! The index covers points by sequence number, so files of points may be rewritten without it.
+//! Whoever makes a point leave the exact files without deleting it (a lossy cold block) takes it
+//! out of the index with [`Writer::unindex`] in the same version; such points are scanned.
 
 mod chunks;
 mod content;
 mod deletions;
 mod gc;
+mod index;
 mod info;
 mod init;
 mod loaded;
@@ -22,6 +27,7 @@ mod verify;
 mod writer;
 
 pub use gc::Collected;
+pub use index::{IndexPart, NewIndex, RowId, Staging};
 pub use info::{EntityInfo, Info, ModelInfo, TierInfo};
 pub use init::{Initialised, init};
 pub use loaded::Loaded;
@@ -33,7 +39,9 @@ pub use verify::{Finding, Level, Status, verify};
 pub use writer::{Appended, Conflict, OnConflict, Options, Sync, Writer};
 
 /// Directories of a dataset.
-const DIRS: [&str; 6] = ["manifest", "wal", "hot", "dict", "results", "tmp"];
+const DIRS: [&str; 7] = ["manifest", "wal", "hot", "dict", "index", "results", "tmp"];
+/// Those whose files a manifest names; what no kept one names is collected.
+const NAMED: [&str; 4] = ["hot", "dict", "index", "wal"];
 
 /// Now, for information in manifests; nothing is decided by it.
 fn clock_us() -> i64 {

@@ -1,5 +1,6 @@
 //! A pinned version of a dataset: what a reader sees from beginning to end.
 
+use super::RowId;
 use super::memory::Memory;
 use super::part::{Body, Part, may_hold};
 use super::shelf::Shelf;
@@ -161,6 +162,16 @@ impl Snapshot {
             }
         }
         Ok(None)
+    }
+
+    /// Sealed rows that the live log replaces.
+    pub(super) fn replaced(&self) -> Result<Vec<RowId>> {
+        let mut rows = Vec::new();
+        for (i, slot) in self.slots.iter().enumerate().filter(|(_, s)| !s.replaced.is_empty()) {
+            let part = self.part(i)?;
+            rows.extend(slot.replaced.iter().map(|row| part.row_id(row)));
+        }
+        Ok(rows)
     }
 
     /// The dataset's directory.

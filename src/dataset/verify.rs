@@ -2,7 +2,7 @@
 
 use super::shelf::Shelf;
 use super::snapshot::{Snapshot, open_dictionary};
-use super::{DIRS, gc};
+use super::{NAMED, gc, index};
 use crate::config::{Config, IdKind};
 use crate::error::{Code, Error, Result};
 use crate::fsio;
@@ -95,6 +95,18 @@ impl Report<'_> {
         }
     }
 
+    /// Damage to the index is no loss: queries scan instead, and it can be built again.
+    fn index(&mut self, entry: &manifest::FileEntry, found: Result<String>) -> Result<()> {
+        match found {
+            Ok(detail) => self.add("index", &entry.path(), Status::Ok, detail),
+            Err(e) if matches!(e.code(), Code::Damaged | Code::Version | Code::Io) => {
+                let detail = format!("{}; `cvx index build --rebuild` makes it anew", e.message());
+                self.add("index", &entry.path(), Status::Repairable, detail)
+            }
+            Err(e) => Err(e),
+        }
+    }
+
     fn stop(&self) -> bool {
         self.fail_fast && self.worst == Status::Damaged
     }
@@ -143,6 +155,7 @@ pub fn verify(
         if level >= Level::Full && !report.stop() {
             check_keys(&s, &config, &mut report)?;
         }
+        index::verify(&s, level >= Level::Full, &mut |entry, found| report.index(entry, found))?;
     }
     if let Err(e) = Ledger::read(dir) {
         let detail = format!("{}; the next ingest reads its files again and writes a new one", e.message());
@@ -278,10 +291,12 @@ fn check_leftovers(dir: &Path, m: &Manifest, report: &mut Report<'_>) -> Result<
         }
     }
     named.extend(gc::paths(m));
-    for d in DIRS.iter().filter(|d| ["hot", "dict", "wal", "tmp"].contains(*d)) {
+    for d in NAMED.iter().chain(&["tmp"]) {
         for name in fsio::list_dir(&dir.join(d))? {
             let object = format!("{d}/{name}");
-            if !named.contains(&object) {
+            let lock = dir.join(&object).join("LOCK");
+            let in_use = *d == "tmp" && lock.exists() && fsio::try_exclusive(&lock)?.is_none();
+            if !named.contains(&object) && !in_use {
                 report.add(
                     "leftover",
                     &object,

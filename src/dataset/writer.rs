@@ -5,7 +5,7 @@ use super::memory::Memory;
 use super::part::{Part, may_hold};
 use super::shelf::Shelf;
 use super::snapshot::open_dictionary;
-use super::{clock_us, deletions, gc};
+use super::{RowId, clock_us, deletions, gc};
 use crate::config::Config;
 use crate::dict::{self, Dictionary};
 use crate::error::{Error, Result};
@@ -99,8 +99,8 @@ pub struct Appended {
 }
 
 #[derive(Debug)]
-struct Slot {
-    entry: FileEntry,
+pub(super) struct Slot {
+    pub(super) entry: FileEntry,
     part: Option<Part>,
     /// Dead rows have been added since the deletion set was written.
     dirty: bool,
@@ -110,16 +110,16 @@ struct Slot {
 /// crash would: the next writer recovers.
 #[derive(Debug)]
 pub struct Writer {
-    dir: PathBuf,
-    config: Config,
+    pub(super) dir: PathBuf,
+    pub(super) config: Config,
     options: Options,
     lock: Lock,
-    manifest: Manifest,
+    pub(super) manifest: Manifest,
     sum: u128,
     /// Largest commit number seen, published or left behind.
     highest: u64,
     shelf: Shelf,
-    slots: Vec<Slot>,
+    pub(super) slots: Vec<Slot>,
     dict: Dictionary,
     new_names: Vec<(EntityId, String)>,
     log: Option<LogWriter>,
@@ -127,10 +127,12 @@ pub struct Writer {
     next_seq: u64,
     recovered: Recovered,
     /// A write failed: nothing is known about what reached the disk.
-    broken: bool,
+    pub(super) broken: bool,
     /// Changes since the last publish, for the manifest.
     delta: (u64, u64, u64),
-    unpublished: bool,
+    pub(super) unpublished: bool,
+    /// Rows that died since the deletion sets of the index were written.
+    pub(super) unindexed: Vec<RowId>,
     /// The log that the newest published version names.
     published_log: u64,
     written: u64,
@@ -166,6 +168,7 @@ impl Writer {
             broken: false,
             delta: (0, 0, 0),
             unpublished: false,
+            unindexed: Vec::new(),
             published_log: manifest.log,
             written: 0,
             config,
@@ -262,7 +265,7 @@ impl Writer {
         &self.dict
     }
 
-    fn sealed_row(&mut self, key: Key) -> Result<Option<(usize, usize)>> {
+    pub(super) fn sealed_row(&mut self, key: Key) -> Result<Option<(usize, usize)>> {
         let time = TimeRange::closed(key.t, key.t);
         for i in 0..self.slots.len() {
             if self.may_hold(i, (key.entity, key.entity), &time)
@@ -279,7 +282,7 @@ impl Writer {
         may_hold(entry, self.manifest.placement(entry.id), entities, time)
     }
 
-    fn part(&mut self, i: usize) -> Result<&mut Part> {
+    pub(super) fn part(&mut self, i: usize) -> Result<&mut Part> {
         let slot = &mut self.slots[i];
         if slot.part.is_none() {
             slot.part = Some(self.shelf.part(&self.manifest, &slot.entry, &RoaringBitmap::new())?);
@@ -288,9 +291,20 @@ impl Writer {
     }
 
     fn kill(&mut self, slot: usize, row: u32) -> Result<()> {
-        self.part(slot)?.dead.insert(row);
+        self.kill_all(slot, &RoaringBitmap::from_iter([row])).map(|_| ())
+    }
+
+    /// Marks rows of a sealed file as dead; returns how many were alive.
+    fn kill_all(&mut self, slot: usize, rows: &RoaringBitmap) -> Result<u64> {
+        let part = self.part(slot)?;
+        let alive = rows - &part.dead;
+        part.dead |= &alive;
+        let died: Vec<RowId> = alive.iter().map(|row| part.row_id(row)).collect();
+        if self.manifest.of(FileKind::Index).next().is_some() {
+            self.unindexed.extend(died);
+        }
         self.slots[slot].dirty = true;
-        Ok(())
+        Ok(alive.len())
     }
 
     /// Takes a batch; `points` may be empty afterwards. With [`Sync::Commit`] it is durable when this
@@ -438,7 +452,7 @@ impl Writer {
         Ok(())
     }
 
-    fn take_id(&mut self) -> u64 {
+    pub(super) fn take_id(&mut self) -> u64 {
         self.manifest.next_file += 1;
         self.manifest.next_file - 1
     }
@@ -549,14 +563,14 @@ impl Writer {
             self.slots[i].dirty = false;
             self.unpublished = true;
         }
-        Ok(())
+        self.write_unindexed()
     }
 
-    fn temp(&self, id: u64) -> Result<TempFile> {
+    pub(super) fn temp(&self, id: u64) -> Result<TempFile> {
         TempFile::create(self.dir.join(format!("tmp/{id:010}")))
     }
 
-    fn publish_file(&mut self, finished: Finished, entry: &FileEntry) -> Result<()> {
+    pub(super) fn publish_file(&mut self, finished: Finished, entry: &FileEntry) -> Result<()> {
         self.written += entry.seal.len;
         let Finished::File(file) = finished else {
             return Err(Error::internal("a file that was written to memory"));
@@ -569,7 +583,7 @@ impl Writer {
     }
 
     /// Publishes the state in memory as the next version.
-    fn publish(&mut self) -> Result<()> {
+    pub(super) fn publish(&mut self) -> Result<()> {
         self.manifest.arrange();
         let next = Manifest {
             commit: self.manifest.commit.max(self.highest) + 1,
@@ -607,11 +621,7 @@ impl Writer {
                 .iter()
                 .position(|s| s.entry.id == *file)
                 .ok_or_else(|| Error::internal("rows of a file that is not live are to be deleted"))?;
-            let part = self.part(i)?;
-            let before = part.dead.len();
-            part.dead |= set;
-            deleted += part.dead.len() - before;
-            self.slots[i].dirty = true;
+            deleted += self.kill_all(i, set)?;
         }
         self.write_deletions()?;
         self.delta.2 += deleted;
@@ -655,7 +665,7 @@ fn taken(points: &mut Points, verdicts: &content::Verdicts, names: Vec<NewName>)
     out
 }
 
-fn plain_entry(kind: FileKind, id: u64, seal: Seal) -> FileEntry {
+pub(super) fn plain_entry(kind: FileKind, id: u64, seal: Seal) -> FileEntry {
     FileEntry {
         kind,
         id,
@@ -672,7 +682,7 @@ fn plain_entry(kind: FileKind, id: u64, seal: Seal) -> FileEntry {
 }
 
 /// One line that says who holds the lock.
-fn owner(command: &str) -> String {
+pub(super) fn owner(command: &str) -> String {
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let since = crate::time::format_time(clock_us(), crate::time::TimeFormat::Rfc3339);
     format!("process {} on {host} (cvx {command}, since {since})", std::process::id())

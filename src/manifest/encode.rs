@@ -233,6 +233,16 @@ mod tests {
 
     #[test]
     fn contradictions_are_refused() {
+        let index = |m: &mut Manifest, id| {
+            let file = FileEntry { kind: FileKind::Index, id, ..m.files[0] };
+            m.files.push(file);
+            m.next_file = 20;
+        };
+        let mut indexed = sample();
+        index(&mut indexed, 7);
+        indexed.check().unwrap();
+        index(&mut indexed, 8);
+        assert!(indexed.check().is_err(), "two parts of the index cover the same rows");
         let broken: [fn(&mut Manifest); 6] = [
             |m| m.files.reverse(),
             |m| m.files[1].target = 99,

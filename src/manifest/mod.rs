@@ -44,6 +44,8 @@ pub enum FileKind {
     Cold = 5,
     /// Beside cold blocks: what their codec learnt.
     Codebook = 6,
+    /// `index/`: a part of the index.
+    Index = 7,
     /// Beside a cold block: the exact points that it holds as codes, as a warm file. `target` is the block.
     Original = 8,
 }
@@ -51,7 +53,9 @@ pub enum FileKind {
 impl FileKind {
     fn from_number(n: u8) -> Option<FileKind> {
         use FileKind::*;
-        [Segment, Dictionary, Deletions, Warm, Cold, Codebook, Original].into_iter().find(|k| *k as u8 == n)
+        [Segment, Dictionary, Deletions, Warm, Cold, Codebook, Index, Original]
+            .into_iter()
+            .find(|k| *k as u8 == n)
     }
 
     /// True for files whose rows are live points.
@@ -75,11 +79,15 @@ impl FileKind {
             FileKind::Cold => format!("cold/{id:010}.pqvec"),
             FileKind::Codebook => format!("cold/codebook-{id:010}.pqcb"),
             FileKind::Original => format!("cold/original/{id:010}.parquet"),
+            FileKind::Index => format!("index/{id:010}.idx"),
         }
     }
 }
 
 /// A live file and what is known of it without opening it.
+///
+/// An index part covers the points whose sequence number and time lie within its bounds; they
+/// are what it was built from, not what it happens to hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FileEntry {
     /// What it holds.
@@ -235,8 +243,16 @@ impl Manifest {
     /// Points in sealed files; exact, because superseded rows are known.
     pub fn sealed_points(&self) -> u64 {
         let rows: u64 = self.point_files().map(|f| f.rows).sum();
-        let dead: u64 = self.of(FileKind::Deletions).map(|f| f.rows).sum();
+        let of_points = |f: &&FileEntry| self.find(FileKind::Index, f.target).is_none();
+        let dead: u64 = self.of(FileKind::Deletions).filter(of_points).map(|f| f.rows).sum();
         rows.saturating_sub(dead)
+    }
+
+    /// No row is covered by two parts of the index, so that no answer comes twice.
+    fn index_overlaps(&self) -> bool {
+        let mut seqs: Vec<(u64, u64)> = self.of(FileKind::Index).map(|f| (f.seq_min, f.seq_max)).collect();
+        seqs.sort_unstable();
+        seqs.windows(2).any(|w| w[1].0 <= w[0].1)
     }
 
     /// Rejects a manifest that contradicts itself or that this program must not touch.
@@ -258,7 +274,8 @@ impl Manifest {
             return bad("the manifest uses a file id twice");
         }
         self.check_placements()?;
-        let rows: std::collections::HashMap<u64, u64> = self.point_files().map(|f| (f.id, f.rows)).collect();
+        let with_rows = self.point_files().chain(self.of(FileKind::Index));
+        let rows: std::collections::HashMap<u64, u64> = with_rows.map(|f| (f.id, f.rows)).collect();
         for f in &self.files {
             if f.kind == FileKind::Deletions && rows.get(&f.target).is_none_or(|n| f.rows > *n) {
                 return bad("the manifest deletes rows of a file that it does not name");
@@ -266,6 +283,9 @@ impl Manifest {
             if f.rows > 0 && (f.entity_min > f.entity_max || f.t_min > f.t_max || f.seq_min > f.seq_max) {
                 return bad("the manifest has bounds in the wrong order");
             }
+        }
+        if self.index_overlaps() {
+            return bad("the manifest indexes a row twice");
         }
         Ok(())
     }

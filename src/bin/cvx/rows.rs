@@ -104,6 +104,10 @@ row! {
         pub bytes_warm: u64 => "byte",
         /// Bytes of cold blocks, codebooks and kept originals.
         pub bytes_cold: u64 => "byte",
+        /// Bytes of the index.
+        pub bytes_index: u64 => "byte",
+        /// Share of the points that the index covers.
+        pub index_fresh: Option<f64>,
     }
 }
 

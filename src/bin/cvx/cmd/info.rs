@@ -83,6 +83,8 @@ fn record(context: &Context, snapshot: &Snapshot) -> Result<()> {
         last_commit: Time(info.committed_us),
         bytes_warm: info.bytes_warm,
         bytes_cold: info.bytes_cold,
+        bytes_index: info.bytes_index,
+        index_fresh: info.index_fresh,
     })?;
     out.finish()
 }
@@ -135,6 +137,7 @@ fn kind(kind: FileKind) -> &'static str {
         FileKind::Cold => "cold",
         FileKind::Codebook => "codebook",
         FileKind::Original => "original",
+        FileKind::Index => "index",
     }
 }
 
