@@ -17,6 +17,7 @@ pub mod input;
 pub mod manifest;
 pub mod metric;
 pub mod model;
+pub mod online;
 pub mod output;
 pub mod points;
 pub mod pq;

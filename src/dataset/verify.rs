@@ -7,7 +7,7 @@ use crate::config::{Config, IdKind};
 use crate::error::{Code, Error, Result};
 use crate::fsio;
 use crate::manifest::{self, FileKind, Manifest};
-use crate::results::ledger::Ledger;
+use crate::results::{ledger::Ledger, stored};
 use crate::wal;
 use roaring::RoaringBitmap;
 use std::collections::HashSet;
@@ -161,6 +161,7 @@ pub fn verify(
         let detail = format!("{}; the next ingest reads its files again and writes a new one", e.message());
         report.add("ledger", "results/ledger", Status::Repairable, detail)?;
     }
+    check_results(dir, &config, level, &mut report)?;
     check_leftovers(dir, &m, &mut report)?;
     Ok(report.worst)
 }
@@ -279,6 +280,30 @@ fn check_keys(s: &Snapshot, config: &Config, report: &mut Report<'_>) -> Result<
         Ok(points)
     };
     report.check("keys", "points", walk(), |n| format!("{n} points, each key once"))?;
+    Ok(())
+}
+
+/// Stored results: damage loses no data, but the command that made one has to make it again.
+fn check_results(dir: &Path, config: &Config, level: Level, report: &mut Report<'_>) -> Result<()> {
+    for what in stored::What::ALL {
+        for name in stored::names(dir, what)? {
+            let object = format!("results/{}.{name}.cvxr", what.as_str());
+            let look = || match stored::Stored::open(dir, config.id, what, &name)? {
+                Some(s) if level > Level::Quick => s.container.check_all().map(|()| s.head.rows),
+                Some(s) => Ok(s.head.rows),
+                None => Ok(0),
+            };
+            let (status, detail) = match look() {
+                Ok(rows) => (Status::Ok, format!("{rows} rows")),
+                Err(e) if matches!(e.code(), Code::Damaged | Code::Version) => (
+                    Status::Repairable,
+                    format!("{}; the command that stored it stores it anew", e.message()),
+                ),
+                Err(e) => return Err(e),
+            };
+            report.add("result", &object, status, detail)?;
+        }
+    }
     Ok(())
 }
 

@@ -8,6 +8,7 @@ mod csv;
 mod json;
 mod layout;
 mod row;
+mod stored;
 mod table;
 mod target;
 mod text;
@@ -17,6 +18,7 @@ mod tests;
 
 pub use layout::Slot;
 pub use row::{Cell, Column, Field, Id, Json, Label, Row, Time, Type, is_among};
+pub use stored::{Kept, Lines};
 pub use table::terminal_width;
 pub use target::{Pipe, Target};
 
@@ -170,7 +172,12 @@ impl<R: Row> Output<R> {
 
     /// Writes one row.
     pub fn row(&mut self, row: &R) -> Result<()> {
-        self.encoder.row(&row.cells(), &mut self.buffer)?;
+        self.cells(&row.cells())
+    }
+
+    /// Writes one row that is given by its cells, one for each of the columns of `R`.
+    pub fn cells(&mut self, cells: &[Cell<'_>]) -> Result<()> {
+        self.encoder.row(cells, &mut self.buffer)?;
         if self.buffer.len() >= BUFFER { self.flush() } else { Ok(()) }
     }
 

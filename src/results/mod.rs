@@ -1,4 +1,9 @@
-//! What commands keep beside the data: the ingest ledger. All of it can be made again from the
-//! data or its sources, so none of it decides an answer.
+//! What commands keep beside the data: the ingest ledger, saved change points, states of
+//! detectors, reference samples. All of it can be made again from the data or its sources, so
+//! none of it decides what a dataset holds.
 
+pub mod baseline;
 pub mod ledger;
+pub mod lines;
+pub mod states;
+pub mod stored;

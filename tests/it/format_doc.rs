@@ -166,8 +166,13 @@ fn containers() {
     let (head, section, footer) =
         (table("Container header"), table("Container section"), table("Container footer"));
     let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("FORMAT.md")).unwrap();
-    for (ending, kind) in [("seg", 1), ("del", 3)] {
-        for file in files(&dir.join("hot"), ending) {
+    for result in [&["--save", "x"][..], &["--state", "x"]] {
+        crate::stdout(crate::cvx(t.path()).args(["-d", "d", "changepoints"]).args(result));
+    }
+    for (ending, kind, place) in [("seg", 1, "hot"), ("del", 3, "hot"), ("cvxr", 7, "results")] {
+        let found = files(&dir.join(place), ending);
+        assert!(!found.is_empty(), "no {ending}");
+        for file in found {
             check_fixed(&file, 0, &head);
             assert_eq!(number(&file, 0, &head, "kind"), kind);
             let base = file.len() - length(&footer);

@@ -1,6 +1,7 @@
 //! The real binary, from outside: one module a command or a rule.
 
 mod analytics;
+mod changepoints;
 mod config;
 mod delete;
 mod export;

@@ -112,6 +112,11 @@ impl<'a, R: Row> Sink<'a, R> {
         Ok(Sink { out, gate: Gate::new::<R>(args)? })
     }
 
+    /// As [`Sink::row`] for a row that is given by its cells.
+    pub fn cells(&mut self, cells: &[Cell<'_>]) -> Result<()> {
+        if self.gate.admits::<R>(cells) { self.out.cells(cells) } else { Ok(()) }
+    }
+
     /// True when the row is shown; counts it for `--fail-on` then.
     pub fn admits(&mut self, row: &R) -> bool {
         self.gate.admits::<R>(&row.cells())

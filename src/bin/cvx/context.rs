@@ -75,7 +75,6 @@ impl Context {
             return Err(Error::usage("--errors needs a value").fix("--errors text or --errors json"));
         }
         report::prefer(settings.errors, settings.format);
-        let words: Vec<_> = args.iter().map(|a| a.to_string_lossy()).collect();
         Ok(Context {
             settings,
             lists_errors,
@@ -83,13 +82,18 @@ impl Context {
             values,
             run: global.clone(),
             format_given: parsed.matches.value_source("format") == Some(ValueSource::CommandLine),
-            command_line: words.join(" "),
+            command_line: crate::words::job(args),
         })
     }
 
     /// Every setting's effective value.
     pub fn values(&self) -> &[Effective] {
         &self.values
+    }
+
+    /// The command, without what does not change its rows.
+    pub fn command_line(&self) -> &str {
+        &self.command_line
     }
 
     /// The dataset's directory.

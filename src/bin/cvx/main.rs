@@ -15,8 +15,10 @@ mod select;
 mod settings;
 mod signals;
 mod sparks;
+mod stored;
 mod values;
 mod version;
+mod words;
 
 use cvx::error::{Code, Error, Result};
 use std::ffi::OsString;

@@ -76,16 +76,18 @@ impl Selection {
 impl SelectArgs {
     /// True without any option.
     pub fn is_empty(&self) -> bool {
-        self.entity.is_empty()
-            && self.entities_from.is_none()
-            && self.where_.is_none()
-            && !self.has_window()
-            && self.model.is_none()
-            && self.source.is_none()
-            && self.min_points == 0
-            && self.limit.is_none()
-            && self.sample.is_none()
-            && self.shard.is_none()
+        self.entity.is_empty() && self.entities_from.is_none() && !self.has_window() && !self.chooses_points()
+    }
+
+    /// True when points or entities are chosen by more than name and time.
+    pub fn chooses_points(&self) -> bool {
+        self.where_.is_some()
+            || self.model.is_some()
+            || self.source.is_some()
+            || self.min_points > 0
+            || self.limit.is_some()
+            || self.sample.is_some()
+            || self.shard.is_some()
     }
 
     /// True when a range of times is given.

@@ -7,6 +7,9 @@ mod features;
 mod nig;
 mod runs;
 mod shared;
+mod stream;
+
+pub use stream::Stream;
 
 use super::level::PURE_WALK;
 use super::noise::{Memory, Shape, variogram};

@@ -1,5 +1,6 @@
 //! One file a command: its arguments, and `run`.
 
+pub mod changepoints;
 pub mod completions;
 pub mod config;
 pub mod delete;

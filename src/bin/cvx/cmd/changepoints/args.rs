@@ -1,0 +1,332 @@
+//! The options of `cvx changepoints`.
+
+use crate::cuts::BatchArgs;
+use crate::select::SelectArgs;
+use crate::values::words;
+use clap::ValueEnum;
+use cvx::analytics::changepoint::bocpd::{self, ExpectedRun, Features};
+use cvx::analytics::changepoint::{Cost, Noise, Params, Penalty, Signal};
+use cvx::error::{Error, Result};
+
+/// When the level of each trajectory jumped
+#[derive(clap::Args, Debug)]
+#[command(
+    after_long_help = "A change is a jump of the level: noise, autocorrelation, a random walk or a straight
+trend is none. `t` is the first point after a change and `t_before` the last before it.
+Entities without a change have no row, except in --summary.
+
+pelt looks back over whole trajectories and finds the best places. bocpd takes point after
+point and says at once that something has changed (`detected_at`); with --state it goes on
+where the last run stopped and reads only new points.
+
+Examples:
+  cvx changepoints --entity user42
+  cvx changepoints --summary --where \"lang = 'en'\" -f csv
+  cvx changepoints --method bocpd --expected-run 30d --state daily --fail-on \"severity > 3\"
+  cvx changepoints --save spring --in 2024-03..2024-05
+  cvx changepoints --saved spring --entity user42"
+)]
+pub struct Args {
+    #[command(flatten)]
+    pub select: SelectArgs,
+    /// Look back (pelt) or point after point (bocpd)
+    #[arg(long, value_enum, value_name = "METHOD")]
+    pub method: Option<Method>,
+    /// What a stretch without a change looks like
+    #[arg(long, value_enum, value_name = "COST", help_heading = "PELT")]
+    pub cost: Option<Costs>,
+    /// What a change has to be worth: auto, bic, aic, or a number in squared vector units
+    #[arg(long, value_name = "P", value_parser = penalty, help_heading = "PELT")]
+    pub penalty: Option<Penalty>,
+    /// Chance of a false change in a trajectory without one, for --penalty auto [default: 0.05]
+    #[arg(long, value_name = "P", value_parser = probability, help_heading = "PELT")]
+    pub alpha: Option<f64>,
+    /// Least number of points between changes [default: 2, and 5 for lines]
+    #[arg(long, value_name = "N", value_parser = at_least_one, help_heading = "PELT")]
+    pub min_segment: Option<usize>,
+    /// What is known of the noise, for --cost mean
+    #[arg(long, value_enum, value_name = "NOISE", help_heading = "PELT")]
+    pub noise: Option<Noises>,
+    /// What is searched
+    #[arg(long, value_enum, value_name = "SIGNAL", help_heading = "PELT")]
+    pub signal: Option<Signals>,
+    /// A smaller automatic penalty: finds more, and more that is none
+    #[arg(long, help_heading = "PELT")]
+    pub sensitive: bool,
+    /// Scale every vector to length 1 first
+    #[arg(long)]
+    pub normalize: bool,
+    /// Dimensions to name [default: 10]
+    #[arg(long, value_name = "N", help_heading = "PELT")]
+    pub top: Option<usize>,
+    /// How long the level stays: a number of points, or a duration, which makes a change likelier
+    /// after a long step [default: 500]
+    #[arg(long, value_name = "N|DUR", value_parser = expected_run, help_heading = "BOCPD")]
+    pub expected_run: Option<ExpectedRun>,
+    /// What is looked at: auto, shared, distance, value, or pca:Q
+    #[arg(long, value_name = "WHAT", value_parser = features, help_heading = "BOCPD")]
+    pub features: Option<Features>,
+    /// Points that scales are learnt from, without an alarm [default: 80]
+    #[arg(long, value_name = "N", value_parser = warmup, help_heading = "BOCPD")]
+    pub warmup: Option<usize>,
+    /// Mass on short runs that raises an alarm [default: 0.5]
+    #[arg(long, value_name = "P", value_parser = probability, help_heading = "BOCPD")]
+    pub threshold: Option<f64>,
+    /// Keep each entity's state in the dataset under NAME and read only points that came since
+    #[arg(long, value_name = "NAME", help_heading = "BOCPD")]
+    pub state: Option<String>,
+    /// One row an entity: how it was searched
+    #[arg(long)]
+    pub summary: bool,
+    /// One row a stretch between changes
+    #[arg(long, conflicts_with = "summary")]
+    pub segments: bool,
+    /// Store the changes in the dataset under NAME
+    #[arg(long, value_name = "NAME", conflicts_with = "state")]
+    pub save: Option<String>,
+    /// Print the changes stored under NAME; without one list the names
+    #[arg(long, value_name = "NAME", num_args = 0..=1, default_missing_value = "",
+          conflicts_with_all = ["save", "state", "summary", "segments", "method"])]
+    pub saved: Option<String>,
+    #[command(flatten)]
+    pub batch: BatchArgs,
+}
+
+/// `--method`.
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// The best segmentation of the whole trajectory (default)
+    Pelt,
+    /// Bayesian detection that looks at each point once
+    Bocpd,
+}
+
+/// `--cost`.
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Costs {
+    /// Lines or means up to eight dimensions, wandering levels above (default)
+    Auto,
+    /// A constant mean
+    Mean,
+    /// A straight line
+    Line,
+    /// A level that may wander, under noise that may remember
+    Level,
+}
+
+/// `--noise`.
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Noises {
+    /// Independent from point to point
+    Iid,
+    /// Autocorrelated (default)
+    Ar1,
+}
+
+/// `--signal`.
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signals {
+    /// The vectors (default)
+    Value,
+    /// Steps over their time: changes of velocity
+    Increment,
+    /// Lengths of the vectors
+    Norm,
+}
+
+impl Args {
+    /// True for BOCPD, which --state asks for too.
+    pub fn is_online(&self) -> bool {
+        self.method == Some(Method::Bocpd) || (self.method.is_none() && self.state.is_some())
+    }
+
+    /// Refuses options of the method that does not run.
+    pub fn check(&self) -> Result<()> {
+        let online = [
+            ("--expected-run", self.expected_run.is_some()),
+            ("--features", self.features.is_some()),
+            ("--warmup", self.warmup.is_some()),
+            ("--threshold", self.threshold.is_some()),
+            ("--state", self.state.is_some()),
+        ];
+        let back = [
+            ("--cost", self.cost.is_some()),
+            ("--penalty", self.penalty.is_some()),
+            ("--alpha", self.alpha.is_some()),
+            ("--min-segment", self.min_segment.is_some()),
+            ("--noise", self.noise.is_some()),
+            ("--signal", self.signal.is_some()),
+            ("--sensitive", self.sensitive),
+            ("--top", self.top.is_some()),
+            ("--segments", self.segments),
+        ];
+        let (foreign, other) = if self.is_online() { (&back[..], "pelt") } else { (&online[..], "bocpd") };
+        match foreign.iter().find(|(_, given)| *given) {
+            Some((name, _)) => Err(Error::usage(format!("{name} belongs to --method {other}"))
+                .what(format!("option {name}"))
+                .fix(format!("add --method {other}, or leave it out"))),
+            None if self.state.is_some() && !self.batch.scale.is_empty() => {
+                Err(Error::usage("--state takes points as they come, and --scale needs whole cells")
+                    .fix("leave one of the two out"))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Parameters of PELT.
+    pub fn pelt(&self) -> Params {
+        let default = Params::default();
+        Params {
+            cost: match self.cost {
+                Some(Costs::Mean) => Cost::Mean,
+                Some(Costs::Line) => Cost::Line,
+                Some(Costs::Level) => Cost::Level,
+                Some(Costs::Auto) | None => default.cost,
+            },
+            penalty: self.penalty.unwrap_or(default.penalty),
+            alpha: self.alpha.unwrap_or(default.alpha),
+            sensitive: self.sensitive,
+            min_segment: self.min_segment,
+            noise: match self.noise {
+                Some(Noises::Iid) => Noise::Iid,
+                Some(Noises::Ar1) | None => default.noise,
+            },
+            signal: match self.signal {
+                Some(Signals::Increment) => Signal::Increment,
+                Some(Signals::Norm) => Signal::Norm,
+                Some(Signals::Value) | None => default.signal,
+            },
+            normalize: self.normalize,
+            top: self.top.unwrap_or(default.top),
+            cuts: self.batch.cuts.cuts(),
+        }
+    }
+
+    /// Parameters of BOCPD.
+    pub fn bocpd(&self) -> bocpd::Params {
+        let default = bocpd::Params::default();
+        bocpd::Params {
+            features: self.features.unwrap_or(default.features),
+            expected_run: self.expected_run.unwrap_or(default.expected_run),
+            warmup: self.warmup.unwrap_or(default.warmup),
+            threshold: self.threshold.unwrap_or(default.threshold),
+        }
+    }
+}
+
+fn penalty(text: &str) -> Result<Penalty, String> {
+    match text {
+        "auto" => Ok(Penalty::Auto),
+        "bic" => Ok(Penalty::Bic),
+        "aic" => Ok(Penalty::Aic),
+        number => match number.parse() {
+            Ok(v) if f64::is_finite(v) && v >= 0.0 => Ok(Penalty::Value(v)),
+            _ => Err("expected auto, bic, aic, or a number of at least 0".to_string()),
+        },
+    }
+}
+
+/// Reads a probability strictly between 0 and 1.
+pub fn probability(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(p) if 0.0 < p && p < 1.0 => Ok(p),
+        _ => Err("expected a probability between 0 and 1".to_string()),
+    }
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|n| *n > 0).ok_or_else(|| "expected a number of points above 0".to_string())
+}
+
+fn warmup(text: &str) -> Result<usize, String> {
+    text.parse()
+        .ok()
+        .filter(|n| *n >= 8)
+        .ok_or_else(|| "expected a number of points of at least 8".to_string())
+}
+
+/// Reads `--expected-run`.
+pub fn expected_run(text: &str) -> Result<ExpectedRun, String> {
+    if let Ok(points) = text.parse::<f64>() {
+        let fits = points.is_finite() && points >= 2.0;
+        return if fits {
+            Ok(ExpectedRun::Points(points))
+        } else {
+            Err("a run of fewer than 2 points is no run".to_string())
+        };
+    }
+    match cvx::time::parse_duration(text) {
+        Ok(d) if d.is_zero() => Err("a run takes time".to_string()),
+        Ok(d) => Ok(ExpectedRun::Seconds(d.seconds())),
+        Err(e) => Err(format!("expected a number of points, or a duration: {}", words(&e))),
+    }
+}
+
+fn features(text: &str) -> Result<Features, String> {
+    match (text, text.strip_prefix("pca:").map(str::parse)) {
+        ("auto", _) => Ok(Features::Auto),
+        ("shared", _) => Ok(Features::Shared),
+        ("distance", _) => Ok(Features::Distance),
+        ("value", _) => Ok(Features::Value),
+        (_, Some(Ok(q))) if q > 0 => Ok(Features::Pca(q)),
+        _ => Err("expected auto, shared, distance, value, or pca:Q".to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Alone {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    fn parsed(line: &str) -> Args {
+        Alone::try_parse_from(line.split(' ')).unwrap_or_else(|e| panic!("{e}")).args
+    }
+
+    #[test]
+    fn an_empty_command_line_is_the_library_defaults() {
+        let args = parsed("cvx");
+        assert_eq!(args.pelt(), Params::default());
+        assert_eq!(args.bocpd(), bocpd::Params::default());
+        assert!(!args.is_online() && args.check().is_ok());
+    }
+
+    #[test]
+    fn every_option_reaches_the_library() {
+        let args = parsed(
+            "cvx --cost mean --penalty 3.5 --alpha 0.1 --min-segment 4 --noise iid --signal norm \
+             --sensitive --normalize --top 3",
+        );
+        let p = args.pelt();
+        assert_eq!(
+            (p.cost, p.penalty, p.alpha, p.min_segment),
+            (Cost::Mean, Penalty::Value(3.5), 0.1, Some(4))
+        );
+        assert_eq!((p.noise, p.signal, p.sensitive), (Noise::Iid, Signal::Norm, true));
+        assert_eq!((p.normalize, p.top), (true, 3));
+        let args = parsed("cvx --state x --expected-run 1h --features pca:2 --warmup 9 --threshold 0.7");
+        let expected = bocpd::Params {
+            features: Features::Pca(2),
+            expected_run: ExpectedRun::Seconds(3600.0),
+            warmup: 9,
+            threshold: 0.7,
+        };
+        assert!(args.is_online());
+        assert_eq!(args.bocpd(), expected);
+    }
+
+    #[test]
+    fn foreign_options_are_refused() {
+        for line in ["cvx --warmup 9", "cvx --method bocpd --cost mean", "cvx --state s --segments"] {
+            assert!(parsed(line).check().is_err(), "{line}");
+        }
+        for line in ["cvx --penalty x", "cvx --alpha 1", "cvx --expected-run 1", "cvx --features pca:0"] {
+            assert!(Alone::try_parse_from(line.split(' ')).is_err(), "{line}");
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! `--method bocpd`: point after point, with states that are kept from run to run.
+
+use super::Args;
+use super::found::{Found, Printer};
+use crate::batch::{Job, Subject};
+use crate::context::Context;
+use crate::cuts::Aligns;
+use crate::progress::Progress;
+use crate::rows::{ChangeRow, SearchRow};
+use crate::select::Selection;
+use crate::signals;
+use crate::stored::Storing;
+use cvx::dataset::Snapshot;
+use cvx::error::{Error, Result};
+use cvx::model::Trajectory;
+use cvx::online::{self, Resume, Settings, Step};
+use cvx::output::{Id, Time};
+use cvx::results::states::NextStates;
+use cvx::results::stored::What;
+
+/// Runs the command.
+pub fn run(context: &Context, args: &Args) -> Result<()> {
+    let settings = Settings {
+        params: args.bocpd(),
+        normalize: args.normalize,
+        max_gap_us: args.batch.cuts.max_gap.map(|d| d.mean_us()),
+        mix_models: args.batch.cuts.align == Aligns::Off,
+    };
+    let storing = Storing::begin(context, What::States, args.state.as_deref())?;
+    let saving = Storing::begin(context, What::Changepoints, args.save.as_deref())?;
+    let snapshot = context.snapshot()?;
+    let selection = args.select.resolve(context, &snapshot)?;
+    let printer = Printer::new(context, &snapshot, args, saving)?;
+    match &args.state {
+        Some(name) => resume(context, args, &settings, (&snapshot, &selection), printer, (name, storing))?,
+        None => whole(context, args, &settings, (&snapshot, &selection), printer)?,
+    }
+    selection.finish()
+}
+
+type Place<'a> = (&'a Snapshot, &'a Selection);
+
+/// All points of each trajectory, without a state.
+fn whole(
+    context: &Context,
+    args: &Args,
+    settings: &Settings,
+    (snapshot, selection): Place<'_>,
+    mut printer: Printer<'_>,
+) -> Result<()> {
+    let sparks = context.sparks()?;
+    let work = |trajectory: &Trajectory<'_>, subject: &Subject| {
+        let mut found = rows(args, subject, online::detect(trajectory, settings));
+        found.summary.path = sparks.as_ref().filter(|_| args.summary).map(|s| s.of(trajectory));
+        found
+    };
+    let job = Job { context, snapshot, selection, args: &args.batch };
+    job.for_each(work, |scales| printer.take(scales))?;
+    printer.finish(snapshot, || Ok(()))
+}
+
+/// Only points that came since the state of this name was stored.
+fn resume(
+    context: &Context,
+    args: &Args,
+    settings: &Settings,
+    (snapshot, selection): Place<'_>,
+    mut printer: Printer<'_>,
+    (name, storing): (&str, Option<Storing>),
+) -> Result<()> {
+    let (dir, id) = (snapshot.dir(), snapshot.config().id);
+    let states = settings.open(dir, id, name)?;
+    let before = settings.open(dir, id, name)?;
+    let mut next = match &storing {
+        Some(_) => Some(NextStates::create(dir, id, name, before)?),
+        None => None,
+    };
+    let selected = selection.select.resolve(snapshot)?;
+    let mut progress = Progress::new(context);
+    let (mut entities, mut points, mut late) = (0, 0, 0);
+    let run = Resume { snapshot, settings, states: states.as_ref() };
+    run.run(selected, |step, packed| {
+        signals::check()?;
+        (entities, points, late) = (entities + 1, points + step.seen, late + step.late);
+        progress.analysed(entities, points);
+        if let Some(next) = &mut next {
+            next.put(step.entity, &packed)?;
+        }
+        let subject = Subject { id: step.entity, name: snapshot.entity_name(step.entity)?, scale: 0 };
+        printer.take(vec![rows(args, &subject, step)])
+    })?;
+    drop(progress);
+    if late > 0 {
+        context.warn(&format!(
+            "{late} points came late, at times that the state had passed, and were left out; another --state NAME begins anew"
+        ));
+    }
+    let parameters = serde_json::to_value(settings).map_err(|e| Error::internal(format!("settings: {e}")))?;
+    printer.finish(snapshot, || match (storing, next) {
+        (Some(storing), Some(next)) => {
+            let head = storing.head(context, snapshot, parameters);
+            storing.finish(|| next.finish(head))
+        }
+        _ => Ok(()),
+    })
+}
+
+fn rows(args: &Args, subject: &Subject, step: Step) -> Found {
+    let scale = args.batch.scale_name(subject.scale);
+    let summary = SearchRow {
+        entity_id: Id(subject.id),
+        entity: subject.name.clone(),
+        n: step.seen,
+        changepoints: step.alarms.len() as u64,
+        penalty: None,
+        noise_sd: None,
+        lag1: None,
+        warning: None,
+        cost: None,
+        p_recent: step.p_recent,
+        status: step.status.as_str(),
+        scale: scale.clone(),
+        path: None,
+    };
+    let change = |a: cvx::analytics::changepoint::bocpd::Alarm| ChangeRow {
+        entity_id: Id(subject.id),
+        entity: subject.name.clone(),
+        t: Time(a.t),
+        index: a.index,
+        t_before: Time(a.t_before),
+        method: "bocpd",
+        severity: a.severity,
+        gain: None,
+        p_recent: Some(a.p_recent),
+        n_before: None,
+        n_after: None,
+        l2: None,
+        cosine: None,
+        top_dims: None,
+        detected_at: Some(Time(a.detected_at)),
+        scale: scale.clone(),
+        scales: None,
+    };
+    Found { changes: step.alarms.into_iter().map(change).collect(), summary, segments: Vec::new() }
+}
