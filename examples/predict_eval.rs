@@ -157,12 +157,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         Some(m) if !m.useful() => methods.iter().copied().filter(|m| *m != Method::Node).collect(),
         _ => methods.clone(),
     };
-    let mut rows = table::table(&cases, unit_s, &methods, &LEVELS, SEED);
-    rows.retain(|r| r.method.is_some());
-    rows.extend(
-        table::table(&cases, unit_s, &chosen, &LEVELS, SEED).into_iter().filter(|r| r.method.is_none()),
-    );
-    rows.sort_by_key(|r| (r.class, r.method.map_or(usize::MAX, Method::ordinal)));
+    let shown: Vec<Option<Method>> = methods.iter().copied().map(Some).chain([None]).collect();
+    let rows = table::Judge::new(&cases, unit_s, SEED).table(&shown, &chosen, &LEVELS, |_| true);
     print(&rows);
     Ok(())
 }

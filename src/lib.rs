@@ -10,6 +10,7 @@ pub mod delete;
 pub mod dict;
 pub mod error;
 pub mod filter;
+pub mod forecast;
 pub mod format;
 pub mod fsio;
 pub mod ingest;

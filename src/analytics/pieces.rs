@@ -40,6 +40,15 @@ impl Cuts {
         }
     }
 
+    /// The trajectory between its gaps, in order; where models are not to be told apart, none are named.
+    pub fn pieces_of<'a>(&self, trajectory: &Trajectory<'a>) -> Vec<Trajectory<'a>> {
+        let whole = match self.align {
+            Align::Off => Trajectory { model: &[], ..*trajectory },
+            Align::Error => *trajectory,
+        };
+        self.pieces(whole.t).into_iter().map(|piece| slice(&whole, piece)).collect()
+    }
+
     /// The run of points without a gap that holds point `i`.
     pub(crate) fn piece_around(&self, t: &[TimestampUs], i: usize) -> Range<usize> {
         let mut piece = i..i + 1;

@@ -62,10 +62,8 @@ pub fn slots(columns: &[Column], hidden: &[&str], vectors: Vectors, dim: usize) 
     slots
 }
 
-/// `vector` becomes `v0, v1, ..`, `vector_velocity` becomes `velocity0, velocity1, ..`.
+/// `vector` becomes `v0, v1, ..`, `vector_velocity` `velocity0, velocity1, ..`, `lower` `lower0, lower1, ..`.
 fn component_name(name: &str, i: usize) -> String {
-    match name.strip_prefix("vector_") {
-        Some(rest) => format!("{rest}{i}"),
-        None => format!("v{i}"),
-    }
+    let stem = if name == "vector" { "v" } else { name.strip_prefix("vector_").unwrap_or(name) };
+    format!("{stem}{i}")
 }

@@ -1,5 +1,5 @@
 //! What commands keep beside the data: the ingest ledger, saved change points, states of
-//! detectors, reference samples. All of it can be made again from the data or its sources, so
+//! detectors, reference samples, calibrations, trained models. All of it can be made again from the data or its sources, so
 //! none of it decides what a dataset holds.
 
 pub mod baseline;

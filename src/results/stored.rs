@@ -1,4 +1,4 @@
-//! Named result files: `results/KIND.NAME.cvxr`, a container of kind 7 each.
+//! Named result files: `results/KIND.NAME.cvxr`, a container of kind 7 each; models of kind 8.
 //!
 //! They are written whole under the writer's lock and replaced by renaming. No manifest names
 //! them: a file is what its own checksums say, and belongs to the dataset whose id it carries.
@@ -28,11 +28,18 @@ pub enum What {
     States,
     /// Reference samples of population tests.
     Baseline,
+    /// Past errors of forecasts.
+    Calibration,
+    /// Trained models.
+    Model,
+    /// Trainings that were broken off.
+    Checkpoint,
 }
 
 impl What {
     /// Every kind.
-    pub const ALL: [What; 3] = [What::Changepoints, What::States, What::Baseline];
+    pub const ALL: [What; 6] =
+        [What::Changepoints, What::States, What::Baseline, What::Calibration, What::Model, What::Checkpoint];
 
     /// The first part of the file's name.
     pub fn as_str(self) -> &'static str {
@@ -40,6 +47,17 @@ impl What {
             What::Changepoints => "changepoints",
             What::States => "states",
             What::Baseline => "baseline",
+            What::Calibration => "calibration",
+            What::Model => "model",
+            What::Checkpoint => "checkpoint",
+        }
+    }
+
+    /// The container's kind.
+    fn kind(self) -> Kind {
+        match self {
+            What::Model => Kind::Model,
+            _ => Kind::Result,
         }
     }
 
@@ -49,6 +67,9 @@ impl What {
             What::Changepoints => "saved change points",
             What::States => "state",
             What::Baseline => "baseline",
+            What::Calibration => "calibration",
+            What::Model => "model",
+            What::Checkpoint => "checkpoint",
         }
     }
 }
@@ -76,7 +97,7 @@ pub struct Head {
 
 /// Where a result of this name lies; the name becomes part of a file name.
 pub fn path(dir: &Path, what: What, name: &str) -> Result<PathBuf> {
-    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '@');
     if name.is_empty() || name.len() > MAX_NAME || name.starts_with('.') || !name.chars().all(fits) {
         return Err(Error::usage(format!("\"{name}\" cannot be a name"))
             .fix("names have 1 to 64 letters, digits, dots, - and _, and do not begin with a dot"));
@@ -96,8 +117,11 @@ impl Creator {
     /// Starts a file; the caller holds the writer's lock until it is finished.
     pub fn create(dir: &Path, dataset: DatasetId, what: What, name: &str) -> Result<Creator> {
         let dest = path(dir, what, name)?;
-        let temp = TempFile::create(dir.join(format!("tmp/result.{}", what.as_str())))?;
-        Ok(Creator { writer: Writer::create(temp, Kind::Result, dataset, FILE_ID)?, dest })
+        let temp = dir.join(format!("tmp/result.{}", what.as_str()));
+        // Left by a process that was killed while it held the lock.
+        fsio::remove_file(&temp)?;
+        let temp = TempFile::create(temp)?;
+        Ok(Creator { writer: Writer::create(temp, what.kind(), dataset, FILE_ID)?, dest })
     }
 
     /// Writes the description, and gives the file its name in place of any other that had it.
@@ -127,7 +151,7 @@ impl Stored {
         if !path.exists() {
             return Ok(None);
         }
-        let container = Container::open_alone(&path, Kind::Result, dataset, FILE_ID)?;
+        let container = Container::open_alone(&path, what.kind(), dataset, FILE_ID)?;
         let head = container.require::<u8>(*b"HEAD")?;
         if head.len() > MAX_HEAD {
             return Err(container.damaged("the description is too long"));

@@ -11,6 +11,7 @@ mod house;
 mod info;
 mod ingest;
 mod init;
+mod predict;
 mod query;
 mod schema;
 mod streams;

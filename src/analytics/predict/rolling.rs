@@ -7,9 +7,9 @@
 use super::{Method, Settings, forecast, prefix, rate, rates};
 use crate::analytics::geometry::squared_distance;
 use crate::analytics::rng::Random;
-use crate::model::{EntityId, Trajectory, seconds_between};
+use crate::model::{EntityId, TimestampUs, Trajectory, seconds_between};
 use rayon::prelude::*;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::BTreeMap;
 
 /// Dimensions per case whose own errors are kept.
 const DIMS_KEPT: usize = 32;
@@ -21,6 +21,10 @@ pub struct Case {
     pub entity: EntityId,
     /// Points of history.
     pub history: usize,
+    /// The last of their times.
+    pub t_last: TimestampUs,
+    /// Time of the target.
+    pub t: TimestampUs,
     /// Horizon class, see [`class_of`].
     pub class: i32,
     /// Seconds from the last point of history to the target.
@@ -79,21 +83,6 @@ pub(super) fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
     let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
     values.get(values.len().saturating_sub(1) / 2).copied()
-}
-
-/// The `n` entities with the least seeded hashes: a uniform sample that does not depend on the
-/// order of `ids` and changes little when entities come and go. In order of id.
-pub fn sample_entities(ids: impl IntoIterator<Item = EntityId>, n: usize, seed: u64) -> Vec<EntityId> {
-    let mut least = BinaryHeap::with_capacity(n + 1);
-    for id in ids {
-        least.push((Random::new(seed, "predict sample", id).bits(), id));
-        if least.len() > n {
-            least.pop();
-        }
-    }
-    let mut out: Vec<EntityId> = least.into_iter().map(|(_, id)| id).collect();
-    out.sort_unstable();
-    out
 }
 
 /// One history and the points it is to be carried to.
@@ -164,15 +153,17 @@ fn cases_of(
     let points: Vec<usize> = origin.targets.values().copied().collect();
     let from = tr.t[origin.history - 1];
     let horizons: Vec<f64> = points.iter().map(|&j| seconds_between(from, tr.t[j])).collect();
-    let new_case = |&horizon_s: &f64| Case {
+    let new_case = |(&j, &horizon_s): (&usize, &f64)| Case {
         entity: tr.entity,
         history: origin.history,
+        t_last: from,
+        t: tr.t[j],
         class: class_of(horizon_s, unit_s),
         horizon_s,
         reach: rate * horizon_s.sqrt(),
         outcomes: [const { Outcome::NotTried }; Method::ALL.len()],
     };
-    let mut cases: Vec<Case> = horizons.iter().map(new_case).collect();
+    let mut cases: Vec<Case> = points.iter().zip(&horizons).map(new_case).collect();
     let mut random = Random::new(seed, "predict dimensions", tr.entity);
     let mut dims: Vec<usize> = (0..tr.dim).collect();
     random.shuffle(&mut dims);
@@ -255,15 +246,6 @@ mod tests {
         assert_eq!((cases.len(), cases[0].history), (1, 2));
         assert!(cases[0].error(Method::Linear).is_some());
         assert!(cases[0].error(Method::Holt).is_none());
-    }
-
-    #[test]
-    fn a_sample_does_not_depend_on_the_order() {
-        let a = sample_entities(0..1000, 50, 3);
-        assert_eq!(a, sample_entities((0..1000).rev(), 50, 3));
-        assert_ne!(a, sample_entities(0..1000, 50, 4));
-        assert_eq!((a.len(), a.is_sorted()), (50, true));
-        assert_eq!(sample_entities(0..5, 50, 3), [0, 1, 2, 3, 4]);
     }
 
     #[test]

@@ -30,46 +30,84 @@ pub struct Row {
     pub radius_median: Vec<Option<f64>>,
 }
 
-/// The rolling-origin table: for every horizon class each of `methods` and the automatic choice
-/// among them. Each entity's choice and radius come from other entities only: entities are dealt
-/// into five groups (by a seeded hash), and each group is judged by a calibration on the rest.
-pub fn table(cases: &[Case], unit_s: f64, methods: &[Method], levels: &[f64], seed: u64) -> Vec<Row> {
-    let fold = |c: &Case| Random::new(seed, "predict folds", c.entity).bits() % FOLDS;
-    let folds: Vec<u64> = cases.iter().map(fold).collect();
-    let others = |k: u64| {
-        let rest: Vec<Case> =
-            cases.iter().zip(&folds).filter(|(_, f)| **f != k).map(|(c, _)| c.clone()).collect();
-        Calibration::new(&rest, unit_s)
-    };
-    let calibrations: Vec<Calibration> = (0..FOLDS).map(others).collect();
-    let judge = |c: &Case, f: u64, method: Option<Method>| {
-        let calibration = &calibrations[f as usize];
-        let method = method.unwrap_or_else(|| calibration.choose(c.horizon_s, c.history, methods));
+/// One case under one method: its error, that of `last`, and a radius for each level.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Judged {
+    /// The method: given, or chosen.
+    pub method: Method,
+    /// Seconds from the last point of history to the target.
+    pub horizon_s: f64,
+    /// Euclidean distance between forecast and truth.
+    pub distance: f64,
+    /// The same for `last`.
+    pub last: Option<f64>,
+    /// Per level.
+    pub radii: Vec<Option<f64>>,
+}
+
+/// Judges cases by the past of other entities only: entities are dealt into five groups (by a
+/// seeded hash), and each group gets its choice and its radii from a calibration on the rest.
+pub struct Judge<'a> {
+    cases: &'a [Case],
+    folds: Vec<u64>,
+    calibrations: Vec<Calibration>,
+}
+
+impl<'a> Judge<'a> {
+    /// `unit_s` is the unit of the cases' classes.
+    pub fn new(cases: &'a [Case], unit_s: f64, seed: u64) -> Judge<'a> {
+        let fold = |c: &Case| Random::new(seed, "predict folds", c.entity).bits() % FOLDS;
+        let folds: Vec<u64> = cases.iter().map(fold).collect();
+        let others = |k: u64| {
+            let rest: Vec<Case> =
+                cases.iter().zip(&folds).filter(|(_, f)| **f != k).map(|(c, _)| c.clone()).collect();
+            Calibration::new(&rest, unit_s)
+        };
+        Judge { cases, calibrations: (0..FOLDS).map(others).collect(), folds }
+    }
+
+    /// The `i`-th case under a method, or under the choice among `choosable`; `None` without a
+    /// forecast.
+    pub fn case(
+        &self,
+        i: usize,
+        method: Option<Method>,
+        choosable: &[Method],
+        levels: &[f64],
+    ) -> Option<Judged> {
+        let c = &self.cases[i];
+        let calibration = &self.calibrations[self.folds[i] as usize];
+        let method = method.unwrap_or_else(|| calibration.choose(c.horizon_s, c.history, choosable));
         let distance = c.error(method)?.distance;
         let last = c.error(Method::Last).map(|e| e.distance);
         let rate = c.reach / c.horizon_s.sqrt();
         let radii = levels.iter().map(|&l| calibration.radius(method, c.horizon_s, l, rate)).collect();
-        Some(Judged { horizon_s: c.horizon_s, distance, last, radii })
-    };
-    let mut classes: BTreeMap<i32, Vec<usize>> = BTreeMap::new();
-    cases.iter().enumerate().for_each(|(i, c)| classes.entry(c.class).or_default().push(i));
-    let mut rows = Vec::new();
-    for (class, members) in classes {
-        for method in methods.iter().copied().map(Some).chain([None]) {
-            let judged: Vec<Judged> =
-                members.iter().filter_map(|&i| judge(&cases[i], folds[i], method)).collect();
-            rows.extend(Row::new(class, method, &judged, levels.len()));
-        }
+        Some(Judged { method, horizon_s: c.horizon_s, distance, last, radii })
     }
-    rows
-}
 
-/// One case under one method: its error, that of `last`, and a radius for each level.
-struct Judged {
-    horizon_s: f64,
-    distance: f64,
-    last: Option<f64>,
-    radii: Vec<Option<f64>>,
+    /// The rolling-origin table over the cases that `counted` admits: for every horizon class
+    /// each of `methods`, where `None` is the choice among `choosable`.
+    pub fn table(
+        &self,
+        methods: &[Option<Method>],
+        choosable: &[Method],
+        levels: &[f64],
+        counted: impl Fn(&Case) -> bool,
+    ) -> Vec<Row> {
+        let mut classes: BTreeMap<i32, Vec<usize>> = BTreeMap::new();
+        for (i, c) in self.cases.iter().enumerate().filter(|(_, c)| counted(c)) {
+            classes.entry(c.class).or_default().push(i);
+        }
+        let mut rows = Vec::new();
+        for (class, members) in classes {
+            for &method in methods {
+                let judged: Vec<Judged> =
+                    members.iter().filter_map(|&i| self.case(i, method, choosable, levels)).collect();
+                rows.extend(Row::new(class, method, &judged, levels.len()));
+            }
+        }
+        rows
+    }
 }
 
 impl Row {
@@ -106,7 +144,12 @@ mod tests {
     fn rows(set: &[synthetic::Owned]) -> Vec<Row> {
         let sample = synthetic::views(set);
         let cases = evaluate(&sample, &Method::ALL, 300, 5, &Settings::default());
-        table(&cases, median_step_s(&sample).unwrap(), &Method::ALL, &LEVELS, 1)
+        let judge = Judge::new(&cases, median_step_s(&sample).unwrap(), 1);
+        judge.table(&all(), &Method::ALL, &LEVELS, |_| true)
+    }
+
+    fn all() -> Vec<Option<Method>> {
+        Method::ALL.into_iter().map(Some).chain([None]).collect()
     }
 
     #[test]
@@ -136,6 +179,6 @@ mod tests {
         let rows = rows(&synthetic::walks(1, 30, 3, 1));
         assert!(rows.iter().any(|r| r.method == Some(Method::Trend) && r.error_median > 0.0));
         assert!(rows.iter().all(|r| r.coverage.iter().all(Option::is_none)));
-        assert!(table(&[], 1.0, &Method::ALL, &LEVELS, 1).is_empty());
+        assert!(Judge::new(&[], 1.0, 1).table(&all(), &Method::ALL, &LEVELS, |_| true).is_empty());
     }
 }

@@ -76,6 +76,7 @@ pub enum Command {
     Velocity(cmd::velocity::Args),
     Drift(cmd::drift::Args),
     Changepoints(cmd::changepoints::Args),
+    Predict(Box<cmd::predict::Args>),
     Config(cmd::config::Args),
     Schema(cmd::schema::Args),
     Completions(cmd::completions::Args),
@@ -101,6 +102,7 @@ impl Command {
             Command::Velocity(args) => cmd::velocity::run(context, args),
             Command::Drift(args) => cmd::drift::run(context, args),
             Command::Changepoints(args) => cmd::changepoints::run(context, args),
+            Command::Predict(args) => cmd::predict::run(context, *args),
             Command::Config(args) => cmd::config::run(context, args),
             Command::Schema(args) => cmd::schema::run(context, args),
             Command::Completions(args) => cmd::completions::run(context, args),
@@ -166,7 +168,7 @@ mod tests {
 
     fn leaves(command: &clap::Command, path: &str, found: &mut Vec<(String, String)>) {
         let help = command.get_after_long_help().map(|h| h.to_string()).unwrap_or_default();
-        if command.get_subcommands().next().is_none() {
+        if command.get_subcommands().next().is_none() || !command.is_subcommand_required_set() {
             found.push((path.to_string(), help));
         }
         for sub in command.get_subcommands() {

@@ -58,6 +58,22 @@ impl Progress {
 
     /// So many entities and points have been analysed.
     pub fn analysed(&mut self, entities: u64, points: u64) {
+        self.step(
+            || format!("{entities} entities, {points} points"),
+            || format!("{{\"event\":\"progress\",\"entities\":{entities},\"points\":{points}}}"),
+        );
+    }
+
+    /// Something began that says nothing until it ends.
+    pub fn begin(&mut self, text: &str) {
+        if let Some(bar) = &self.bar {
+            bar.set_message(text.to_string());
+            bar.tick();
+        }
+    }
+
+    /// Something went on: a text for people, an object for programs. Said now and then.
+    pub fn step(&mut self, text: impl FnOnce() -> String, object: impl FnOnce() -> String) {
         let every = match self.form {
             _ if self.bar.is_some() => BAR_EVERY,
             ProgressForm::Plain if !self.quiet => PLAIN_EVERY,
@@ -68,16 +84,13 @@ impl Progress {
             return;
         }
         self.said = Instant::now();
-        let text = format!("{entities} entities, {points} points");
         match &self.bar {
             Some(bar) => {
-                bar.set_message(text);
+                bar.set_message(text());
                 bar.tick();
             }
-            None if self.form == ProgressForm::Json => {
-                self.line(&format!("{{\"event\":\"progress\",\"entities\":{entities},\"points\":{points}}}"))
-            }
-            None => self.line(&text),
+            None if self.form == ProgressForm::Json => self.line(&object()),
+            None => self.line(&text()),
         }
     }
 

@@ -2,6 +2,10 @@
 //!
 //! Fields are only ever added, at the end.
 
+mod predict;
+
+pub use predict::{CaseRow, EvalRow, NodeRow, PredictRow};
+
 use cvx::output::{Column, Id, Json, Label, Row, Time};
 use cvx::row;
 
@@ -581,6 +585,11 @@ pub const TABLES: &[(&str, &[Column])] = &[
     ("changepoints --summary", SearchRow::COLUMNS),
     ("changepoints --segments", SegmentRow::COLUMNS),
     ("changepoints --saved", SavedRow::COLUMNS),
+    ("predict", PredictRow::COLUMNS),
+    ("predict eval", EvalRow::COLUMNS),
+    ("predict eval --cases", CaseRow::COLUMNS),
+    ("predict models", NodeRow::COLUMNS),
+    ("predict train", NodeRow::COLUMNS),
     ("config show", Setting::COLUMNS),
     ("schema", FieldOf::COLUMNS),
     ("schema --errors", ErrorCode::COLUMNS),

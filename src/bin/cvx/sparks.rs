@@ -23,14 +23,15 @@ impl Sparks {
         let wide = |i: usize| trajectory.row(i).iter().map(|&v| f64::from(v)).collect::<Vec<f64>>();
         let last = |c: usize| ((c + 1) * n).div_ceil(columns) - 1;
         let distances: Vec<f64> = (0..columns).map(|c| l2_distance(&wide(last(c)), &wide(0))).collect();
-        self.draw(&distances)
+        let most = distances.iter().copied().fold(0.0, f64::max);
+        self.draw(distances.into_iter().map(Some), most)
     }
 
-    fn draw(&self, values: &[f64]) -> String {
+    /// One letter a value, the highest for `most`; a space where there is none.
+    pub fn draw(&self, values: impl IntoIterator<Item = Option<f64>>, most: f64) -> String {
         let letters = if self.unicode { BLOCKS } else { ASCII };
-        let most = values.iter().copied().fold(0.0, f64::max);
         let level = |v: f64| if most > 0.0 { (v / most * 7.0).round() as usize } else { 0 };
-        values.iter().map(|&v| letters[level(v).min(7)]).collect()
+        values.into_iter().map(|v| v.map_or(' ', |v| letters[level(v).min(7)])).collect()
     }
 }
 
@@ -43,7 +44,7 @@ mod tests {
         let x: Vec<f32> = (0..32).map(|i| i as f32).collect();
         let t: Vec<i64> = (0..32).collect();
         let line = Trajectory { entity: 0, t: &t, x: &x, dim: 1, model: &[] };
-        assert_eq!(Sparks { unicode: false }.of(&line), "_..,,--===++**##");
+        assert_eq!(Sparks { unicode: false }.of(&line), "_..,,,--==++**##");
         assert_eq!(Sparks { unicode: true }.of(&line).chars().count(), 16);
         let still = Trajectory { x: &[2.0, 2.0, 2.0], t: &t[..3], ..line };
         assert_eq!(Sparks { unicode: true }.of(&still), "▁▁▁");

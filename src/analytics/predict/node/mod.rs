@@ -24,6 +24,7 @@ mod train;
 pub(super) use model::tests;
 
 pub use data::{Role, Split};
+pub use engine::available;
 pub use field::Shape;
 pub use model::{HeldOut, Model, Space, Training};
 pub use train::{Epoch, Event, Options, train};

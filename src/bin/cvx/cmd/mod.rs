@@ -10,6 +10,7 @@ pub mod info;
 pub mod ingest;
 pub mod init;
 pub mod man;
+pub mod predict;
 pub mod query;
 pub mod schema;
 pub mod velocity;

@@ -1,0 +1,392 @@
+//! `cvx predict` without a further word: the forecasts.
+
+use super::basis::{MethodArgs, Node, PointArgs, check_calibrate, clock_us, level, span};
+use super::nearest::Nearest;
+use crate::batch::Sink;
+use crate::context::Context;
+use crate::cuts::{CutArgs, GateArgs};
+use crate::progress::Progress;
+use crate::rows::PredictRow;
+use crate::select::time;
+use crate::signals;
+use crate::values::duration;
+use clap::ValueEnum;
+use cvx::analytics::Cuts;
+use cvx::analytics::predict::rolling::class_of;
+use cvx::analytics::predict::{Calibration, Choice, Method, Options, Prediction, predict};
+use cvx::batch::{self, Order};
+use cvx::dataset::{Rows, Select, Snapshot, Trajectories};
+use cvx::error::{Code, Error, Result};
+use cvx::forecast::calibrations::Question;
+use cvx::model::{TimestampUs, Trajectory};
+use cvx::output::{Id, Output, Time};
+use cvx::time::{Duration, TimeExpr, TimeFormat, format_time};
+use std::collections::BTreeMap;
+
+/// Rows whose nearest states are looked for in one scan.
+const NEAREST_AT_ONCE: usize = 256;
+
+/// Options of the forecasts.
+#[derive(clap::Args, Debug)]
+pub struct AheadArgs {
+    /// Predict this instant (repeatable); it must lie after every selected point
+    #[arg(long, value_name = "T", value_parser = time, allow_hyphen_values = true)]
+    at: Vec<TimeExpr>,
+    /// Predict this long after each entity's last point (repeatable)
+    #[arg(long, value_name = "DUR", value_parser = duration)]
+    horizon: Vec<Duration>,
+    /// How to predict
+    #[arg(long, value_enum, default_value_t = Methods::Auto)]
+    method: Methods,
+    #[command(flatten)]
+    told: MethodArgs,
+    /// Probability with which the radius holds the truth
+    #[arg(long, value_name = "P", default_value = "0.9", value_parser = level)]
+    level: f64,
+    /// Entities on whose past the methods are tried; 0 for no radius and no choice
+    #[arg(long, value_name = "N", default_value_t = 500)]
+    calibrate: u64,
+    /// Try the methods again, even where a calibration is kept
+    #[arg(long)]
+    recalibrate: bool,
+    /// Also the K other entities whose newest states are nearest to the prediction
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    rank_like: Option<u32>,
+    #[command(flatten)]
+    cuts: CutArgs,
+    #[command(flatten)]
+    gate: GateArgs,
+    #[command(flatten)]
+    points: PointArgs,
+}
+
+/// `--method`.
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Methods {
+    /// The one that did best on the past of this dataset
+    Auto,
+    /// The last point again
+    Last,
+    /// The mean of all points
+    Mean,
+    /// The line through the last two points
+    Linear,
+    /// The least-squares line through the last --window points
+    Trend,
+    /// Holt's damped trend for irregular times
+    Holt,
+    /// An Ornstein-Uhlenbeck process: drawn back to a mean
+    Ou,
+    /// A trained neural ODE, see `cvx predict train`
+    Node,
+}
+
+impl Methods {
+    /// For the library; `None` for auto.
+    pub fn fixed(self) -> Option<Method> {
+        match self {
+            Methods::Auto => None,
+            Methods::Last => Some(Method::Last),
+            Methods::Mean => Some(Method::Mean),
+            Methods::Linear => Some(Method::Linear),
+            Methods::Trend => Some(Method::Trend),
+            Methods::Holt => Some(Method::Holt),
+            Methods::Ou => Some(Method::Ou),
+            Methods::Node => Some(Method::Node),
+        }
+    }
+
+    /// The model that this method needs, or might choose.
+    pub fn node(self, context: &Context, snapshot: &Snapshot, told: &MethodArgs) -> Result<Node> {
+        match self {
+            Methods::Auto | Methods::Node => Node::find(context, snapshot, told, self == Methods::Node),
+            _ if told.model.is_some() => {
+                Err(Error::usage("--model is for --method node or auto").fix("leave out one of the two"))
+            }
+            _ => Ok(Node::default()),
+        }
+    }
+}
+
+impl AheadArgs {
+    /// True when an instant is asked for.
+    pub fn says_when(&self) -> bool {
+        !self.at.is_empty() || !self.horizon.is_empty()
+    }
+}
+
+/// The instants that are asked for.
+struct Targets {
+    at: Vec<TimestampUs>,
+    after: Vec<Duration>,
+}
+
+impl Targets {
+    fn new(context: &Context, snapshot: &Snapshot, select: &Select, args: &AheadArgs) -> Result<Targets> {
+        if !args.says_when() {
+            return Err(Error::usage("nothing says when")
+                .fix("add --horizon 30d (after each entity's last point) or --at 2030-01-01"));
+        }
+        if args.horizon.iter().any(Duration::is_zero) {
+            return Err(
+                Error::usage("a horizon of no time is the last point itself").what("option --horizon")
+            );
+        }
+        let instant = |t: &TimeExpr| context.instant(snapshot, select, Some(t));
+        let at = args.at.iter().filter_map(|t| instant(t).transpose()).collect::<Result<_>>()?;
+        Ok(Targets { at, after: args.horizon.clone() })
+    }
+
+    /// Refuses instants that are not after every selected point, before any row is out.
+    fn check(&self, snapshot: &Snapshot, select: &Select) -> Result<()> {
+        let Some(&first) = self.at.iter().min() else { return Ok(()) };
+        let text = |t| format_time(t, TimeFormat::Rfc3339);
+        for rows in Trajectories::new(select.resolve(snapshot)?) {
+            if let Some(&last) = rows.t.last().filter(|&&last| last >= first) {
+                return Err(Error::usage(format!("{} is not in the future", text(first)))
+                    .what(format!("option --at; the last point is of {}", text(last)))
+                    .entity(snapshot.entity_label(rows.entity)?)
+                    .fix("predict from the past with --to, or use --horizon, which counts from each entity's last point"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Of one entity, ascending.
+    fn after(&self, last: TimestampUs) -> Result<Vec<TimestampUs>> {
+        let mut out = self.at.clone();
+        for d in &self.after {
+            out.push(d.step(last, 1)?);
+        }
+        out.sort_unstable();
+        out.dedup();
+        Ok(out)
+    }
+}
+
+/// Runs the command.
+pub fn run(context: &Context, args: AheadArgs) -> Result<()> {
+    let snapshot = context.snapshot()?;
+    let selection = args.points.resolve(context, &snapshot)?;
+    let select = &selection.select;
+    check_calibrate(args.calibrate)?;
+    let targets = Targets::new(context, &snapshot, select, &args)?;
+    targets.check(&snapshot, select)?;
+    let node = args.method.node(context, &snapshot, &args.told)?;
+    let settings = node.settings(&args.told);
+    let cuts = args.cuts.cuts();
+    let question = Question { select, cuts, entities: args.calibrate, settings, seed: context.seed() };
+    let calibration = calibration(context, &snapshot, &question, args.recalibrate)?;
+    let choosable = node.choosable();
+    let options = Options {
+        choice: match args.method.fixed().filter(|_| node.missing.is_none()) {
+            Some(method) => Choice::Fixed(method),
+            None => Choice::Auto,
+        },
+        allowed: &choosable,
+        level: args.level,
+        half_widths: context.shows_vectors(),
+        calibration: calibration.as_ref(),
+        settings,
+    };
+    let nearest = args.rank_like.map(|k| Nearest::new(&snapshot, select, k as usize));
+    let sink = Sink::new(open(context, &snapshot, &args, &node)?, &args.gate)?;
+    let mut outlet = Outlet { sink, nearest, rows: Vec::new(), without_radius: 0 };
+    let mut chosen = Chosen::default();
+    let mut progress = Progress::new(context);
+    let (mut entities, mut points) = (0, 0);
+    let dim = snapshot.settings().dim;
+    let work = |rows: &Rows<'_>, x: &mut Vec<f32>| {
+        rows.read(0..rows.len(), x)?;
+        let models = rows.models();
+        let found = one(&rows.trajectory(x, &models, dim), &cuts, &targets, &options)?;
+        let name = snapshot.entity_name(rows.entity)?;
+        let approx = rows.any_approx();
+        let row = |(n, t_last, p)| PredictRow {
+            approx,
+            ..row(rows.entity, name.clone(), n, t_last, args.level, &node, p)
+        };
+        Ok((rows.len() as u64, found.into_iter().map(row).collect::<Vec<_>>()))
+    };
+    let trajectories = Trajectories::new(select.resolve(&snapshot)?);
+    batch::for_each(trajectories, dim, Order::Entity, work, |(n, rows)| {
+        signals::check()?;
+        (entities, points) = (entities + 1, points + n);
+        progress.analysed(entities, points);
+        rows.iter().for_each(|r| chosen.count(r, calibration.as_ref()));
+        rows.into_iter().try_for_each(|r| outlet.take(r))
+    })?;
+    drop(progress);
+    let without_radius = outlet.flush()?;
+    let verdict = outlet.sink.finish();
+    if options.choice == Choice::Auto {
+        chosen.tell(context, calibration.as_ref());
+    }
+    if without_radius > 0 && calibration.is_some() {
+        context.note(&format!(
+            "{without_radius} predictions have no radius: too few cases of such horizons in the past, or an entity with one point"
+        ));
+    }
+    verdict?;
+    selection.finish()
+}
+
+fn open(context: &Context, snapshot: &Snapshot, args: &AheadArgs, node: &Node) -> Result<Output<PredictRow>> {
+    let mut hidden = Vec::new();
+    if args.rank_like.is_none() {
+        hidden.push("nearest");
+    }
+    if node.missing.is_none() && context.shows_table()? {
+        hidden.push("fallback");
+    }
+    context.rows_of::<PredictRow>(snapshot, &hidden)
+}
+
+/// The kept calibration, or a new one, which is kept if nobody is writing.
+fn calibration(
+    context: &Context,
+    snapshot: &Snapshot,
+    question: &Question<'_>,
+    again: bool,
+) -> Result<Option<Calibration>> {
+    if question.entities == 0 {
+        return Ok(None);
+    }
+    if !again {
+        match question.stored(snapshot) {
+            Ok(Some(kept)) => {
+                context.detail(&format!("calibration of commit {}", kept.commit));
+                return Ok(Some(kept.calibration));
+            }
+            Ok(None) => {}
+            Err(e) => context.warn(&format!("{e}: a new calibration is made")),
+        }
+    }
+    let mut progress = Progress::new(context);
+    progress.begin("trying the methods on the past");
+    let answer = question.answer(snapshot)?;
+    drop(progress);
+    signals::check()?;
+    context.detail(&format!("calibrated on {} entities", answer.entities));
+    // What an older version says must not replace what the newest says.
+    if context.run.dry_run || context.run.read_at.is_some() {
+        return Ok(Some(answer));
+    }
+    match question.store(snapshot, &answer, clock_us(), &context.writing("predict")) {
+        Ok(()) => {}
+        Err(e) if matches!(e.code(), Code::Locked | Code::ReadOnly) => {
+            context.detail(&format!("the calibration is not kept: {}", e.message()));
+        }
+        Err(e) => context.warn(&format!("the calibration is not kept: {e}")),
+    }
+    Ok(Some(answer))
+}
+
+/// Points of history, the last of their times, and the prediction, for each target.
+fn one(
+    trajectory: &Trajectory<'_>,
+    cuts: &Cuts,
+    targets: &Targets,
+    options: &Options<'_>,
+) -> Result<Vec<(usize, TimestampUs, Prediction)>> {
+    let Some(history) = cuts.pieces_of(trajectory).pop() else { return Ok(Vec::new()) };
+    let Some(&last) = history.t.last() else { return Ok(Vec::new()) };
+    let found = predict(&history, &targets.after(last)?, options)?;
+    Ok(found.into_iter().map(|p| (history.len(), last, p)).collect())
+}
+
+fn row(
+    entity: u64,
+    name: Option<String>,
+    n: usize,
+    t_last: TimestampUs,
+    level: f64,
+    node: &Node,
+    p: Prediction,
+) -> PredictRow {
+    let single = |x: Vec<f64>| x.into_iter().map(|v| v as f32).collect::<Vec<f32>>();
+    let end = |sign: f64| {
+        let (centre, widths) = (p.vector.as_ref()?, p.half_widths.as_ref()?);
+        Some(single(centre.iter().zip(widths).map(|(c, w)| c + sign * w).collect()))
+    };
+    PredictRow {
+        entity_id: Id(entity),
+        entity: name,
+        t: Time(p.t),
+        horizon_s: p.horizon_s,
+        method: p.method.as_str(),
+        level,
+        radius: p.radius,
+        n,
+        t_last: Time(t_last),
+        backtest_error: p.backtest_error,
+        vs_last: p.vs_last,
+        status: p.status.as_str(),
+        lower: end(-1.0),
+        upper: end(1.0),
+        vector: p.vector.map(single),
+        fallback: node.missing.clone(),
+        nearest: None,
+        approx: false,
+    }
+}
+
+/// Rows out, after a look around where it is asked for.
+struct Outlet<'a> {
+    sink: Sink<'a, PredictRow>,
+    nearest: Option<Nearest<'a>>,
+    rows: Vec<PredictRow>,
+    without_radius: u64,
+}
+
+impl Outlet<'_> {
+    fn take(&mut self, row: PredictRow) -> Result<()> {
+        if self.nearest.is_none() {
+            return self.put(&row);
+        }
+        self.rows.push(row);
+        if self.rows.len() >= NEAREST_AT_ONCE { self.flush().map(drop) } else { Ok(()) }
+    }
+
+    fn put(&mut self, row: &PredictRow) -> Result<()> {
+        self.without_radius += u64::from(row.radius.is_none() && row.vector.is_some());
+        self.sink.row(row)
+    }
+
+    /// Rows so far that have a vector and no radius.
+    fn flush(&mut self) -> Result<u64> {
+        let mut rows = std::mem::take(&mut self.rows);
+        if let Some(nearest) = &self.nearest {
+            nearest.fill(&mut rows)?;
+        }
+        rows.iter().try_for_each(|r| self.put(r))?;
+        Ok(self.without_radius)
+    }
+}
+
+/// Which methods were chosen, by class of horizon.
+#[derive(Default)]
+struct Chosen(BTreeMap<i32, (f64, BTreeMap<&'static str, u64>)>);
+
+impl Chosen {
+    fn count(&mut self, row: &PredictRow, calibration: Option<&Calibration>) {
+        let class = calibration.map_or(0, |c| class_of(row.horizon_s, c.unit_s));
+        let (_, methods) = self.0.entry(class).or_insert((row.horizon_s, BTreeMap::new()));
+        *methods.entry(row.method).or_default() += 1;
+    }
+
+    fn tell(&self, context: &Context, calibration: Option<&Calibration>) {
+        let names = |methods: &BTreeMap<&str, u64>| {
+            let mut order: Vec<_> = methods.iter().collect();
+            order.sort_by_key(|(_, n)| std::cmp::Reverse(**n));
+            order.iter().map(|(name, n)| format!("{name} for {n}")).collect::<Vec<_>>().join(", ")
+        };
+        let known = match calibration {
+            Some(c) if c.entities > 0 => format!("by the past of {} entities", c.entities),
+            _ => "nothing is known of the past, so last".to_string(),
+        };
+        for (horizon_s, methods) in self.0.values() {
+            context.note(&format!("auto, about {} ahead: {} ({known})", span(*horizon_s), names(methods)));
+        }
+    }
+}

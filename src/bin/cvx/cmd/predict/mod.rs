@@ -1,0 +1,54 @@
+//! `cvx predict`: forecasts with a radius, their evaluation, and trained models.
+
+mod ahead;
+mod basis;
+mod eval;
+mod models;
+mod nearest;
+mod train;
+
+use crate::context::Context;
+use clap::Subcommand;
+use cvx::error::{Error, Result};
+
+/// Where each entity will be, and within which radius
+#[derive(clap::Args, Debug)]
+#[command(
+    after_long_help = "The radius holds the true vector with the probability of --level: it comes from the errors of
+the same method on the past of --calibrate entities, which are kept in the dataset and reused
+until a tenth of its points have changed. vs_last below 1 means better than repeating the last
+point. `cvx predict eval` shows how well each method does here.
+
+Examples:
+  cvx predict --horizon 30d
+  cvx predict --entity apple --at 2030 --vectors list
+  cvx predict --to 2019 --horizon 1y --horizon 2y --method trend -f csv
+  cvx predict --entity apple --horizon 10y --rank-like 3"
+)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Option<Predict>,
+    #[command(flatten)]
+    ahead: ahead::AheadArgs,
+}
+
+#[derive(Subcommand, Debug)]
+enum Predict {
+    Eval(eval::Args),
+    Models(models::Args),
+    Train(train::Args),
+}
+
+/// Runs the command.
+pub fn run(context: &Context, args: Args) -> Result<()> {
+    if args.command.is_some() && args.ahead.says_when() {
+        return Err(Error::usage("--at and --horizon belong to cvx predict itself")
+            .fix("leave out them, or the word after predict"));
+    }
+    match args.command {
+        None => ahead::run(context, args.ahead),
+        Some(Predict::Eval(args)) => eval::run(context, args),
+        Some(Predict::Models(args)) => models::run(context, args),
+        Some(Predict::Train(args)) => train::run(context, args),
+    }
+}

@@ -1,0 +1,37 @@
+//! Writing beside the data: under the writer's lock, without a new version.
+
+use super::writer::{Options, owner};
+use crate::error::Result;
+use crate::fsio::Lock;
+use std::path::Path;
+
+/// Runs `then` while holding the writer's lock, so that nobody sweeps its temporary files.
+/// Nothing is recovered: what a killed writer left is for the next one.
+pub fn publish<T>(dir: &Path, options: &Options, then: impl FnOnce() -> Result<T>) -> Result<T> {
+    let lock = Lock::acquire(&dir.join("LOCK"), options.lock_timeout, &owner(&options.command))?;
+    let out = then();
+    if !lock.was_abandoned() {
+        lock.release()?;
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Code;
+
+    #[test]
+    fn holds_the_lock_and_keeps_the_sign_of_a_crash() {
+        let t = tempfile::tempdir().unwrap();
+        let path = t.path().join("LOCK");
+        std::fs::write(&path, "").unwrap();
+        let again = || publish(t.path(), &Options::default(), || Ok(()));
+        let inner = publish(t.path(), &Options::default(), || Ok(again().unwrap_err().code()));
+        assert_eq!(inner.unwrap(), Code::Locked);
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "");
+        std::fs::write(&path, "process 1").unwrap();
+        again().unwrap();
+        assert_ne!(std::fs::read_to_string(&path).unwrap(), "");
+    }
+}
