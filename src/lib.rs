@@ -29,6 +29,7 @@ pub mod time;
 pub mod analytics;
 pub mod cold;
 pub mod index;
+pub mod maintenance;
 pub mod query;
 pub mod segment;
 pub mod simd;

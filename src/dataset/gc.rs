@@ -6,8 +6,8 @@ use crate::error::Result;
 use crate::fsio;
 use crate::manifest::{self, Manifest};
 use crate::wal;
-use std::collections::HashSet;
-use std::path::Path;
+use std::collections::{BTreeSet, HashSet};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// What a collection did.
@@ -24,13 +24,35 @@ pub struct Collected {
 /// Largest file id in any directory; ids are never used twice, not even after a crash.
 pub(super) fn largest_id(dir: &Path) -> Result<u64> {
     let mut largest = 0;
+    let leading = |name: &str| name.chars().take_while(char::is_ascii_digit).collect::<String>();
     for d in NAMED.into_iter().chain(["tmp"]) {
         for name in fsio::list_dir(&dir.join(d))? {
-            let digits: String = name.chars().take_while(char::is_ascii_digit).collect();
-            largest = largest.max(digits.parse().unwrap_or(0));
+            largest = largest.max(leading(&name).parse().unwrap_or(0));
         }
     }
+    for path in TIERS.iter().map(|d| files_below(dir, d)).collect::<Result<Vec<_>>>()?.concat() {
+        // The id stands before the extension: 2026-01.0000000042.parquet.
+        let id = path.rsplit(['.', '-']).nth(1).and_then(|id| id.parse().ok());
+        largest = largest.max(id.unwrap_or(0));
+    }
     Ok(largest)
+}
+
+/// Directories whose files lie in directories of buckets.
+pub(super) const TIERS: [&str; 2] = ["warm", "cold"];
+
+/// Files in a directory and those below it, relative to the dataset.
+pub(super) fn files_below(dir: &Path, below: &str) -> Result<Vec<String>> {
+    let mut out = Vec::new();
+    for name in fsio::list_dir(&dir.join(below))? {
+        let path = format!("{below}/{name}");
+        if dir.join(&path).is_dir() {
+            out.extend(files_below(dir, &path)?);
+        } else {
+            out.push(path);
+        }
+    }
+    Ok(out)
 }
 
 /// Collects garbage. `current` is the newest version; `keep_for` is how long versions that
@@ -73,20 +95,29 @@ pub(super) fn collect(dir: &Path, current: &Manifest, keep_for: Duration) -> Res
     if removed_any {
         fsio::sync_dir(&dir.join("manifest"))?;
     }
-    for d in NAMED {
-        let mut removed = false;
-        for name in fsio::list_dir(&dir.join(d))? {
-            if !named.contains(&format!("{d}/{name}")) {
-                fsio::remove_file(&dir.join(d).join(&name))?;
-                out.files += 1;
-                removed = true;
-            }
-        }
-        if removed {
-            fsio::sync_dir(&dir.join(d))?;
+    out.files = remove_unnamed(dir, &named)?;
+    Ok(out)
+}
+
+/// Removes files that no kept version names, and directories of buckets that are left empty.
+fn remove_unnamed(dir: &Path, named: &HashSet<String>) -> Result<u64> {
+    let mut removed: BTreeSet<PathBuf> = BTreeSet::new();
+    let mut files = 0;
+    for d in NAMED.iter().chain(&TIERS) {
+        for path in files_below(dir, d)?.into_iter().filter(|p| !named.contains(p)) {
+            let path = dir.join(path);
+            fsio::remove_file(&path)?;
+            files += 1;
+            removed.extend(path.parent().map(Path::to_owned));
         }
     }
-    Ok(out)
+    for parent in removed {
+        fsio::sync_dir(&parent)?;
+        if parent.parent() != Some(dir) {
+            fsio::remove_dir(&parent)?;
+        }
+    }
+    Ok(files)
 }
 
 /// Removes what an interrupted writer left in `tmp/`. Directories there belong to long builds

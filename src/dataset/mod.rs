@@ -25,6 +25,7 @@ mod shelf;
 mod snapshot;
 mod trajectories;
 mod verify;
+mod workshop;
 mod writer;
 
 pub use gc::Collected;
@@ -38,7 +39,8 @@ pub use select::{Sample, Select, Selected, Shard, asof_rows, entity_hash};
 pub use snapshot::Snapshot;
 pub use trajectories::{Rows, Trajectories};
 pub use verify::{Finding, Level, Status, verify};
-pub use writer::{Appended, Conflict, OnConflict, Options, Sync, Writer};
+pub use workshop::Workshop;
+pub use writer::{Appended, Conflict, Exchange, Made, OnConflict, Options, Sync, Writer};
 
 /// Directories of a dataset.
 const DIRS: [&str; 7] = ["manifest", "wal", "hot", "dict", "index", "results", "tmp"];
@@ -52,6 +54,6 @@ fn clock_us() -> i64 {
 }
 
 #[cfg(test)]
-mod powercut;
+pub(crate) mod powercut;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -18,14 +18,14 @@ struct Node {
 
 /// Files by node; names as they are and as they are durable.
 #[derive(Clone, Default)]
-struct Disk {
+pub(crate) struct Disk {
     nodes: Vec<Node>,
     names: BTreeMap<PathBuf, usize>,
     durable: BTreeMap<PathBuf, usize>,
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Cut {
+pub(crate) enum Cut {
     OnlySynced,
     Everything,
     NamesWithoutContent,
@@ -35,7 +35,7 @@ enum Cut {
 
 impl Disk {
     /// The files below `dir`, all durable.
-    fn base(dir: &Path) -> Disk {
+    pub(crate) fn base(dir: &Path) -> Disk {
         let mut disk = Disk::default();
         let mut todo = vec![dir.to_owned()];
         while let Some(d) = todo.pop() {
@@ -153,14 +153,37 @@ fn torn(n: &Node, roll: &mut impl FnMut(u64) -> u64) -> Vec<u8> {
 
 /// Puts a state on the real disk.
 fn materialise(dir: &Path, files: &BTreeMap<PathBuf, Vec<u8>>) {
+    for d in ["warm", "cold"] {
+        let _ = std::fs::remove_dir_all(dir.join(d));
+    }
     for d in DIRS {
         let d = dir.join(d);
         let _ = std::fs::remove_dir_all(&d);
         std::fs::create_dir_all(d).unwrap();
     }
     for (path, bytes) in files {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, bytes).unwrap();
     }
+}
+
+/// Replays the recorded steps on a model of a disk, and after each puts every state that a cut
+/// could leave into `dir` and calls `check` with the number of steps and the cut.
+pub(crate) fn replay(dir: &Path, mut disk: Disk, log: &[Recorded], mut check: impl FnMut(usize, Cut)) {
+    let mut lost_something = 0;
+    for (n, step) in log.iter().enumerate() {
+        disk.apply(step);
+        let mut cuts =
+            vec![Cut::OnlySynced, Cut::Everything, Cut::NamesWithoutContent, Cut::ContentWithoutNames];
+        cuts.extend((0..3).map(|s| Cut::Mixture(n as u64 * 3 + s)));
+        for cut in cuts {
+            let files = disk.after(cut);
+            lost_something += usize::from(files != disk.after(Cut::Everything));
+            materialise(dir, &files);
+            check(n + 1, cut);
+        }
+    }
+    assert!(lost_something > 20, "the cuts took nothing away");
 }
 
 #[test]
@@ -190,25 +213,13 @@ fn acknowledged_rows_survive_a_power_cut_at_every_step() {
         apply(&mut m, s);
         models.push(m);
     }
-    let mut disk = base;
-    let mut lost_something = 0;
-    for (n, step) in log.iter().enumerate() {
-        disk.apply(step);
-        let least = acknowledged.iter().filter(|(at, _)| *at <= n + 1).map(|(_, i)| *i).max().unwrap_or(0);
-        let mut cuts =
-            vec![Cut::OnlySynced, Cut::Everything, Cut::NamesWithoutContent, Cut::ContentWithoutNames];
-        cuts.extend((0..3).map(|s| Cut::Mixture(n as u64 * 3 + s)));
-        for cut in cuts {
-            let files = disk.after(cut);
-            lost_something += usize::from(files != disk.after(Cut::Everything));
-            materialise(&dir, &files);
-            let found = all(&dir).unwrap_or_else(|e| panic!("step {n} {step:?} {cut:?}: {e}"));
-            let at = models.iter().rposition(|m| *m == found);
-            assert!(at.is_some_and(|at| at >= least), "step {n} {cut:?}: {least} acknowledged, {at:?} found");
-            work(&mut |_| {}).unwrap_or_else(|e| panic!("step {n} {cut:?}, then: {e}"));
-            assert_eq!(&all(&dir).unwrap(), models.last().unwrap(), "step {n} {cut:?}");
-            clean(&dir);
-        }
-    }
-    assert!(lost_something > 20, "the cuts took nothing away");
+    replay(&dir, base, &log, |n, cut| {
+        let least = acknowledged.iter().filter(|(at, _)| *at <= n).map(|(_, i)| *i).max().unwrap_or(0);
+        let found = all(&dir).unwrap_or_else(|e| panic!("step {n} {cut:?}: {e}"));
+        let at = models.iter().rposition(|m| *m == found);
+        assert!(at.is_some_and(|at| at >= least), "step {n} {cut:?}: {least} acknowledged, {at:?} found");
+        work(&mut |_| {}).unwrap_or_else(|e| panic!("step {n} {cut:?}, then: {e}"));
+        assert_eq!(&all(&dir).unwrap(), models.last().unwrap(), "step {n} {cut:?}");
+        clean(&dir);
+    });
 }

@@ -135,8 +135,13 @@ impl Select {
 
     /// Resolves the selection to live rows of a snapshot.
     pub fn resolve<'a>(&self, snapshot: &'a Snapshot) -> Result<Selected<'a>> {
+        self.resolve_in(snapshot.parts_with(self.entity_bounds(), &self.time)?)
+    }
+
+    /// As [`Select::resolve`], in some parts only.
+    pub fn resolve_in<'a>(&self, of: Vec<&'a Part>) -> Result<Selected<'a>> {
         let mut parts = Vec::new();
-        for part in snapshot.parts_with(self.entity_bounds(), &self.time)? {
+        for part in of {
             let rows = self.rows_of(part)?;
             if !rows.is_empty() {
                 parts.push((part, rows));

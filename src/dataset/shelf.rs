@@ -143,7 +143,7 @@ impl Shelf {
             None
         } else {
             // Without a cache everything works, slower.
-            Cache::open(&self.dir.join("tmp/cache"), CACHE_BYTES).ok().map(Arc::new)
+            Cache::open(&self.dir.join("cache"), CACHE_BYTES).ok().map(Arc::new)
         };
         Ok(Place { store, cache, name: m.path_of(entry) })
     }

@@ -244,6 +244,12 @@ impl Snapshot {
         Ok(slot.part.get_or_init(|| part))
     }
 
+    /// The part of a sealed file of points.
+    pub fn part_of(&self, file: u64) -> Result<Option<&Part>> {
+        let at = self.slots.iter().position(|s| s.entry.id == file);
+        at.map(|i| self.part(i)).transpose()
+    }
+
     /// The parts that can hold a point of an entity range and a time range.
     pub fn parts_with(&self, entities: (EntityId, EntityId), time: &TimeRange) -> Result<Vec<&Part>> {
         let mut out = Vec::new();

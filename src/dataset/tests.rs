@@ -10,21 +10,21 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-pub(super) type Model = BTreeMap<Key, (Vec<f32>, String)>;
+pub(crate) type Model = BTreeMap<Key, (Vec<f32>, String)>;
 
-fn scratch() -> (tempfile::TempDir, PathBuf) {
+pub(crate) fn scratch() -> (tempfile::TempDir, PathBuf) {
     let t = tempfile::tempdir().unwrap();
     let dir = t.path().canonicalize().unwrap().join("d");
     (t, dir)
 }
 
-pub(super) fn made(dim: usize) -> (tempfile::TempDir, PathBuf) {
+pub(crate) fn made(dim: usize) -> (tempfile::TempDir, PathBuf) {
     let (t, dir) = scratch();
     init(&dir, &Settings::new(dim), false).unwrap();
     (t, dir)
 }
 
-pub(super) fn options() -> Options {
+pub(crate) fn options() -> Options {
     Options { keep_for: Duration::ZERO, ..Options::default() }
 }
 
@@ -44,12 +44,12 @@ fn content(v: u32) -> (Vec<f32>, String) {
     (vec![v as f32, 1.0, -(v as f32)], meta)
 }
 
-pub(super) fn put(w: &mut Writer, rows: &[(u64, i64, u32)]) -> Result<Appended> {
+pub(crate) fn put(w: &mut Writer, rows: &[(u64, i64, u32)]) -> Result<Appended> {
     w.append(&mut batch(rows), None, OnConflict::Replace, &mut |_| Ok(()))
 }
 
 /// Everything in the dataset.
-pub(super) fn all(dir: &Path) -> Result<Model> {
+pub(crate) fn all(dir: &Path) -> Result<Model> {
     let s = Snapshot::open(dir, None)?;
     let mut out = Model::new();
     let mut x = Vec::new();
@@ -65,13 +65,13 @@ pub(super) fn all(dir: &Path) -> Result<Model> {
     Ok(out)
 }
 
-pub(super) fn apply(m: &mut Model, rows: &[(u64, i64, u32)]) {
+pub(crate) fn apply(m: &mut Model, rows: &[(u64, i64, u32)]) {
     for (entity, t, v) in rows {
         m.insert(Key { entity: *entity, t: *t }, content(*v));
     }
 }
 
-pub(super) fn clean(dir: &Path) {
+pub(crate) fn clean(dir: &Path) {
     let mut bad = Vec::new();
     let worst = verify(dir, Level::Deep, false, &mut |f| {
         if f.status != Status::Ok {
@@ -82,7 +82,7 @@ pub(super) fn clean(dir: &Path) {
     assert_eq!(worst.unwrap(), Status::Ok, "{bad:?}");
 }
 
-pub(super) const STEPS: [&[(u64, i64, u32)]; 4] = [
+pub(crate) const STEPS: [&[(u64, i64, u32)]; 4] = [
     &[(1, 10, 1), (2, 10, 2), (1, 5, 3)],
     &[(1, 10, 1), (1, 20, 4), (3, -7, 5), (3, -7, 5)],
     &[(1, 10, 6), (2, 10, 7), (2, i64::MIN, 8), (2, i64::MAX, 9)],

@@ -316,20 +316,23 @@ fn check_leftovers(dir: &Path, m: &Manifest, report: &mut Report<'_>) -> Result<
         }
     }
     named.extend(gc::paths(m));
-    for d in NAMED.iter().chain(&["tmp"]) {
-        for name in fsio::list_dir(&dir.join(d))? {
-            let object = format!("{d}/{name}");
-            let lock = dir.join(&object).join("LOCK");
-            let in_use = *d == "tmp" && lock.exists() && fsio::try_exclusive(&lock)?.is_none();
-            if !named.contains(&object) && !in_use {
-                report.add(
-                    "leftover",
-                    &object,
-                    Status::Repairable,
-                    "no version names it; the next writing command removes it".into(),
-                )?;
-            }
+    let mut found: Vec<String> =
+        fsio::list_dir(&dir.join("tmp"))?.iter().map(|n| format!("tmp/{n}")).collect();
+    for d in NAMED.iter().chain(&gc::TIERS) {
+        found.extend(gc::files_below(dir, d)?);
+    }
+    for object in found.into_iter().filter(|o| !named.contains(o)) {
+        // A directory in tmp belongs to a build that is under way, if someone holds its lock.
+        let lock = dir.join(&object).join("LOCK");
+        if lock.exists() && fsio::try_exclusive(&lock)?.is_none() {
+            continue;
         }
+        report.add(
+            "leftover",
+            &object,
+            Status::Repairable,
+            "no version names it; the next writing command removes it".into(),
+        )?;
     }
     Ok(())
 }

@@ -1,5 +1,9 @@
 //! The one writer of a dataset: takes batches, makes them durable, seals them, publishes.
 
+mod exchange;
+
+pub use exchange::{Exchange, Made};
+
 use super::content::{self, Verdict};
 use super::memory::Memory;
 use super::part::{Part, may_hold};

@@ -66,6 +66,16 @@ pub fn sync_dir(path: &Path) -> Result<()> {
     go().map_err(|e| Error::io("sync directory", path, &e))
 }
 
+/// Gives a published file a second name and makes it durable. Fails when the name is taken.
+pub fn link(from: &Path, to: &Path) -> Result<()> {
+    let go = || {
+        step(&Step::Link(from, to))?;
+        std::fs::hard_link(from, to)
+    };
+    go().map_err(|e| Error::io("link", to, &e))?;
+    sync_dir(parent(to))
+}
+
 /// Removes a file's name. A missing file is no error; durability comes with the next [`sync_dir`].
 pub fn remove_file(path: &Path) -> Result<()> {
     let go = || {

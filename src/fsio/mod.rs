@@ -16,7 +16,7 @@ mod space;
 
 pub use bytes::{Access, Bytes};
 pub use file::{
-    AppendFile, Publish, TempFile, create_dir, list_dir, open_read, read_file, remove_dir, remove_file,
+    AppendFile, Publish, TempFile, create_dir, link, list_dir, open_read, read_file, remove_dir, remove_file,
     sync_dir,
 };
 pub use lock::{Lock, SharedLock, try_exclusive};

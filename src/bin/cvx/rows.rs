@@ -361,6 +361,53 @@ row! {
 }
 
 row! {
+    /// What compact did.
+    pub struct CompactRow {
+        /// Logs that were sealed.
+        pub wal_segments: u64,
+        /// Files that were replaced.
+        pub files_in: u64,
+        /// Files in their place.
+        pub files_out: u64,
+        /// Points in them.
+        pub points: u64,
+        /// Bytes of the replaced files.
+        pub bytes_before: u64 => "byte",
+        /// Bytes of the new ones.
+        pub bytes_after: u64 => "byte",
+        /// Rows taken out that no longer counted.
+        pub points_purged: u64,
+        /// Time taken.
+        pub seconds: f64 => "s",
+        /// Rows made durable so far.
+        pub seq: u64,
+        /// The newest version.
+        pub commit: u64,
+        /// Jobs that a limit left for the next run.
+        pub jobs_left: u64,
+    }
+    wide [seq, commit, jobs_left]
+}
+
+row! {
+    /// A file that compact or tier would take.
+    pub struct PlanRow {
+        /// Files of one job are published together; 0 is what comes first.
+        pub job: u64,
+        /// What is done with it: seal, hot, small, purge, rewrite, or the codec.
+        pub action: &'static str,
+        /// Path in the dataset.
+        pub path: String,
+        /// Points that count.
+        pub points: u64,
+        /// Rows that no longer count.
+        pub points_dead: u64,
+        /// Length.
+        pub bytes: u64 => "byte",
+    }
+}
+
+row! {
     /// The motion of an entity at one time.
     pub struct VelocityRow {
         /// Entity.
@@ -579,6 +626,8 @@ pub const TABLES: &[(&str, &[Column])] = &[
     ("query trajectory", TrajectoryRow::COLUMNS),
     ("export", PointRow::COLUMNS),
     ("delete", DeleteRow::COLUMNS),
+    ("compact", CompactRow::COLUMNS),
+    ("compact --dry-run", PlanRow::COLUMNS),
     ("velocity", VelocityRow::COLUMNS),
     ("drift", DriftRow::COLUMNS),
     ("changepoints", ChangeRow::COLUMNS),

@@ -1,6 +1,7 @@
 //! One file a command: its arguments, and `run`.
 
 pub mod changepoints;
+pub mod compact;
 pub mod completions;
 pub mod config;
 pub mod delete;

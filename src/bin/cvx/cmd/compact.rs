@@ -1,0 +1,174 @@
+//! `cvx compact`: log and hot segments into warm Parquet, small files together.
+
+use crate::context::Context;
+use crate::rows::{CompactRow, PlanRow};
+use crate::signals;
+use crate::values::{duration, size};
+use cvx::dataset;
+use cvx::error::{Code, Error, Result};
+use cvx::maintenance::Limits;
+use cvx::maintenance::compact::{self, Options, Policy, Report};
+use cvx::time::Duration;
+
+/// Turn log and hot segments into sorted Parquet, merge small files, take out dead rows
+#[derive(clap::Args, Debug)]
+#[command(after_long_help = "Readers are not disturbed: they keep the version they opened, whose files are
+removed when nobody reads it and --keep-for has passed. The files lie in
+warm/bucket=HHHH/PERIOD.ID.parquet, any Parquet reader can open them, and
+`cvx info --partitions` lists those of the newest version.
+
+Examples:
+  cvx compact -d news
+  cvx compact --if-needed --max-time 5m --skip-if-locked
+  cvx compact --purge --keep-for 0s
+  cvx compact --dry-run -f table")]
+pub struct Args {
+    #[command(flatten)]
+    how: CompactArgs,
+    /// Do nothing, without taking the lock, when nothing qualifies
+    #[arg(long)]
+    if_needed: bool,
+}
+
+/// What `ingest --compact` does too, with the defaults.
+#[derive(clap::Args, Debug, Clone)]
+pub struct CompactArgs {
+    /// Only hot segments all of whose points are older than this
+    #[arg(long, value_name = "DUR", default_value = "0s", value_parser = duration)]
+    older_than: Duration,
+    /// Size of a file, about
+    #[arg(long, value_name = "SIZE", default_value = "256MiB", value_parser = size)]
+    target_file: usize,
+    /// Also rewrite files with rows that were replaced or deleted
+    #[arg(long)]
+    purge: bool,
+    /// Rewrite all files
+    #[arg(long)]
+    rewrite: bool,
+    /// How long versions that nobody reads are kept, with their files
+    #[arg(long, value_name = "DUR", default_value = "1h", value_parser = duration)]
+    keep_for: Duration,
+    /// Begin nothing more after so many bytes of input; the next run goes on
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    max_bytes: Option<usize>,
+    /// Begin nothing more after this time; the next run goes on
+    #[arg(long, value_name = "DUR", value_parser = duration)]
+    max_time: Option<Duration>,
+}
+
+/// Smallest target: below it a file is mostly its footer.
+const LEAST_TARGET: usize = 64 << 10;
+/// Input of a job when the time is limited, so that there is something between which to stop.
+const TIMED_JOB_BYTES: u64 = 256 << 20;
+
+impl CompactArgs {
+    fn options(&self, context: &Context) -> Result<Options> {
+        if self.target_file < LEAST_TARGET {
+            return Err(Error::usage("files so small would be mostly overhead")
+                .what("option --target-file")
+                .fix("give at least 64KiB"));
+        }
+        let before = match self.older_than.is_zero() {
+            true => None,
+            false => Some(cut(context, &self.older_than)?),
+        };
+        let bytes = self.max_bytes.map(|b| b as u64);
+        let time = self.max_time.as_ref().map(span);
+        let job_bytes = bytes.or(time.is_some().then_some(TIMED_JOB_BYTES)).unwrap_or(0);
+        Ok(Options {
+            policy: Policy {
+                before,
+                target_bytes: self.target_file as u64,
+                purge: self.purge,
+                rewrite: self.rewrite,
+                job_bytes,
+            },
+            limits: Limits { bytes, time },
+        })
+    }
+}
+
+/// The instant that lies a duration before now.
+pub fn cut(context: &Context, age: &Duration) -> Result<i64> {
+    let snapshot = context.snapshot()?;
+    let now = context.now(&snapshot, &dataset::Select::default(), &[], None)?;
+    age.step(now.now, -1)
+}
+
+/// A duration of the clock.
+pub fn span(d: &Duration) -> std::time::Duration {
+    std::time::Duration::from_micros(u64::try_from(d.mean_us()).unwrap_or(0))
+}
+
+/// Runs the command.
+pub fn run(context: &Context, args: Args) -> Result<()> {
+    let dir = context.dataset();
+    let options = args.how.options(context)?;
+    if context.run.dry_run {
+        return preview(context, &options);
+    }
+    if args.if_needed && !compact::is_needed(&dir, &options)? {
+        let snapshot = context.snapshot()?;
+        let idle =
+            Report { seq: snapshot.next_seq(), commit: snapshot.manifest().commit, ..Report::default() };
+        return context.record(&row(&idle));
+    }
+    let writing = dataset::Options { keep_for: span(&args.how.keep_for), ..context.writing("compact") };
+    let report = compact::compact(&dir, &writing, &options, &signals::check)?;
+    finish(context, &report)
+}
+
+/// Prints what was done. Jobs lost to another process make it partial.
+pub fn finish(context: &Context, report: &Report) -> Result<()> {
+    if report.jobs_left > 0 {
+        context.note(&format!("{} jobs are left for the next run", report.jobs_left));
+    }
+    context.record(&row(report))?;
+    match report.jobs_lost {
+        0 => Ok(()),
+        n => {
+            Err(Error::new(Code::Partial, format!("another process changed the files of {n} jobs meanwhile"))
+                .fix("run the command again; everything else is done"))
+        }
+    }
+}
+
+fn preview(context: &Context, options: &Options) -> Result<()> {
+    let (snapshot, jobs) = compact::preview(&context.dataset(), options)?;
+    let mut out = context.rows_of::<PlanRow>(&snapshot, &[])?;
+    if snapshot.manifest().log != 0 {
+        let (bytes, _) = snapshot.log_bytes();
+        let points = snapshot.recent().map_or(0, |p| p.live());
+        out.row(&PlanRow { job: 0, action: "seal", path: "wal".into(), points, points_dead: 0, bytes })?;
+    }
+    for (job, files) in (1..).zip(&jobs) {
+        for (f, why) in &files.inputs {
+            let dead = snapshot.manifest().deletions_of(f.id).map_or(0, |d| d.rows);
+            out.row(&PlanRow {
+                job,
+                action: why.as_str(),
+                path: snapshot.manifest().label_of(f),
+                points: f.rows - dead,
+                points_dead: dead,
+                bytes: f.seal.len,
+            })?;
+        }
+    }
+    out.finish()
+}
+
+fn row(r: &Report) -> CompactRow {
+    CompactRow {
+        wal_segments: r.wal_segments,
+        files_in: r.files_in,
+        files_out: r.files_out,
+        points: r.points,
+        bytes_before: r.bytes_before,
+        bytes_after: r.bytes_after,
+        points_purged: r.points_purged,
+        seconds: r.seconds,
+        seq: r.seq,
+        commit: r.commit,
+        jobs_left: r.jobs_left,
+    }
+}

@@ -1,0 +1,144 @@
+//! Log and hot segments into warm partitions; small files together; dead rows out.
+
+mod plan;
+
+pub use plan::{Job, Policy, Why, plan};
+
+use super::Limits;
+use super::merge::Merge;
+use crate::dataset::{self, Exchange, Select, Snapshot, Workshop, Writer};
+use crate::error::Result;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// File ids set aside for one run.
+const IDS: u64 = 4096;
+/// A finished build waits at least so long for the lock rather than be thrown away.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// How to compact.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Options {
+    /// What.
+    pub policy: Policy,
+    /// How much.
+    pub limits: Limits,
+}
+
+/// What a run did.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Report {
+    /// Logs that were sealed.
+    pub wal_segments: u64,
+    /// Files that were replaced.
+    pub files_in: u64,
+    /// Files in their place.
+    pub files_out: u64,
+    /// Points in them.
+    pub points: u64,
+    /// Bytes of the replaced files.
+    pub bytes_before: u64,
+    /// Bytes of the new ones.
+    pub bytes_after: u64,
+    /// Rows that no longer counted and are gone.
+    pub points_purged: u64,
+    /// Jobs that a limit left for the next run.
+    pub jobs_left: u64,
+    /// Jobs that were given up because their files were changed meanwhile.
+    pub jobs_lost: u64,
+    /// Wall time.
+    pub seconds: f64,
+    /// Rows made durable so far.
+    pub seq: u64,
+    /// The newest version.
+    pub commit: u64,
+}
+
+/// What a run would do now. The live log, if any, is sealed first and takes part too.
+pub fn preview(dir: &Path, options: &Options) -> Result<(Snapshot, Vec<Job>)> {
+    let snapshot = Snapshot::open(dir, None)?;
+    let jobs = plan(snapshot.manifest(), &options.policy);
+    Ok((snapshot, jobs))
+}
+
+/// True when a run would change something.
+pub fn is_needed(dir: &Path, options: &Options) -> Result<bool> {
+    let (snapshot, jobs) = preview(dir, options)?;
+    Ok(!jobs.is_empty() || snapshot.recent().is_some())
+}
+
+/// Compacts the dataset in `dir`. `stop` ends it early with its error; what was published stays.
+pub fn compact(
+    dir: &Path,
+    writing: &dataset::Options,
+    options: &Options,
+    stop: &(dyn Fn() -> Result<()> + Sync),
+) -> Result<Report> {
+    let started = Instant::now();
+    let mut report = Report::default();
+    let mut writer = Writer::open(dir, writing.clone())?;
+    report.wal_segments = u64::from(writer.recovered().rows > 0);
+    let shop = writer.workshop(IDS)?;
+    report.commit = writer.finish()?.0;
+    let (snapshot, jobs) = preview(dir, options)?;
+    report.seq = snapshot.next_seq();
+    let patient = dataset::Options { lock_timeout: writing.lock_timeout.max(PATIENCE), ..writing.clone() };
+    let mut run = Run { dir, writing: patient, options, shop, stop, report };
+    for (i, job) in jobs.iter().enumerate() {
+        if !options.limits.allow(run.report.bytes_before, started) {
+            run.report.jobs_left = (jobs.len() - i) as u64;
+            break;
+        }
+        run.job(&snapshot, job)?;
+    }
+    let mut report = run.report;
+    report.seconds = started.elapsed().as_secs_f64();
+    Ok(report)
+}
+
+struct Run<'a> {
+    dir: &'a Path,
+    writing: dataset::Options,
+    options: &'a Options,
+    shop: Workshop,
+    stop: &'a (dyn Fn() -> Result<()> + Sync),
+    report: Report,
+}
+
+impl Run<'_> {
+    /// Builds the files of a job and publishes them in one version.
+    fn job(&mut self, snapshot: &Snapshot, job: &Job) -> Result<()> {
+        let mut parts = Vec::new();
+        for (f, _) in &job.inputs {
+            parts.extend(snapshot.part_of(f.id)?);
+        }
+        let dead: u64 = parts.iter().map(|p| p.dead.len()).sum();
+        let merge = Merge {
+            snapshot,
+            shop: &self.shop,
+            parts,
+            select: Select::default(),
+            target_bytes: self.options.policy.target_bytes,
+            stop: self.stop,
+        };
+        let made = merge.run()?;
+        (self.stop)()?;
+        let (files, points) = (made.len() as u64, made.iter().map(|m| m.entry.rows).sum::<u64>());
+        let bytes: u64 = made.iter().map(|m| m.entry.seal.len).sum();
+        let replaced = job.inputs.iter().map(|(f, _)| f.id).collect();
+        let mut writer = Writer::open(self.dir, self.writing.clone())?;
+        let done = writer.exchange(Exchange { replaced, made, ..Exchange::new(snapshot) })?;
+        self.report.commit = writer.finish()?.0;
+        if done.is_none() {
+            self.report.jobs_lost += 1;
+            return Ok(());
+        }
+        self.report.files_in += job.inputs.len() as u64;
+        self.report.files_out += files;
+        self.report.points += points;
+        self.report.bytes_before += job.bytes();
+        self.report.bytes_after += bytes;
+        self.report.points_purged += dead;
+        Ok(())
+    }
+}

@@ -1,0 +1,283 @@
+//! Rows of some parts, merged in key order into warm files: the one way that Parquet is made.
+
+use super::period::Periods;
+use crate::config::{Buckets, IdKind};
+use crate::dataset::{Made, Part, Rows, Select, Shard, Snapshot, Trajectories, Workshop};
+use crate::error::{Code, Error, Result};
+use crate::fsio;
+use crate::manifest::{FileEntry, FileKind, Placement};
+use crate::model::TimeRange;
+use crate::points::Texts;
+use crate::warm::{self, WarmWriter};
+use rayon::prelude::*;
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+/// Vectors of a batch given to the writer, in bytes.
+const BATCH_BYTES: usize = 4 << 20;
+/// Files written at the same time: each holds a row group in memory.
+const AT_ONCE: usize = 2;
+/// Most buckets, as a power of two.
+const MAX_BITS: u8 = 16;
+
+/// Rows to be merged.
+pub(super) struct Merge<'a> {
+    pub(super) snapshot: &'a Snapshot,
+    pub(super) shop: &'a Workshop,
+    /// The parts whose live rows are taken.
+    pub(super) parts: Vec<&'a Part>,
+    /// Which of their rows.
+    pub(super) select: Select,
+    /// Size of a file, about.
+    pub(super) target_bytes: u64,
+    pub(super) stop: &'a (dyn Fn() -> Result<()> + Sync),
+}
+
+/// One file to be written: a bucket and a run of periods.
+struct Output {
+    bucket: u16,
+    bits: u8,
+    time: TimeRange,
+    label: String,
+}
+
+/// Rows and bytes of a period.
+type Sizes = BTreeMap<i64, (TimeRange, f64)>;
+
+impl Merge<'_> {
+    /// Writes the files. They hold every selected row once.
+    pub(super) fn run(&self) -> Result<Vec<Made>> {
+        let selected = self.select.resolve_in(self.parts.clone())?;
+        let rows = selected.points();
+        let periods = Periods::new(self.snapshot.settings().partition);
+        let sizes = sizes(&selected.parts, &periods);
+        drop(selected);
+        let bytes: f64 = sizes.values().map(|(_, b)| b).sum();
+        self.check_space(bytes as u64)?;
+        let bits = self.bits(&sizes, &periods);
+        let outputs = outputs(&sizes, bits, self.target_bytes, &periods);
+        let mut made = Vec::new();
+        for some in outputs.chunks(AT_ONCE) {
+            let files: Result<Vec<Vec<Made>>> = some.par_iter().map(|o| self.write(o)).collect();
+            made.extend(files?.into_iter().flatten());
+        }
+        let written: u64 = made.iter().map(|m| m.entry.rows).sum();
+        if written != rows {
+            return Err(Error::internal(format!("{rows} rows were to be merged, {written} were")));
+        }
+        Ok(made)
+    }
+
+    fn check_space(&self, bytes: u64) -> Result<()> {
+        let free = fsio::available_bytes(self.snapshot.dir())?;
+        if free > bytes + bytes / 8 {
+            return Ok(());
+        }
+        let text = format!("about {bytes} bytes are needed for a while, {free} are free");
+        Err(Error::new(Code::NoSpace, text)
+            .file(self.snapshot.dir())
+            .fix("free some space, or give --max-bytes"))
+    }
+
+    /// How many buckets as a power of two: enough that no bucket of a period outgrows a file.
+    fn bits(&self, sizes: &Sizes, periods: &Periods) -> u8 {
+        if let Buckets::Fixed(n) = self.snapshot.settings().buckets {
+            return n.ilog2() as u8;
+        }
+        let m = self.snapshot.manifest();
+        let mut bits = m.of(FileKind::Warm).filter_map(|f| Some(m.placement(f.id)?.bits)).max().unwrap_or(0);
+        let inputs: Vec<u64> = self.parts.iter().filter_map(|p| Some(p.entry?.id)).collect();
+        let mut all: BTreeMap<i64, f64> = sizes.iter().map(|(start, (_, bytes))| (*start, *bytes)).collect();
+        for f in m.of(FileKind::Warm).filter(|f| !inputs.contains(&f.id)) {
+            let (start, last) = periods.of(f.t_min);
+            if f.t_max <= last {
+                *all.entry(start).or_default() += f.seal.len as f64;
+            }
+        }
+        let largest = all.into_values().fold(0.0, f64::max);
+        while bits < MAX_BITS && largest / f64::from(1u32 << bits) > self.target_bytes as f64 {
+            bits += 1;
+        }
+        bits
+    }
+
+    /// Writes one file; or several, when a period of a bucket is larger than two files.
+    fn write(&self, out: &Output) -> Result<Vec<Made>> {
+        let shard =
+            Shard { index: (u32::from(out.bucket) >> (16 - u32::from(out.bits))) + 1, of: 1 << out.bits };
+        let time = out.time.intersect(&self.select.time);
+        let both = |a: Option<Shard>| if a.is_some() { a } else { (out.bits > 0).then_some(shard) };
+        let select = Select { time, shard: both(self.select.shard), ..self.select.clone() };
+        let mut file = OneFile::new(self, out);
+        for rows in Trajectories::new(select.resolve_in(self.parts.clone())?) {
+            (self.stop)()?;
+            file.push(&rows)?;
+        }
+        file.finish()
+    }
+}
+
+/// Rows and bytes of each period among the selected rows.
+fn sizes(parts: &[(&Part, Vec<Range<u32>>)], periods: &Periods) -> Sizes {
+    let mut out = Sizes::new();
+    for (part, ranges) in parts {
+        let row_bytes = part.entry.map_or(0.0, |e| e.seal.len as f64 / e.rows.max(1) as f64);
+        let times = part.times();
+        let mut cell = TimeRange::EMPTY;
+        let mut count = 0u64;
+        let mut note = |cell: TimeRange, count: u64| {
+            if count > 0 {
+                out.entry(cell.first()).or_insert((cell, 0.0)).1 += count as f64 * row_bytes;
+            }
+        };
+        for row in ranges.iter().cloned().flatten() {
+            let t = times[row as usize];
+            if !cell.contains(t) {
+                note(cell, count);
+                let (first, last) = periods.of(t);
+                (cell, count) = (TimeRange::closed(first, last), 0);
+            }
+            count += 1;
+        }
+        note(cell, count);
+    }
+    out
+}
+
+/// Runs of whole periods of about the target size, in each bucket.
+fn outputs(sizes: &Sizes, bits: u8, target_bytes: u64, periods: &Periods) -> Vec<Output> {
+    let target = target_bytes as f64 * f64::from(1u32 << bits);
+    let total: f64 = sizes.values().map(|(_, b)| b).sum();
+    // Runs of one size rather than full ones and a small rest.
+    let goal = total / (total / target).ceil().max(1.0);
+    let mut runs: Vec<(TimeRange, f64)> = Vec::new();
+    for (cell, bytes) in sizes.values() {
+        match runs.last_mut() {
+            Some((time, sum)) if *sum + bytes / 2.0 <= goal => {
+                *time = TimeRange::closed(time.first(), cell.last());
+                *sum += bytes;
+            }
+            _ => runs.push((*cell, *bytes)),
+        }
+    }
+    let width = 1u32 << (16 - u32::from(bits));
+    let buckets = (0..1u32 << bits).map(|b| (b * width) as u16);
+    let of_bucket = |bucket| {
+        let one = move |(time, _): &(TimeRange, f64)| {
+            // A period cut short by the beginning of time is named by its end.
+            let label = periods.label(time.first().max(i64::MIN / 2).min(time.last()));
+            Output { bucket, bits, time: *time, label }
+        };
+        runs.iter().map(one).collect::<Vec<_>>()
+    };
+    buckets.flat_map(of_bucket).collect()
+}
+
+/// A file that grows row by row, and what came before it.
+struct OneFile<'a> {
+    merge: &'a Merge<'a>,
+    out: &'a Output,
+    named: bool,
+    writer: Option<(u64, WarmWriter)>,
+    batch: warm::Rows,
+    names: Texts,
+    batch_rows: usize,
+    x: Vec<f32>,
+    done: Vec<Made>,
+}
+
+impl<'a> OneFile<'a> {
+    fn new(merge: &'a Merge<'a>, out: &'a Output) -> OneFile<'a> {
+        let s = merge.snapshot.settings();
+        OneFile {
+            merge,
+            out,
+            named: s.ids == IdKind::String,
+            writer: None,
+            batch: warm::Rows::new(s.dim),
+            names: Texts::new(),
+            batch_rows: (BATCH_BYTES / (4 * s.dim)).clamp(64, 8192),
+            x: Vec::new(),
+            done: Vec::new(),
+        }
+    }
+
+    /// Appends the rows of an entity.
+    fn push(&mut self, rows: &Rows<'_>) -> Result<()> {
+        let dim = self.batch.points.dim;
+        let name = self.merge.snapshot.entity_name(rows.entity)?.unwrap_or_default();
+        for start in (0..rows.len()).step_by(self.batch_rows) {
+            let end = rows.len().min(start + self.batch_rows);
+            rows.read(start..end, &mut self.x)?;
+            for (i, x) in (start..end).zip(self.x.chunks_exact(dim)) {
+                let p = &mut self.batch.points;
+                let origin = p.intern(rows.origin(i));
+                p.push(crate::model::Key { entity: rows.entity, t: rows.t[i] }, x, &rows.meta(i)?, origin);
+                self.batch.seq.push(rows.seq(i));
+                self.batch.approx.push(rows.is_approx(i));
+                if self.named {
+                    self.names.push(&name);
+                }
+            }
+            if self.batch.len() >= self.batch_rows {
+                self.flush()?;
+            }
+        }
+        if self.writer.as_ref().is_some_and(|(_, w)| w.size_bytes() > 2 * self.merge.target_bytes) {
+            self.close()?;
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        if self.batch.is_empty() {
+            return Ok(());
+        }
+        let (_, writer) = match &mut self.writer {
+            Some(w) => w,
+            none => {
+                let (config, dim) = (self.merge.snapshot.config(), self.batch.points.dim);
+                let id = self.merge.shop.take_id()?;
+                let file = self.merge.shop.temp(id)?;
+                none.insert((id, WarmWriter::create(file, config.id, id, dim, self.named)?))
+            }
+        };
+        writer.write(&self.batch, self.named.then_some(&self.names))?;
+        self.batch.points.clear();
+        self.batch.seq.clear();
+        self.batch.approx.clear();
+        self.names.clear();
+        Ok(())
+    }
+
+    fn close(&mut self) -> Result<()> {
+        self.flush()?;
+        let Some((id, writer)) = self.writer.take() else { return Ok(()) };
+        let (mut file, seal, summary) = writer.finish()?;
+        file.sync()?;
+        let (Some(keys), Some(times), Some(seqs)) = (summary.keys, summary.times, summary.seqs) else {
+            return Err(Error::internal("a warm file without rows"));
+        };
+        let entry = FileEntry {
+            kind: FileKind::Warm,
+            id,
+            seal,
+            target: 0,
+            rows: summary.rows,
+            entity_min: keys.0.entity,
+            entity_max: keys.1.entity,
+            t_min: times.0,
+            t_max: times.1,
+            seq_min: seqs.0,
+            seq_max: seqs.1,
+        };
+        let place = Placement::warm(id, self.out.bucket, self.out.bits, self.out.label.clone());
+        self.done.push(Made { file, entry, place });
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<Vec<Made>> {
+        self.close()?;
+        Ok(self.done)
+    }
+}

@@ -1,0 +1,16 @@
+//! What runs from cron: moving points to cheaper tiers without losing or hiding any.
+//!
+//! [`compact`] moves log and hot segments into warm Parquet and merges small files; [`tier`]
+//! moves old Parquet into cold blocks and back. Each makes a plan, a pure value from a manifest
+//! and a policy, and then applies it job by job: new files are built in `tmp/` from a pinned
+//! version, without the writer's lock, which is taken only to publish.
+
+pub mod compact;
+mod limits;
+mod merge;
+mod period;
+
+pub use limits::Limits;
+
+#[cfg(test)]
+mod tests;
