@@ -25,6 +25,7 @@ pub mod pq;
 pub mod results;
 pub mod suggest;
 pub mod time;
+pub mod windows;
 
 pub mod analytics;
 pub mod cold;

@@ -1,16 +1,22 @@
 //! From input files to durable points: reads ahead in a thread of its own, appends batch by
 //! batch, keeps the ledger, counts.
 
+mod detection;
 mod reading;
 mod rejects;
 
+pub use detection::Detect;
+
+use crate::analytics::changepoint::bocpd::Alarm;
 use crate::config::IdKind;
 use crate::dataset::{self, OnConflict, Sync, Writer};
 use crate::error::{Code, Error, Result};
 use crate::format::hex;
 use crate::input::{BadRow, InputOptions, Limits};
 use crate::metric::Metric;
+use crate::model::EntityId;
 use crate::results::ledger::{Entry, Ledger};
+use detection::Detection;
 use reading::{Message, Plan, Reading};
 use rejects::Rejects;
 use std::path::{Path, PathBuf};
@@ -36,10 +42,12 @@ pub struct Options {
     pub batch: Limits,
     /// Skip a finished file by its size and time of change, without reading it.
     pub trust_mtime: bool,
+    /// Look for change points in what becomes durable.
+    pub detect: Option<Detect>,
 }
 
 /// What happened while ingesting.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Event {
     /// The first `rows_durable` rows of this run are durable.
     Commit {
@@ -52,6 +60,15 @@ pub enum Event {
     },
     /// A file is skipped: it was ingested before and has not changed.
     Skipped(PathBuf),
+    /// A change point was noticed.
+    Change {
+        /// The entity.
+        entity: EntityId,
+        /// Its name, where entities have names.
+        name: Option<String>,
+        /// When.
+        alarm: Alarm,
+    },
     /// Something the user should know.
     Warning(String),
 }
@@ -103,8 +120,15 @@ pub fn ingest(
     let started = Instant::now();
     let sync = writer.sync;
     let rejects = options.rejects.as_deref().map(|p| Rejects::new(p, dir)).transpose()?;
+    if options.detect.is_some() && sync != Sync::Commit {
+        return Err(Error::usage(
+            "changes are told of rows that are durable, and with this --sync none is until the end",
+        )
+        .fix("leave out --sync or --detect"));
+    }
     let writer = Writer::open(dir, writer)?;
     let mut run = Run::new(dir, writer, options, rejects, on_event)?;
+    run.detection = options.detect.as_ref().map(|d| Detection::open(dir, d, run.on_event)).transpose()?;
     let plan = run.plan()?;
     if let Some(r) = &run.rejects {
         r.check_inputs(plan.jobs.iter().map(|j| j.path.as_path()))?;
@@ -140,6 +164,7 @@ struct Run<'a> {
     bytes_finished: u64,
     /// Rows refused in them.
     rejected_before: u64,
+    detection: Option<Detection>,
 }
 
 impl<'a> Run<'a> {
@@ -191,6 +216,7 @@ impl<'a> Run<'a> {
             zero_vectors: 0,
             bytes_finished: 0,
             rejected_before: 0,
+            detection: None,
         })
     }
 
@@ -268,6 +294,7 @@ impl<'a> Run<'a> {
             rows.points.x.chunks_exact(rows.points.dim).filter(|x| x.iter().all(|v| *v == 0.0)).count()
                 as u64;
         let names = named.then(|| std::mem::take(&mut rows.names));
+        let watched = self.detection.is_some().then(|| rows.points.clone());
         let mut conflicts: Vec<BadRow> = Vec::new();
         let room = self.options.max_errors.map(|m| m.saturating_sub(self.report.rows_rejected));
         let appended =
@@ -288,6 +315,9 @@ impl<'a> Run<'a> {
         self.report.rows_unchanged += appended.unchanged;
         self.report.rows_replaced += appended.replaced;
         self.report.entities_new += appended.new_entities;
+        if let (Some(detection), Some(points)) = (&mut self.detection, watched) {
+            detection.take(points, names.as_ref(), appended.added, self.writer.dict(), self.on_event)?;
+        }
         self.refuse(conflicts)
     }
 
@@ -343,10 +373,20 @@ impl<'a> Run<'a> {
         let settings = self.writer.config().settings;
         report.bytes_written = self.writer.bytes_written();
         report.points_total = self.writer.points();
-        let (commit, _) = self.writer.finish_with(|| match (sync, self.ledger_dirty) {
-            (Sync::Commit, _) | (_, false) => Ok(()),
-            _ => self.ledger.write(self.dir),
+        let seen = (self.writer.commit(), self.writer.next_seq());
+        let dataset = self.writer.config().id;
+        let late = self.detection.as_ref().map_or(0, Detection::late);
+        let (commit, _) = self.writer.finish_with(|| {
+            if sync != Sync::Commit && self.ledger_dirty {
+                self.ledger.write(self.dir)?;
+            }
+            self.detection.map_or(Ok(()), |d| d.finish(self.dir, dataset, seen))
         })?;
+        if late > 0 {
+            (self.on_event)(Event::Warning(format!(
+                "{late} points came at times that the detectors had passed, and were left out by them"
+            )))?;
+        }
         report.commits = commit - self.first_commit;
         if let Some(r) = self.rejects
             && report.rows_read > 0

@@ -36,6 +36,7 @@ impl Bench {
             rejects: None,
             batch: Limits { rows: 10, bytes: 1 << 20 },
             trust_mtime: false,
+            detect: None,
         }
     }
 

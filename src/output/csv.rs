@@ -16,23 +16,24 @@ impl Csv {
     pub fn new(slots: Vec<Slot>, style: Style, separator: u8) -> Self {
         Csv { slots, style, separator, value: Vec::new() }
     }
+}
 
-    fn push(&self, out: &mut Vec<u8>, value: &[u8], alone: bool) {
-        let special = |b: &u8| matches!(b, b'"' | b'\n' | b'\r') || *b == self.separator;
-        // A record of one empty value would be an empty line, which readers skip.
-        let quoted = value.iter().any(special) || alone && value.is_empty();
-        if !quoted {
-            return out.extend_from_slice(value);
-        }
-        out.push(b'"');
-        for b in value {
-            if *b == b'"' {
-                out.push(b'"');
-            }
-            out.push(*b);
-        }
-        out.push(b'"');
+/// Appends a value, quoted where it needs to be; `alone` in its record.
+pub(super) fn push(out: &mut Vec<u8>, value: &[u8], separator: u8, alone: bool) {
+    let special = |b: &u8| matches!(b, b'"' | b'\n' | b'\r') || *b == separator;
+    // A record of one empty value would be an empty line, which readers skip.
+    let quoted = value.iter().any(special) || alone && value.is_empty();
+    if !quoted {
+        return out.extend_from_slice(value);
     }
+    out.push(b'"');
+    for b in value {
+        if *b == b'"' {
+            out.push(b'"');
+        }
+        out.push(*b);
+    }
+    out.push(b'"');
 }
 
 impl Encode for Csv {
@@ -41,7 +42,7 @@ impl Encode for Csv {
             if i > 0 {
                 out.push(self.separator);
             }
-            self.push(out, slot.name.as_bytes(), false);
+            push(out, slot.name.as_bytes(), self.separator, false);
         }
         out.push(b'\n');
         Ok(())
@@ -55,7 +56,7 @@ impl Encode for Csv {
             }
             value.clear();
             text::push_plain(&mut value, slot.pick(cells), slot.kind == Type::Text, &self.style);
-            self.push(out, &value, self.slots.len() == 1);
+            push(out, &value, self.separator, self.slots.len() == 1);
         }
         out.push(b'\n');
         self.value = value;

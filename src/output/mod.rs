@@ -7,6 +7,7 @@ mod arrow;
 mod csv;
 mod json;
 mod layout;
+pub mod merge;
 mod row;
 mod stored;
 mod table;
@@ -120,12 +121,14 @@ pub struct Options<'a> {
     pub hidden: &'a [&'a str],
     /// Metadata of binary formats.
     pub stamp: Stamp,
+    /// True for the output of a shard: text files then have their metadata beside them.
+    pub shard: bool,
 }
 
 impl Options<'_> {
     /// Plain options for a format.
     pub fn new(format: Format) -> Self {
-        Options { format, style: Style::default(), dim: 0, hidden: &[], stamp: Stamp::new() }
+        Options { format, style: Style::default(), dim: 0, hidden: &[], stamp: Stamp::new(), shard: false }
     }
 }
 
@@ -144,13 +147,16 @@ pub struct Output<R> {
     encoder: Box<dyn Encode>,
     buffer: Vec<u8>,
     target: Target,
+    /// What goes into the file beside a text file.
+    beside: Option<Vec<u8>>,
     rows: PhantomData<fn(&R)>,
 }
 
 impl<R: Row> Output<R> {
     /// Opens an output and writes what comes before the first row.
     pub fn open(options: Options<'_>, target: Target) -> Result<Self> {
-        let Options { format, style, dim, hidden, stamp } = options;
+        let Options { format, style, dim, hidden, stamp, shard } = options;
+        let beside = (shard && !format.is_binary()).then(|| merge::sidecar_text(&stamp)).transpose()?;
         let slots = layout::slots(R::COLUMNS, hidden, style.vectors, dim);
         let arrow = match target {
             Target::Stdout { .. } | Target::Stream { .. } => Columnar::ArrowStream,
@@ -167,7 +173,7 @@ impl<R: Row> Output<R> {
         };
         let mut buffer = Vec::new();
         encoder.begin(&mut buffer)?;
-        Ok(Output { encoder, buffer, target, rows: PhantomData })
+        Ok(Output { encoder, buffer, target, beside, rows: PhantomData })
     }
 
     /// Writes one row.
@@ -192,6 +198,11 @@ impl<R: Row> Output<R> {
     pub fn finish(mut self) -> Result<()> {
         self.encoder.end(&mut self.buffer)?;
         self.flush()?;
+        if let (Some(text), Target::File { dest, .. }) = (&self.beside, &self.target) {
+            let mut beside = Target::file(&merge::sidecar(dest))?;
+            beside.write(text)?;
+            beside.finish()?;
+        }
         self.target.finish()
     }
 }

@@ -66,6 +66,14 @@ impl Target {
         Ok(Target::File { temp, dest: dest.to_path_buf() })
     }
 
+    /// The end of a file, which is made when it is not there: rows can be read while they come.
+    pub fn append(path: &Path) -> Result<Target> {
+        refuse_inside_dataset(path)?;
+        let file = File::options().create(true).append(true).open(path);
+        let file = file.map_err(|e| Error::io("open", path, &e))?;
+        Ok(Target::Stream { file, path: path.to_path_buf() })
+    }
+
     /// Writes all of `bytes`.
     pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
         match self {

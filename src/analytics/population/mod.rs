@@ -13,6 +13,7 @@ use super::geometry::{self, DimShare, cosine_distance, norm};
 use super::rng::Random;
 use crate::model::EntityId;
 use labels::{BATCH, Labels};
+use rayon::prelude::*;
 
 /// Points of one window: any number an entity, in any order.
 #[derive(Debug, Clone, Copy)]
@@ -131,11 +132,12 @@ pub fn compare(reference: &Window<'_>, current: &Window<'_>, group: u64, params:
         }
         row
     };
-    params.tests.iter().map(one).collect()
+    params.tests.par_iter().map(one).collect()
 }
 
 impl Row {
-    fn empty(test: Test, status: Status) -> Self {
+    /// A row without numbers, and why.
+    pub fn empty(test: Test, status: Status) -> Self {
         Row { test, statistic: None, p_value: None, effect: None, cosine: None, top_dims: Vec::new(), status }
     }
 }

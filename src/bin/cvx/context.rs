@@ -8,13 +8,14 @@ use crate::sparks::Sparks;
 use crate::values::{Color, Errors, IdsJson, LogForm, VectorForm};
 use clap::parser::ValueSource;
 use cvx::config::{Config, IdKind};
-use cvx::dataset::{Options as WriterOptions, Select, Snapshot};
+use cvx::dataset::{Options as WriterOptions, Select, Shard, Snapshot};
 use cvx::error::{Error, Result};
 use cvx::output::{self, Format, Options, Output, Pipe, Row, Stamp, Style, Target, Vectors};
 use cvx::time::{Now, TimeExpr};
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
+use std::sync::OnceLock;
 use std::time::SystemTime;
 
 /// Most worker threads.
@@ -33,6 +34,8 @@ pub struct Context {
     values: Vec<Effective>,
     format_given: bool,
     command_line: String,
+    /// The shard that this run is, once its selection is read.
+    shard: OnceLock<Shard>,
 }
 
 /// One effective value.
@@ -83,6 +86,7 @@ impl Context {
             run: global.clone(),
             format_given: parsed.matches.value_source("format") == Some(ValueSource::CommandLine),
             command_line: crate::words::job(args),
+            shard: OnceLock::new(),
         })
     }
 
@@ -164,6 +168,11 @@ impl Context {
             _ => format!("{level}: {text}"),
         };
         let _ = writeln!(std::io::stderr(), "{line}");
+    }
+
+    /// Notes that this run is one of several, for what its output says of itself.
+    pub fn is_shard(&self, shard: Shard) {
+        self.shard.get_or_init(|| shard);
     }
 
     /// True when rows go out as a table.
@@ -257,9 +266,20 @@ impl Context {
         out.finish()
     }
 
+    /// Opens an output of JSON lines beside that of the command.
+    pub fn lines<R: Row>(&self, config: &Config, target: Target) -> Result<Output<R>> {
+        let hidden: &[&str] = if config.settings.ids == IdKind::U64 { &["entity"] } else { &[] };
+        let mut style = Style { ..self.style() };
+        if self.settings.ids_json.is_none() {
+            style.ids_as_text = config.settings.ids_json == cvx::config::IdsJson::String;
+        }
+        Output::open(Options { style, hidden, ..Options::new(Format::Jsonl) }, target)
+    }
+
     fn options(&self, format: Option<Format>) -> Result<Options<'_>> {
         let (style, stamp) = (self.style(), self.stamp());
-        Ok(Options { format: self.format(format)?, style, dim: 0, hidden: &[], stamp })
+        let shard = self.shard.get().is_some();
+        Ok(Options { format: self.format(format)?, style, dim: 0, hidden: &[], stamp, shard })
     }
 
     fn open<R: Row>(&self, options: Options<'_>, pipe: Pipe) -> Result<Output<R>> {
@@ -273,7 +293,8 @@ impl Context {
         target.finish()
     }
 
-    fn target(&self, pipe: Pipe) -> Result<Target> {
+    /// Where bytes go.
+    pub fn target(&self, pipe: Pipe) -> Result<Target> {
         self.run.out.as_deref().map_or_else(|| Ok(Target::stdout(pipe)), Target::file)
     }
 
@@ -321,7 +342,13 @@ impl Context {
     fn stamp(&self) -> Stamp {
         let pair = |k: &str, v: &str| (k.to_string(), v.to_string());
         let seed = self.seed().to_string();
-        vec![pair("version", crate::version::SHORT), pair("command", &self.command_line), pair("seed", &seed)]
+        let mut stamp = vec![
+            pair("version", crate::version::SHORT),
+            pair("command", &self.command_line),
+            pair("seed", &seed),
+        ];
+        stamp.extend(self.shard.get().map(|s| pair("shard", &format!("{}/{}", s.index, s.of))));
+        stamp
     }
 }
 

@@ -64,6 +64,14 @@ impl Progress {
         );
     }
 
+    /// So many windows and their points have been compared.
+    pub fn compared(&mut self, windows: u64, points: u64) {
+        self.step(
+            || format!("{windows} windows, {points} points"),
+            || format!("{{\"event\":\"progress\",\"windows\":{windows},\"points\":{points}}}"),
+        );
+    }
+
     /// Something began that says nothing until it ends.
     pub fn begin(&mut self, text: &str) {
         if let Some(bar) = &self.bar {

@@ -240,6 +240,28 @@ row! {
 }
 
 row! {
+    /// Something noticed while points came in.
+    pub struct EventRow {
+        /// change.
+        pub event: &'static str,
+        /// Entity.
+        pub entity_id: Id,
+        /// Its name.
+        pub entity: Option<String>,
+        /// Time of the first point after the change.
+        pub t: Time,
+        /// Time of the point at which it was noticed.
+        pub detected_at: Time,
+        /// bocpd.
+        pub method: &'static str,
+        /// Mass on runs of at most ten points.
+        pub p_recent: f64,
+        /// Distance of the levels in standard deviations of the whole noise vector.
+        pub severity: Option<f64>,
+    }
+}
+
+row! {
     /// A neighbour of a query.
     pub struct NeighbourRow {
         /// The query: its id, or its position from 0.
@@ -492,6 +514,45 @@ row! {
 }
 
 row! {
+    /// A test of whether a population has moved between two windows.
+    pub struct PopulationRow {
+        /// Value of the --by key.
+        pub group: Option<String>,
+        /// Start of the reference window.
+        pub ref_from: Option<Time>,
+        /// End of the reference window, outside of it.
+        pub ref_to: Option<Time>,
+        /// Start of the current window.
+        pub cur_from: Option<Time>,
+        /// End of the current window, outside of it.
+        pub cur_to: Option<Time>,
+        /// Points of the reference window that were compared.
+        pub n_ref: u64,
+        /// Points of the current window that were compared.
+        pub n_cur: u64,
+        /// Which test.
+        pub test: &'static str,
+        /// Its statistic.
+        pub statistic: Option<f64>,
+        /// How often relabelled windows differ as much.
+        pub p_value: Option<f64>,
+        /// The same, by Holm over all rows of the run.
+        pub p_adjusted: Option<f64>,
+        /// True when p_adjusted is at most --alpha.
+        pub drift: bool,
+        /// Statistic over its standard deviation under relabelling.
+        pub effect: Option<f64>,
+        /// The dimensions in which the means moved most, for the centroid.
+        pub top_dims: Json,
+        /// Why something is missing.
+        pub status: &'static str,
+        /// Cosine distance of the two means, for the centroid.
+        pub cosine: Option<f64>,
+    }
+    wide [ref_to, cur_to]
+}
+
+row! {
     /// A change point.
     pub struct ChangeRow {
         /// Entity.
@@ -598,7 +659,7 @@ row! {
     pub struct SavedRow {
         /// Its name.
         pub name: String,
-        /// Change points in it.
+        /// Change points or points in it.
         pub rows: u64,
         /// The version that was read.
         pub commit: u64,
@@ -619,6 +680,7 @@ pub const TABLES: &[(&str, &[Column])] = &[
     ("info --models", ModelRow::COLUMNS),
     ("verify", Check::COLUMNS),
     ("ingest", IngestRow::COLUMNS),
+    ("ingest --events", EventRow::COLUMNS),
     ("query knn", NeighbourRow::COLUMNS),
     ("query range", NeighbourRow::COLUMNS),
     ("query asof", StateRow::COLUMNS),
@@ -630,6 +692,7 @@ pub const TABLES: &[(&str, &[Column])] = &[
     ("compact --dry-run", PlanRow::COLUMNS),
     ("velocity", VelocityRow::COLUMNS),
     ("drift", DriftRow::COLUMNS),
+    ("drift population", PopulationRow::COLUMNS),
     ("changepoints", ChangeRow::COLUMNS),
     ("changepoints --summary", SearchRow::COLUMNS),
     ("changepoints --segments", SegmentRow::COLUMNS),

@@ -111,6 +111,9 @@ impl SelectArgs {
                 }
             }
         }
+        if let Some(shard) = self.shard {
+            context.is_shard(shard);
+        }
         let chosen = !self.entity.is_empty() || self.entities_from.is_some();
         let select = Select {
             entities: chosen.then_some(ids),

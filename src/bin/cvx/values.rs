@@ -154,6 +154,14 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     parse_duration(text).map_err(|e| words(&e))
 }
 
+/// Reads a probability strictly between 0 and 1.
+pub fn probability(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(p) if 0.0 < p && p < 1.0 => Ok(p),
+        _ => Err("expected a probability between 0 and 1".to_string()),
+    }
+}
+
 /// Reads `--read-at`.
 pub fn commit(text: &str) -> Result<u64, String> {
     match text.parse() {

@@ -4,12 +4,14 @@
 use std::ffi::OsString;
 
 /// Options with a value that say where rows go, how fast, and what is told meanwhile.
-const WITH_VALUE: [&str; 10] = [
+const WITH_VALUE: [&str; 11] = [
     "--out",
     "-o",
     "--threads",
     "-j",
     "--shard",
+    // Said by the number of the commit.
+    "--read-at",
     "--progress",
     "--memory",
     "--lock-timeout",

@@ -1,16 +1,20 @@
 //! `cvx ingest`: from files to durable points.
 
+use crate::cmd::changepoints::{expected_run, warmup};
 use crate::context::Context;
 use crate::progress::Progress;
-use crate::rows::IngestRow;
+use crate::rows::{EventRow, IngestRow};
 use crate::signals;
-use crate::values::{size, words};
+use crate::values::{probability, size, words};
 use clap::{ValueEnum, ValueHint};
+use cvx::analytics::changepoint::bocpd::Alarm;
+use cvx::config::Config;
 use cvx::dataset::{OnConflict, Sync};
 use cvx::error::{Code, Error, Result};
-use cvx::ingest::{self, Event, Options, Report};
+use cvx::ingest::{self, Detect, Event, Options, Report};
 use cvx::input::{Format, IdKind, InputOptions, Limits, Mapping, MetaColumns, TimeUnit};
-use std::path::PathBuf;
+use cvx::output::{Id, Pipe, Target, Time};
+use std::path::{Path, PathBuf};
 
 /// Add points from files: jsonl, csv, tsv, Parquet, Arrow, npy
 #[derive(clap::Args, Debug)]
@@ -24,7 +28,8 @@ Examples:
   cvx ingest points.jsonl
   cvx ingest emb/ --map entity=word,t=year,vector=emb --time-unit year --model sgns@1
   cvx ingest table.csv --vector-cols v0..v383 --meta lang,score --max-errors all --rejects bad.jsonl
-  cvx ingest - --progress json"
+  cvx ingest - --progress json
+  cvx ingest today.jsonl --detect bocpd:expected-run=200 --events changes.jsonl"
 )]
 pub struct Args {
     /// Files, globs, directories, or - for standard input
@@ -81,6 +86,12 @@ pub struct Args {
     /// Times beside an npy file: npy of integers, or one a line
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     times_file: Option<PathBuf>,
+    /// Look for change points in what becomes durable: bocpd, or bocpd:threshold=P,expected-run=N,warmup=N,state=NAME
+    #[arg(long, value_name = "bocpd[:..]", value_parser = detect, requires = "events")]
+    detect: Option<Detect>,
+    /// Append the changes that --detect notices to FILE, or write them to - : JSON lines
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "detect")]
+    events: Option<PathBuf>,
     /// Longest line or record taken
     #[arg(long, value_name = "SIZE", default_value = "4MiB", value_parser = size)]
     max_line: usize,
@@ -199,6 +210,7 @@ impl Args {
             rejects: self.rejects,
             batch: Limits { rows: self.batch_rows, bytes: self.batch_bytes },
             trust_mtime: self.trust_mtime,
+            detect: self.detect,
         };
         let sync = match self.sync {
             Syncs::Commit => Sync::Commit,
@@ -216,6 +228,13 @@ pub fn run(context: &Context, args: Args) -> Result<()> {
             .what("option --dry-run")
             .fix("ingest into a scratch dataset, which `cvx init` makes"));
     }
+    let config = Config::read(&context.dataset())?;
+    let to_stdout = args.events.as_deref() == Some(Path::new("-"));
+    let mut events = match args.events.as_deref() {
+        None => None,
+        Some(_) if to_stdout => Some(context.lines::<EventRow>(&config, Target::stdout(Pipe::Ignored))?),
+        Some(path) => Some(context.lines::<EventRow>(&config, Target::append(path)?)?),
+    };
     let (options, sync) = args.options();
     if sync == Sync::None {
         context.note("--sync none: a power cut may lose everything this run writes");
@@ -231,6 +250,12 @@ pub fn run(context: &Context, args: Args) -> Result<()> {
                 let text = format!("skipped {}: it was ingested before", path.display());
                 progress.aside(|| context.detail(&text));
             }
+            Event::Change { entity, name, alarm } => {
+                if let Some(out) = &mut events {
+                    out.row(&event_row(entity, name, &alarm))?;
+                    out.flush()?;
+                }
+            }
             Event::Warning(text) => progress.aside(|| context.warn(&text)),
         }
         Ok(())
@@ -238,7 +263,11 @@ pub fn run(context: &Context, args: Args) -> Result<()> {
     let dir = context.dataset();
     let report = ingest::ingest(&dir, writer, &options, &mut on_event, &signals::check)?;
     drop(progress);
-    context.record(&row(&report))?;
+    match to_stdout {
+        // Standard output is the events'.
+        true => context.note(&format!("{} rows read, {} added", report.rows_read, report.rows_added)),
+        false => context.record(&row(&report))?,
+    }
     match report.rows_rejected {
         0 => Ok(()),
         n => Err(partial(n, options.rejects.is_some())),
@@ -254,6 +283,43 @@ fn partial(rejected: u64, listed: bool) -> Error {
         },
     );
     error.fix(if listed { "the rejects file says why" } else { "--rejects FILE says which and why" })
+}
+
+fn event_row(entity: u64, name: Option<String>, alarm: &Alarm) -> EventRow {
+    EventRow {
+        event: "change",
+        entity_id: Id(entity),
+        entity: name,
+        t: Time(alarm.t),
+        detected_at: Time(alarm.detected_at),
+        method: "bocpd",
+        p_recent: alarm.p_recent,
+        severity: alarm.severity,
+    }
+}
+
+/// Reads `--detect`.
+fn detect(text: &str) -> Result<Detect, String> {
+    let (method, options) = text.split_once(':').unwrap_or((text, ""));
+    if method != "bocpd" {
+        return Err("expected bocpd, or bocpd:threshold=P,expected-run=N".to_string());
+    }
+    let mut detect = Detect::default();
+    for option in options.split(',').filter(|o| !o.is_empty()) {
+        let params = &mut detect.settings.params;
+        match option.split_once('=') {
+            Some(("threshold", p)) => params.threshold = probability(p)?,
+            Some(("expected-run", n)) => params.expected_run = expected_run(n)?,
+            Some(("warmup", n)) => params.warmup = warmup(n)?,
+            Some(("state", name)) => detect.state = name.to_string(),
+            _ => {
+                return Err(format!(
+                    "\"{option}\" is not known here: threshold=P, expected-run=N|DUR, warmup=N, state=NAME"
+                ));
+            }
+        }
+    }
+    Ok(detect)
 }
 
 fn row(r: &Report) -> IngestRow {

@@ -11,6 +11,7 @@ pub mod info;
 pub mod ingest;
 pub mod init;
 pub mod man;
+pub mod merge;
 pub mod predict;
 pub mod query;
 pub mod schema;

@@ -2,7 +2,7 @@
 
 use crate::cuts::BatchArgs;
 use crate::select::SelectArgs;
-use crate::values::words;
+use crate::values::{probability, words};
 use clap::ValueEnum;
 use cvx::analytics::changepoint::bocpd::{self, ExpectedRun, Features};
 use cvx::analytics::changepoint::{Cost, Noise, Params, Penalty, Signal};
@@ -226,19 +226,12 @@ fn penalty(text: &str) -> Result<Penalty, String> {
     }
 }
 
-/// Reads a probability strictly between 0 and 1.
-pub fn probability(text: &str) -> Result<f64, String> {
-    match text.parse() {
-        Ok(p) if 0.0 < p && p < 1.0 => Ok(p),
-        _ => Err("expected a probability between 0 and 1".to_string()),
-    }
-}
-
 fn at_least_one(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|n| *n > 0).ok_or_else(|| "expected a number of points above 0".to_string())
 }
 
-fn warmup(text: &str) -> Result<usize, String> {
+/// Reads `--warmup`.
+pub fn warmup(text: &str) -> Result<usize, String> {
     text.parse()
         .ok()
         .filter(|n| *n >= 8)

@@ -7,7 +7,7 @@ mod online;
 mod pelt;
 mod saved;
 
-pub use args::Args;
+pub use args::{Args, expected_run, warmup};
 
 use crate::context::Context;
 use cvx::error::Result;

@@ -1,4 +1,4 @@
-//! `cvx drift`: how far entities have moved between two instants, and in which dimensions.
+//! How far entities have moved between two instants, and in which dimensions.
 
 use crate::batch::{Job, Sink, Subject};
 use crate::context::Context;
@@ -15,18 +15,9 @@ use cvx::model::{TimestampUs, Trajectory};
 use cvx::output::{Id, Json, Time};
 use cvx::time::TimeExpr;
 
-/// How far each entity has moved, by which path, and in which dimensions
+/// Drift of entities.
 #[derive(clap::Args, Debug)]
-#[command(
-    after_long_help = "--from and --to name two instants; an entity's state at each is its latest point at
-or before it. They select no points here. Without them: first and last point.
-
-Examples:
-  cvx drift --from 1990 --to 2010 --sort cosine --top-rows 20
-  cvx drift --entity cell --reference centroid
-  cvx drift --reference apple@1990 --to 2010 -f csv"
-)]
-pub struct Args {
+pub struct EntityArgs {
     #[command(flatten)]
     select: SelectArgs,
     /// What the last state is compared with: first, centroid, or ENTITY@T
@@ -79,7 +70,7 @@ impl SortBy {
 }
 
 /// Runs the command.
-pub fn run(context: &Context, args: Args) -> Result<()> {
+pub fn run(context: &Context, args: EntityArgs) -> Result<()> {
     let snapshot = context.snapshot()?;
     let selection = args.select.without_time(context, &snapshot)?;
     let select = &selection.select;
@@ -132,13 +123,13 @@ fn hidden(unscaled: bool, plain: bool) -> Vec<&'static str> {
 }
 
 /// How the length of one entity's path shrinks with the scale.
-fn roughness(args: &Args, scales: &[DriftRow]) -> Option<f64> {
+fn roughness(args: &EntityArgs, scales: &[DriftRow]) -> Option<f64> {
     let widths = args.batch.scale.iter().map(|c| c.step.seconds());
     let paths = widths.zip(scales).filter_map(|(w, r)| Some((w, r.path_l2?)));
     scales::roughness(&paths.collect::<Vec<_>>())
 }
 
-impl Args {
+impl EntityArgs {
     fn instants(
         &self,
         context: &Context,
@@ -223,7 +214,7 @@ impl Sorted<'_> {
     }
 }
 
-fn row(args: &Args, subject: &Subject, d: Drift) -> DriftRow {
+fn row(args: &EntityArgs, subject: &Subject, d: Drift) -> DriftRow {
     DriftRow {
         entity_id: Id(subject.id),
         entity: subject.name.clone(),

@@ -1,0 +1,206 @@
+//! `cvx drift population`: whether all points of a window differ from those of another.
+
+mod compare;
+
+use crate::context::Context;
+use crate::cuts::{Aligns, GateArgs};
+use crate::rows::SavedRow;
+use crate::select::SelectArgs;
+use crate::stored::Storing;
+use crate::values::{duration, probability};
+use clap::ValueEnum;
+use compare::{Comparisons, Side};
+use cvx::analytics::population::{Params, Test};
+use cvx::dataset::Snapshot;
+use cvx::error::{Code, Error, Result};
+use cvx::output::Time;
+use cvx::results::baseline::Baseline;
+use cvx::results::stored::What;
+use cvx::time::Duration;
+
+/// Whether the points of a window, all together, differ from those of another
+#[derive(clap::Args, Debug)]
+#[command(
+    after_long_help = "Each test asks how often windows differ as much when their labels are exchanged, entity by
+entity. p_adjusted is Holm's over all rows of the run; drift says that it is at most --alpha.
+
+Examples:
+  cvx drift population --ref 2023 --cur 2024
+  cvx drift population --every 1w --by lang --fail-on drift=true
+  cvx drift population --ref 2023 --baseline save prod
+  cvx drift population --baseline use prod --cur now-7d.. --tests mmd,energy"
+)]
+pub struct Args {
+    #[command(flatten)]
+    select: SelectArgs,
+    /// The reference window: a period or A..B; with --every also previous
+    #[arg(long = "ref", value_name = "A..B")]
+    reference: Option<String>,
+    /// The window that is compared with it
+    #[arg(long = "cur", value_name = "C..D", conflicts_with = "every")]
+    current: Option<String>,
+    /// Compare each cell of a calendar grid with the one before, or with --ref
+    #[arg(long, value_name = "DUR", value_parser = duration)]
+    every: Option<Duration>,
+    /// Compare group by group, for each value of a metadata key
+    #[arg(long, value_name = "META_KEY")]
+    by: Option<String>,
+    /// The tests
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "TESTS",
+          default_values_t = [Tests::Mmd, Tests::Centroid, Tests::Norm])]
+    tests: Vec<Tests>,
+    /// Random relabellings; 0 for statistics alone
+    #[arg(long, value_name = "N", default_value_t = 999)]
+    permutations: usize,
+    /// Points of a window and group at most; more are sampled
+    #[arg(long, value_name = "N", default_value_t = 2000, value_parser = two_or_more)]
+    max_points: usize,
+    /// Chance of any false alarm in the run
+    #[arg(long, value_name = "P", default_value_t = 0.05, value_parser = probability)]
+    alpha: f64,
+    /// Dimensions to name
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    top: usize,
+    /// Store the sample of --ref under NAME, or use one that was stored instead of --ref
+    #[arg(long, num_args = 2, value_names = ["save|use", "NAME"])]
+    baseline: Vec<String>,
+    /// Windows that hold points of several embedding models
+    #[arg(long, value_enum, value_name = "HOW", default_value_t = Aligns::Error)]
+    align: Aligns,
+    #[command(flatten)]
+    gate: GateArgs,
+}
+
+/// `--tests`.
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
+enum Tests {
+    /// Maximum mean discrepancy: sees any change
+    Mmd,
+    /// Distance of the means
+    Centroid,
+    /// Energy distance
+    Energy,
+    /// How well a classifier tells the windows apart
+    Classifier,
+    /// Mean and spread of the lengths
+    Norm,
+}
+
+impl From<Tests> for Test {
+    fn from(t: Tests) -> Test {
+        match t {
+            Tests::Mmd => Test::Mmd,
+            Tests::Centroid => Test::Centroid,
+            Tests::Energy => Test::Energy,
+            Tests::Classifier => Test::Classifier,
+            Tests::Norm => Test::Norm,
+        }
+    }
+}
+
+fn two_or_more(text: &str) -> Result<usize, String> {
+    text.parse()
+        .ok()
+        .filter(|n| *n >= 2)
+        .ok_or_else(|| "expected a number of points of at least 2".to_string())
+}
+
+/// `--baseline`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kept<'a> {
+    No,
+    Save(&'a str),
+    Use(&'a str),
+}
+
+impl Args {
+    fn kept(&self) -> Result<Kept<'_>> {
+        let kept = match self.baseline.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+            [] => Kept::No,
+            ["save", name] => Kept::Save(name),
+            ["use", name] => Kept::Use(name),
+            _ => {
+                return Err(Error::usage("--baseline takes `save NAME` or `use NAME`"));
+            }
+        };
+        let previous = self.reference.as_deref() == Some("previous");
+        let wrong = match (kept, &self.reference) {
+            (Kept::Use(_), Some(_)) => Some("a stored baseline takes the place of --ref"),
+            (Kept::Save(_), None) => Some("what is saved is the sample of --ref"),
+            (Kept::Save(_), _) if previous => Some("a baseline is one window, not the previous one of each"),
+            (Kept::No, Some(_)) if previous && self.every.is_none() => Some("previous needs --every"),
+            (Kept::No, None) if self.every.is_none() => Some("a reference is missing: --ref A..B"),
+            _ if matches!(kept, Kept::Save(_)) => None,
+            _ if self.current.is_none() && self.every.is_none() => {
+                Some("a current window is missing: --cur C..D, or --every DUR")
+            }
+            _ => None,
+        };
+        match wrong {
+            Some(text) => Err(Error::usage(text).fix("`cvx drift population --help` has examples")),
+            None => Ok(kept),
+        }
+    }
+
+    fn params(&self, context: &Context) -> Params {
+        let mut tests: Vec<Test> = Vec::new();
+        for test in self.tests.iter().map(|t| Test::from(*t)) {
+            if !tests.contains(&test) {
+                tests.push(test);
+            }
+        }
+        Params { tests, permutations: self.permutations, seed: context.seed(), top: self.top }
+    }
+}
+
+/// Runs the command.
+pub fn run(context: &Context, args: Args) -> Result<()> {
+    let kept = args.kept()?;
+    let name = if let Kept::Save(name) = kept { Some(name) } else { None };
+    let storing = Storing::begin(context, What::Baseline, name)?;
+    let snapshot = context.snapshot()?;
+    let selection = args.select.resolve(context, &snapshot)?;
+    let mut comparisons = Comparisons::new(context, &args, &snapshot, &selection.select);
+    let reference = comparisons.reference(kept)?;
+    let compares = args.current.is_some() || args.every.is_some();
+    // What --fail-on says does not keep the sample from being stored.
+    let verdict = if compares { comparisons.run(reference.as_ref()) } else { Ok(()) };
+    if verdict.as_ref().is_err_and(|e| e.code() != Code::Finding) {
+        return verdict;
+    }
+    if let (Some(storing), Some(reference)) = (storing, reference) {
+        let row = store(context, &args, &snapshot, storing, reference)?;
+        if !compares {
+            context.record(&row)?;
+        }
+    }
+    verdict?;
+    selection.finish()
+}
+
+/// Stores the reference's sample.
+fn store(
+    context: &Context,
+    args: &Args,
+    snapshot: &Snapshot,
+    storing: Storing,
+    reference: Side,
+) -> Result<SavedRow> {
+    let baseline = Baseline {
+        dim: snapshot.settings().dim,
+        by: args.by.clone(),
+        window: (reference.range.first(), reference.range.last()),
+        samples: reference.samples.into_values().collect(),
+    };
+    let head = storing.head(context, snapshot, serde_json::Value::Null);
+    let row = SavedRow {
+        name: head.name.clone(),
+        rows: baseline.samples.iter().map(|s| s.entity.len() as u64).sum(),
+        commit: head.commit,
+        created: Time(head.created_us),
+        command: head.command.clone(),
+    };
+    let (dir, id) = (snapshot.dir(), snapshot.config().id);
+    storing.finish(|| baseline.write(dir, id, head))?;
+    Ok(row)
+}
