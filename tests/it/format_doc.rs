@@ -166,8 +166,12 @@ fn containers() {
     let (head, section, footer) =
         (table("Container header"), table("Container section"), table("Container footer"));
     let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("FORMAT.md")).unwrap();
-    for result in [&["--save", "x"][..], &["--state", "x"]] {
-        crate::stdout(crate::cvx(t.path()).args(["-d", "d", "changepoints"]).args(result));
+    for result in [
+        &["changepoints", "--save", "x"][..],
+        &["changepoints", "--state", "x"],
+        &["predict", "--horizon", "1d", "--method", "last"],
+    ] {
+        crate::stdout(crate::cvx(t.path()).args(["-q", "-d", "d"]).args(result));
     }
     for (ending, kind, place) in [("seg", 1, "hot"), ("del", 3, "hot"), ("cvxr", 7, "results")] {
         let found = files(&dir.join(place), ending);
@@ -199,4 +203,24 @@ fn containers() {
             assert_eq!(&file[at..at + 8], &sum.to_le_bytes());
         }
     }
+}
+
+#[test]
+fn calibrations() {
+    let t = tempfile::tempdir().unwrap();
+    crate::walkers(&t.path().join("d"));
+    crate::stdout(crate::cvx(t.path()).args(["-q", "-d", "d", "predict", "--horizon", "1d"]));
+    let (head, footer, section) =
+        (table("Calibration"), table("Container footer"), table("Container section"));
+    let file = files(&t.path().join("d/results"), "cvxr").pop().unwrap();
+    let base = file.len() - length(&footer);
+    let trailer = number(&file, base, &footer, "trailer") as usize;
+    assert_eq!(&file[trailer..trailer + 4], b"SCOR");
+    let at = number(&file, trailer, &section, "offset") as usize;
+    assert_eq!((number(&file, at, &head, "layout"), number(&file, at, &head, "entities")), (1, 1));
+    assert_eq!(f64::from_bits(number(&file, at, &head, "unit_s") as u64), 86_400.0);
+    // The first record: its class, then the length and the word of its method.
+    assert_eq!(number(&file, at, &head, "records"), 4);
+    let record = at + length(&head);
+    assert_eq!(&file[record..record + 12], b"\x01\0\0\0\x04\0\0\0last");
 }

@@ -237,7 +237,7 @@ fn evaluation_compares_with_last_and_measures_coverage() {
     };
     assert!(table("C").is_ascii());
     let bars = table("C.UTF-8");
-    assert!(bars.contains('▂') && bars.contains('█') && bars.contains("by_horizon"), "{bars}");
+    assert!(bars.contains('▂') && bars.contains('▆') && bars.contains("by_horizon"), "{bars}");
 }
 
 #[test]

@@ -53,6 +53,8 @@ row! {
         pub method: &'static str,
         /// Median horizon of the cases.
         pub horizon_s: f64 => "s",
+        /// The same, for reading.
+        pub horizon: String,
         /// Cases.
         pub n: usize,
         /// Median Euclidean distance between prediction and truth.
@@ -65,9 +67,10 @@ row! {
         pub radius_median: Option<f64>,
         /// Probability that the radius was made for.
         pub level: f64,
-        /// The method's error by horizon, drawn, in tables; the same height is the same error in all rows.
+        /// The method's error by horizon, drawn, in tables; the full height is half more than the largest error of last.
         pub by_horizon: Option<String>,
     }
+    wide [horizon_s]
 }
 
 row! {

@@ -1,7 +1,7 @@
 //! `cvx predict eval`: how well each method would have done in the past of this dataset.
 
 use super::ahead::Methods;
-use super::basis::{MethodArgs, Node, PointArgs, check_calibrate, level};
+use super::basis::{MethodArgs, Node, PointArgs, check_calibrate, level, span};
 use crate::context::Context;
 use crate::cuts::CutArgs;
 use crate::progress::Progress;
@@ -146,7 +146,9 @@ fn hidden(draws: bool) -> &'static [&'static str] {
 }
 
 fn table(context: &Context, snapshot: &Snapshot, rows: &[Row], levels: &[f64]) -> Result<()> {
-    let largest = rows.iter().map(|r| r.error_median).fold(0.0, f64::max);
+    // A line through two points can be off by so much that nothing else would be seen beside it.
+    let of_last = rows.iter().filter_map(|r| Some(r.error_median / r.vs_last?));
+    let most = 1.5 * of_last.fold(0.0, f64::max);
     let classes: BTreeSet<i32> = rows.iter().map(|r| r.class).collect();
     let mut errors: BTreeMap<Option<Method>, BTreeMap<i32, f64>> = BTreeMap::new();
     for r in rows {
@@ -156,7 +158,7 @@ fn table(context: &Context, snapshot: &Snapshot, rows: &[Row], levels: &[f64]) -
     let drawn = |method: &Option<Method>| {
         let by_class = errors.get(method);
         let at = |class| by_class.and_then(|e| e.get(class)).copied();
-        sparks.as_ref().map(|s| s.draw(classes.iter().map(at), largest))
+        sparks.as_ref().map(|s| s.draw(classes.iter().map(at), most))
     };
     let mut out = context.rows_of::<EvalRow>(snapshot, hidden(sparks.is_some()))?;
     for r in rows {
@@ -164,6 +166,7 @@ fn table(context: &Context, snapshot: &Snapshot, rows: &[Row], levels: &[f64]) -
             out.row(&EvalRow {
                 method: r.method.map_or("auto", Method::as_str),
                 horizon_s: r.horizon_s,
+                horizon: span(r.horizon_s),
                 n: r.n,
                 error_median: r.error_median,
                 vs_last: r.vs_last,
