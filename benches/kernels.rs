@@ -19,6 +19,11 @@ type Group<'a> = BenchmarkGroup<'a, CpuTime>;
 /// Rows that are compared at a time, as a scan does.
 const BLOCK: usize = 96;
 
+/// Rows of a block for so many queries, as the scan chooses them.
+fn block(n_queries: usize, dim: usize) -> usize {
+    if n_queries == 1 { (4 << 20) / (4 * dim) } else { BLOCK }
+}
+
 /// Where the rows lie, and how many bytes of them there are.
 const LEVELS: [(&str, usize); 3] = [("L1", 24 << 10), ("L2", 512 << 10), ("RAM", 256 << 20)];
 
@@ -76,7 +81,8 @@ fn one_pair(g: &mut Group<'_>, dim: usize) {
 /// `dot_block` over all rows, block by block; inverse norms applied, as cosine needs.
 fn cosine(queries: &[f32], rows: &[f32], inverse: &[f32], dim: usize, out: &mut [f32]) {
     let n_queries = queries.len() / dim;
-    for (rows, inverse) in rows.chunks(BLOCK * dim).zip(inverse.chunks(BLOCK)) {
+    let block = block(n_queries, dim);
+    for (rows, inverse) in rows.chunks(block * dim).zip(inverse.chunks(block)) {
         let out = &mut out[..n_queries * inverse.len()];
         simd::dot_block(queries, rows, dim, out);
         for out in out.chunks_mut(inverse.len()) {
@@ -88,7 +94,8 @@ fn cosine(queries: &[f32], rows: &[f32], inverse: &[f32], dim: usize, out: &mut 
 
 fn against_many(g: &mut Group<'_>, dim: usize, n_queries: usize) {
     let queries = vectors(3, n_queries, dim);
-    let mut out = vec![0.0f32; n_queries * BLOCK];
+    let block = block(n_queries, dim);
+    let mut out = vec![0.0f32; n_queries * block];
     for (level, bytes) in LEVELS {
         let n_rows = bytes / (4 * dim);
         let rows = vectors(4, n_rows, dim);
@@ -106,7 +113,7 @@ fn against_many(g: &mut Group<'_>, dim: usize, n_queries: usize) {
             g.bench_function(format!("{n_queries}/read/{level}"), |b| b.iter(|| read(black_box(&rows))));
             g.bench_function(format!("{n_queries}/l2/{level}"), |b| {
                 b.iter(|| {
-                    for rows in rows.chunks(BLOCK * dim) {
+                    for rows in rows.chunks(block * dim) {
                         simd::l2_squared_block(&queries, rows, dim, &mut out[..rows.len() / dim]);
                         black_box(&out);
                     }

@@ -8,6 +8,7 @@ use crate::format::{DatasetId, hex, unhex};
 use crate::fsio::{self, Publish, TempFile};
 use crate::metric::Metric;
 use serde::{Deserialize, Serialize};
+use std::io::ErrorKind;
 use std::path::Path;
 
 /// Name of the file in a dataset directory.
@@ -201,8 +202,12 @@ impl Config {
     /// Reads `cvx.toml` of the dataset in `dir`.
     pub fn read(dir: &Path) -> Result<Config> {
         let path = dir.join(FILE);
-        if !path.exists() {
-            return Err(no_dataset(dir));
+        match std::fs::metadata(&path) {
+            Ok(_) => {}
+            Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+                return Err(no_dataset(dir));
+            }
+            Err(e) => return Err(Error::io("open", &path, &e)),
         }
         let bytes = fsio::read_file(&path, MAX_LEN)?;
         let text = String::from_utf8(bytes).map_err(|_| Error::damaged(&path, "not UTF-8"))?;

@@ -20,4 +20,4 @@ pub use file::{
     sync_dir,
 };
 pub use lock::{Lock, SharedLock, try_exclusive};
-pub use space::{available_bytes, is_network};
+pub use space::{available_bytes, is_network, memory_bytes};

@@ -9,6 +9,20 @@ pub fn available_bytes(path: &Path) -> Result<u64> {
     Ok(s.f_bavail.saturating_mul(s.f_frsize))
 }
 
+/// Bytes of memory that this process may use: the machine's, or less where its control group
+/// says so.
+pub fn memory_bytes() -> Option<u64> {
+    let number = |path: &str| std::fs::read_to_string(path).ok()?.trim().parse::<u64>().ok();
+    let machine = || {
+        let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+        let line = text.lines().find_map(|l| l.strip_prefix("MemTotal:"))?;
+        line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
+    };
+    let group =
+        number("/sys/fs/cgroup/memory.max").or_else(|| number("/sys/fs/cgroup/memory/memory.limit_in_bytes"));
+    [machine(), group].into_iter().flatten().min()
+}
+
 /// True on file systems whose files another host can change under us (NFS, SMB, FUSE, 9p).
 #[cfg(target_os = "linux")]
 pub fn is_network(path: &Path) -> bool {

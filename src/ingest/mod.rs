@@ -8,22 +8,28 @@ mod rejects;
 pub use detection::Detect;
 
 use crate::analytics::changepoint::bocpd::Alarm;
-use crate::config::IdKind;
+use crate::config::{Config, IdKind, Settings};
 use crate::dataset::{self, OnConflict, Sync, Writer};
 use crate::error::{Code, Error, Result};
 use crate::format::hex;
-use crate::input::{BadRow, InputOptions, Limits};
+use crate::input::{self, BadRow, Format, InputOptions, Limits, RAW_KEPT};
 use crate::metric::Metric;
 use crate::model::EntityId;
 use crate::results::ledger::{Entry, Ledger};
 use detection::Detection;
 use reading::{Message, Plan, Reading};
 use rejects::Rejects;
+use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
 /// The ledger is written at most this often; a kill in between costs reading those rows again.
 const LEDGER_EVERY: Duration = Duration::from_secs(1);
+
+/// How often a run that waits for input asks whether to stop.
+const STOP_EVERY: Duration = Duration::from_millis(100);
 
 /// What to ingest and how.
 #[derive(Debug, Clone)]
@@ -129,7 +135,7 @@ pub fn ingest(
     let writer = Writer::open(dir, writer)?;
     let mut run = Run::new(dir, writer, options, rejects, on_event)?;
     run.detection = options.detect.as_ref().map(|d| Detection::open(dir, d, run.on_event)).transpose()?;
-    let plan = run.plan()?;
+    let plan = Arc::new(run.plan()?);
     if let Some(r) = &run.rejects {
         r.check_inputs(plan.jobs.iter().map(|j| j.path.as_path()))?;
     }
@@ -192,14 +198,7 @@ impl<'a> Run<'a> {
                 Ledger::default()
             }
         };
-        let input = InputOptions {
-            dim: settings.dim,
-            ids: match settings.ids {
-                IdKind::U64 => crate::input::IdKind::U64,
-                IdKind::String => crate::input::IdKind::Name,
-            },
-            ..options.input.clone()
-        };
+        let input = input_of(&settings, options);
         let report = Report { seq_from: writer.next_seq(), ..Report::default() };
         Ok(Run {
             dir,
@@ -231,23 +230,24 @@ impl<'a> Run<'a> {
         Ok(plan)
     }
 
-    fn read_all(&mut self, plan: &Plan, stop: &dyn Fn() -> Result<()>) -> Result<()> {
-        std::thread::scope(|scope| {
-            let (sender, receiver) = std::sync::mpsc::sync_channel(1);
-            let reading = Reading {
-                jobs: &plan.jobs,
-                input: &plan.input,
-                limits: self.options.batch,
-                max_errors: self.options.max_errors,
-            };
-            scope.spawn(move || reading.run(&sender));
-            // Dropping the receiver, on an error here, ends the thread at its next batch.
-            for message in receiver {
-                stop()?;
-                self.take(plan, message)?;
+    fn read_all(&mut self, plan: &Arc<Plan>, stop: &dyn Fn() -> Result<()>) -> Result<()> {
+        let (sender, receiver) = std::sync::mpsc::sync_channel(1);
+        let reading =
+            Reading { plan: plan.clone(), limits: self.options.batch, max_errors: self.options.max_errors };
+        // Not a scoped thread: when a signal ends the run, a read of standard input may wait
+        // for ever. Dropping the receiver ends the thread at its next batch.
+        let thread = std::thread::Builder::new().name("input".into()).spawn(move || reading.run(&sender));
+        let thread = thread.map_err(|e| Error::internal(format!("cannot start a thread: {e}")))?;
+        loop {
+            let message = receiver.recv_timeout(STOP_EVERY);
+            stop()?;
+            match message {
+                Ok(message) => self.take(plan, message)?,
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
             }
-            stop()
-        })
+        }
+        thread.join().map_err(|_| Error::internal("the reading thread failed"))
     }
 
     fn take(&mut self, plan: &Plan, message: Message) -> Result<()> {
@@ -404,6 +404,44 @@ impl<'a> Run<'a> {
     }
 }
 
+/// How to read input for a dataset.
+fn input_of(settings: &Settings, options: &Options) -> InputOptions {
+    let ids = match settings.ids {
+        IdKind::U64 => crate::input::IdKind::U64,
+        IdKind::String => crate::input::IdKind::Name,
+    };
+    InputOptions { dim: settings.dim, ids, ..options.input.clone() }
+}
+
+/// What a run would do with one of its files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Planned {
+    /// The file.
+    pub path: PathBuf,
+    /// Its format.
+    pub format: Format,
+    /// Its length; 0 for a pipe.
+    pub bytes: u64,
+    /// Rows that an earlier run took in; `None` when all of it is stored already.
+    pub rows_known: Option<u64>,
+}
+
+/// What [`ingest`] would read, by the names of the files and the ledger. Opens nothing but
+/// files that were ingested before, and changes nothing.
+pub fn plan(dir: &Path, options: &Options) -> Result<Vec<Planned>> {
+    let input = input_of(&Config::read(dir)?.settings, options);
+    let ledger = Ledger::read(dir).unwrap_or_default();
+    let fingerprint = reading::fingerprint(&input, options.on_conflict);
+    let plan = reading::plan(options, &input, &ledger, fingerprint)?;
+    let read = plan.jobs.iter().map(|j| (&j.path, j.size, Some(j.rows_known())));
+    let skipped = plan.skipped.iter().map(|p| (p, std::fs::metadata(p).map_or(0, |m| m.len()), None));
+    let all = read.chain(skipped).map(|(path, bytes, rows_known)| {
+        let format = input::format_of(path, &input)?;
+        Ok(Planned { path: path.clone(), format, bytes, rows_known })
+    });
+    all.collect()
+}
+
 fn conflict_row(job: &reading::Job, place: u64, byte: Option<u64>, entity: &str, t: i64) -> BadRow {
     let t = crate::time::format_time(t, crate::time::TimeFormat::Rfc3339);
     let text = job.text;
@@ -416,8 +454,23 @@ fn conflict_row(job: &reading::Job, place: u64, byte: Option<u64>, entity: &str,
         code: Code::Conflict,
         message: format!("({entity}, {t}) is already stored with another vector or metadata"),
         hint: Some("--on-conflict replace takes the new one, --on-conflict skip keeps the old one".into()),
-        raw: String::new(),
+        raw: byte.filter(|_| text && job.key.is_some()).map_or_else(String::new, |at| line_at(&job.path, at)),
     }
+}
+
+/// The line that begins at a byte of a file, as far as a report shows it; empty where it cannot
+/// be read again.
+fn line_at(path: &Path, byte: u64) -> String {
+    let read = || {
+        let mut file = std::fs::File::open(path)?;
+        file.seek(SeekFrom::Start(byte))?;
+        let mut bytes = Vec::new();
+        file.take(RAW_KEPT).read_to_end(&mut bytes)?;
+        Ok::<_, std::io::Error>(bytes)
+    };
+    let bytes = read().unwrap_or_default();
+    let line = bytes.split(|b| *b == b'\n').next().unwrap_or_default();
+    String::from_utf8_lossy(line).trim_end().to_owned()
 }
 
 #[cfg(test)]

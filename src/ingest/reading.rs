@@ -8,6 +8,7 @@ use crate::format::unhex;
 use crate::input::{self, BadRow, Checkpoint, InputOptions, InputRows, Limits};
 use crate::results::ledger::{Entry, Ledger};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 
 /// Bad rows handed over at a time, so that a file full of them does not fill the memory.
@@ -27,6 +28,13 @@ pub(super) struct Job {
     pub(super) content: Option<u128>,
     /// Where an earlier run stopped.
     from: Option<Checkpoint>,
+}
+
+impl Job {
+    /// Rows that an earlier run took in.
+    pub(super) fn rows_known(&self) -> u64 {
+        self.from.map_or(0, |c| c.rows)
+    }
 }
 
 /// What a run reads.
@@ -125,18 +133,17 @@ pub(super) enum Message {
 }
 
 /// The reading thread.
-pub(super) struct Reading<'a> {
-    pub(super) jobs: &'a [Job],
-    pub(super) input: &'a InputOptions,
+pub(super) struct Reading {
+    pub(super) plan: Arc<Plan>,
     pub(super) limits: Limits,
     pub(super) max_errors: Option<u64>,
 }
 
-impl Reading<'_> {
+impl Reading {
     /// Reads all files in order until the end, an error, or a receiver that is gone.
     pub(super) fn run(&self, out: &SyncSender<Message>) {
         let mut refused = 0;
-        for job in 0..self.jobs.len() {
+        for job in 0..self.plan.jobs.len() {
             match self.read(job, &mut refused, out) {
                 Ok(true) => {}
                 Ok(false) => return,
@@ -155,11 +162,11 @@ impl Reading<'_> {
         refused: &mut u64,
         out: &SyncSender<Message>,
     ) -> Result<bool, (Vec<BadRow>, Error)> {
-        let job = &self.jobs[at];
-        let mut reader =
-            input::open(&job.path, self.input, job.from.as_ref()).map_err(|e| (Vec::new(), e))?;
+        let Plan { jobs, input, .. } = &*self.plan;
+        let job = &jobs[at];
+        let mut reader = input::open(&job.path, input, job.from.as_ref()).map_err(|e| (Vec::new(), e))?;
         loop {
-            let mut rows = Box::new(InputRows::new(self.input.dim));
+            let mut rows = Box::new(InputRows::new(input.dim));
             let mut bad = Vec::new();
             let more = reader.next_batch(&mut rows, self.limits, &mut |b: BadRow| {
                 if self.max_errors.is_some_and(|m| *refused >= m) {

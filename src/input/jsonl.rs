@@ -3,6 +3,7 @@
 //! The object's own level is read here, so that the vector goes from text to f32 in one pass;
 //! everything else is cut out by serde_json and kept as text until its role is known.
 
+use super::base64;
 use super::meta::{self, Entry};
 use super::numbers::json_array;
 use super::options::{IdKind, InputOptions, MetaColumns};
@@ -149,6 +150,11 @@ impl Jsonl<'_> {
 
     /// Reads a vector into the row, returns the bytes taken.
     fn vector(&self, json: &str, key: &str, at: usize, row: &mut Row) -> Result<usize, Fault> {
+        if let Some(text) = json.strip_prefix('"').and_then(|t| t.strip_suffix('"')) {
+            return base64::vector(text.as_bytes(), self.options.dim, &mut row.vector)
+                .map(|()| json.len())
+                .map_err(|f| f.column(key).at(at));
+        }
         if !json.starts_with('[') {
             let message = format!("the vector is `{}`, not an array of numbers", shorten(json));
             return Err(Fault::new(Code::BadRow, message).column(key).at(at));

@@ -19,6 +19,7 @@
 //!   source and model become provenance again, the rest of what a dataset derives is dropped.
 
 mod arrow;
+mod base64;
 mod columns;
 mod csv;
 mod dimension;
@@ -30,6 +31,7 @@ mod npy;
 mod numbers;
 mod options;
 mod parquet;
+mod records;
 mod rows;
 mod sources;
 mod text;
@@ -37,9 +39,12 @@ mod value;
 
 pub use dimension::dimension;
 pub use meta::{MAX_METADATA, MAX_METADATA_DEPTH};
+pub use npy::matrix;
 pub use options::{Format, IdKind, InputOptions, Mapping, MetaColumns, TimeUnit};
+pub use records::{ListFormat, Record, RecordSink, for_each_line, for_each_record};
 pub use rows::{BadRow, InputRows};
 pub use sources::{STDIN, content_hash, expand_sources};
+pub use text::RAW_KEPT;
 pub use value::MAX_NAME;
 
 use crate::error::{Error, Result};
@@ -99,9 +104,15 @@ pub fn format_of(path: &Path, options: &InputOptions) -> Result<Format> {
         return Ok(Format::Jsonl);
     }
     Format::of_path(path).ok_or_else(|| {
-        Error::usage("the file's name does not tell its format")
-            .file(path)
-            .fix("name it with --input-format jsonl, csv, tsv, parquet, arrow or npy")
+        let packed =
+            ["gz", "zst", "bz2", "xz", "zip"].into_iter().find(|e| path.extension().is_some_and(|x| x == *e));
+        let e = Error::usage("the file's name does not tell its format").file(path);
+        e.fix(match packed {
+            Some("gz") => "it is compressed: pipe it in, e.g. `gzip -dc FILE | cvx ingest -`",
+            Some("zst") => "it is compressed: pipe it in, e.g. `zstd -dc FILE | cvx ingest -`",
+            Some(_) => "it is compressed: unpack it first",
+            None => "name it with --input-format jsonl, csv, tsv, parquet, arrow or npy",
+        })
     })
 }
 

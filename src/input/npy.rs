@@ -4,6 +4,7 @@
 //! order and shape, then the values. Ids and times are one-dimensional arrays of integers
 //! (times also `datetime64`), or texts of one value a line.
 
+use super::jsonl::{entity_names, names};
 use super::numbers::infinite;
 use super::options::{InputOptions, TimeUnit};
 use super::rows::{Fault, InputRows, Row};
@@ -78,6 +79,23 @@ impl Array {
         Ok(())
     }
 
+    /// The floats in the bytes of a row; -0.0 becomes 0.0.
+    fn values(&self, bytes: &[u8], out: &mut Vec<f32>) -> Result<(), Fault> {
+        out.clear();
+        match self.header.descr.as_str() {
+            "<f2" => out.extend(bytes.as_chunks().0.iter().map(|b| f16::from_le_bytes(*b).to_f32())),
+            "<f4" => out.extend(bytes.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b))),
+            _ => out.extend(bytes.as_chunks().0.iter().map(|b| f64::from_le_bytes(*b) as f32)),
+        }
+        for (ordinal, v) in out.iter_mut().enumerate() {
+            if !v.is_finite() {
+                return Err(infinite(*v, ordinal + 1));
+            }
+            *v += 0.0;
+        }
+        Ok(())
+    }
+
     fn skip(&mut self, bytes: u64) -> Result<()> {
         std::io::copy(&mut (&mut self.source).take(bytes), &mut std::io::sink())
             .map(|_| ())
@@ -133,6 +151,7 @@ fn parse_header(text: &str, len: u64) -> Option<Header> {
 /// Ids or times beside the vectors.
 enum Values {
     Integers(Array, Option<TimeUnit>),
+    Column { cells: csv::StringRecordsIntoIter<std::fs::File>, at: usize, path: PathBuf },
     Lines(BufReader<std::fs::File>, PathBuf),
 }
 
@@ -143,11 +162,15 @@ enum Value {
 }
 
 impl Values {
-    fn open(path: Option<&PathBuf>, option: &str, rows: u64) -> Result<Values> {
+    /// `names` are those that the column of a table may have.
+    fn open(path: Option<&PathBuf>, option: &str, names: &[String], rows: u64) -> Result<Values> {
         let Some(path) = path else {
             return Err(Error::usage(format!("an NPY file needs {option}"))
-                .fix("name an .npy file of integers, or a text of one value a line"));
+                .fix("name an .npy file of integers, a csv with a header, or a text of one value a line"));
         };
+        if path.extension().is_some_and(|e| e == "csv") {
+            return Values::column(path, names);
+        }
         if path.extension().is_none_or(|e| e != "npy") {
             let file = open_file(path)?;
             return Ok(Values::Lines(BufReader::with_capacity(1 << 16, file), path.clone()));
@@ -170,8 +193,30 @@ impl Values {
         Ok(Values::Integers(array, unit))
     }
 
+    fn column(path: &Path, names: &[String]) -> Result<Values> {
+        let mut reader = csv::Reader::from_reader(open_file(path)?);
+        let bad = |e: csv::Error| Error::new(Code::BadFile, e.to_string()).file(path);
+        let header = reader.headers().map_err(bad)?;
+        let at = names.iter().find_map(|n| header.iter().position(|h| h.trim_start_matches('\u{feff}') == n));
+        let at = at.ok_or_else(|| {
+            Error::new(Code::BadFile, format!("the header has no column {}", names.join(" or ")))
+                .file(path)
+                .line(1)
+                .fix("name the column so, or leave the header out and name the file .txt")
+        })?;
+        Ok(Values::Column { cells: reader.into_records(), at, path: path.to_owned() })
+    }
+
     fn next(&mut self) -> Result<Value> {
         match self {
+            Values::Column { cells, at, path } => match cells.next() {
+                None => Err(bad_file(path, "there are fewer rows than vectors")),
+                Some(record) => {
+                    let record =
+                        record.map_err(|e| Error::new(Code::BadFile, e.to_string()).file(path.as_path()))?;
+                    Ok(Value::Text(record.get(*at).unwrap_or_default().trim().to_owned()))
+                }
+            },
             Values::Integers(array, unit) => {
                 let (mut bytes, item) = ([0u8; 8], array.item()?);
                 array.read(&mut bytes[..item])?;
@@ -216,8 +261,8 @@ pub(super) fn dimension(path: &Path) -> Result<usize> {
     }
 }
 
-/// Opens the three files at a row.
-pub(super) fn open(path: &Path, options: &InputOptions, from: Option<&Checkpoint>) -> Result<NpyReader> {
+/// Opens an array of vectors of a dimension; with it the number of its rows.
+fn open_vectors(path: &Path, want: usize) -> Result<(Array, u64)> {
     let vectors = Array::open(path)?;
     if !matches!(vectors.header.descr.as_str(), "<f2" | "<f4" | "<f8") {
         return Err(vectors.wrong("f2, f4 or f8"));
@@ -226,15 +271,38 @@ pub(super) fn open(path: &Path, options: &InputOptions, from: Option<&Checkpoint
         let message = format!("the shape is {:?}, rows and components are needed", vectors.header.shape);
         return Err(bad_file(path, message));
     };
-    if dim != options.dim as u64 {
-        let message = format!("vector has {dim} values, the dataset has dimension {}", options.dim);
+    if dim != want as u64 {
+        let message = format!("vector has {dim} values, the dataset has dimension {want}");
         return Err(Error::new(Code::DimMismatch, message)
             .file(path)
             .fix(format!("check the model that wrote this, or create another dataset with --dim {dim}")));
     }
     vectors.check_length()?;
-    let ids = Values::open(options.ids_file.as_ref(), "--ids-file", len)?;
-    let times = Values::open(options.times_file.as_ref(), "--times-file", len)?;
+    Ok((vectors, len))
+}
+
+/// Hands every row of an array of vectors of a dimension to `sink`, in order.
+///
+/// # Errors
+/// `dim_mismatch` for another dimension, `bad_file` for what is no such array, `bad_row` with the
+/// row for values beyond f32; whatever `sink` gives.
+pub fn matrix(path: &Path, dim: usize, sink: &mut dyn FnMut(&[f32]) -> Result<()>) -> Result<()> {
+    let (mut array, rows) = open_vectors(path, dim)?;
+    let (mut bytes, mut values) = (vec![0; dim * array.item()?], Vec::with_capacity(dim));
+    for row in 1..=rows {
+        array.read(&mut bytes)?;
+        array.values(&bytes, &mut values).map_err(|f| f.in_rows(path, row).into_error())?;
+        sink(&values)?;
+    }
+    Ok(())
+}
+
+/// Opens the three files at a row.
+pub(super) fn open(path: &Path, options: &InputOptions, from: Option<&Checkpoint>) -> Result<NpyReader> {
+    let (vectors, len) = open_vectors(path, options.dim)?;
+    let time_names = names(&options.map.t, &["timestamp", "t"]);
+    let ids = Values::open(options.ids_file.as_ref(), "--ids-file", &entity_names(options), len)?;
+    let times = Values::open(options.times_file.as_ref(), "--times-file", &time_names, len)?;
     if let Values::Integers(array, None) = &times
         && options.time_unit.is_none()
     {
@@ -311,19 +379,7 @@ impl NpyReader {
             Value::Text(text) => time_from_text(text, self.options.time_unit),
         }
         .map_err(|f| f.column("timestamp"))?;
-        row.vector.clear();
-        let bytes = self.buffer.as_slice();
-        match self.vectors.header.descr.as_str() {
-            "<f2" => row.vector.extend(bytes.as_chunks().0.iter().map(|b| f16::from_le_bytes(*b).to_f32())),
-            "<f4" => row.vector.extend(bytes.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b))),
-            _ => row.vector.extend(bytes.as_chunks().0.iter().map(|b| f64::from_le_bytes(*b) as f32)),
-        }
-        for (ordinal, v) in row.vector.iter_mut().enumerate() {
-            if !v.is_finite() {
-                return Err(infinite(*v, ordinal + 1).column("vector"));
-            }
-            *v += 0.0;
-        }
+        self.vectors.values(&self.buffer, &mut row.vector).map_err(|f| f.column("vector"))?;
         finish(row, Vec::new(), &self.options).map_err(|f| f.column("metadata"))
     }
 }

@@ -5,6 +5,7 @@
 //! falls on the middle between two f32, and then, as for all other numbers, the standard
 //! library decides. Every result equals `str::parse::<f32>`.
 
+use super::base64;
 use super::rows::Fault;
 use crate::error::Code;
 
@@ -138,10 +139,13 @@ pub(super) fn json_array(text: &[u8], dim: usize, out: &mut Vec<f32>) -> Result<
 }
 
 /// Reads a list as CSV cells hold it: brackets or none, values apart by a comma, a semicolon
-/// or spaces, in any form that `str::parse` takes.
+/// or spaces, in any form that `str::parse` takes; or base64.
 pub(super) fn list(text: &[u8], dim: usize, out: &mut Vec<f32>) -> Result<(), Fault> {
     out.clear();
     let trimmed = text.trim_ascii();
+    if base64::looks_like(trimmed) {
+        return base64::vector(trimmed, dim, out);
+    }
     let inner = match trimmed {
         [b'[', inner @ .., b']'] => inner,
         [b'[', ..] | [.., b']'] => {

@@ -36,8 +36,7 @@ impl Batches for Source {
 /// Opens a file at a row.
 pub(super) fn open(path: &Path, options: &InputOptions, from: Option<&Checkpoint>) -> Result<TableReader> {
     if path.as_os_str() == STDIN {
-        return Err(Error::usage("Parquet cannot be read from standard input, its directory is at the end")
-            .fix("give the file's name, or write Arrow or jsonl"));
+        return Err(from_stdin());
     }
     let file = open_file(path)?;
     let len = file.metadata().map_err(|e| Error::io("stat", path, &e))?.len();
@@ -55,6 +54,12 @@ pub(super) fn open(path: &Path, options: &InputOptions, from: Option<&Checkpoint
     })?;
     let source = Source { reader, path: path.to_owned() };
     Ok(TableReader::new(Box::new(source), project(columns, &roots), options, path, rows, 0))
+}
+
+/// The error for Parquet through a pipe.
+pub(super) fn from_stdin() -> Error {
+    Error::usage("Parquet cannot be read from standard input, its directory is at the end")
+        .fix("give the file's name, or write Arrow or jsonl")
 }
 
 /// The same columns as ordinals among those that are read.
@@ -75,7 +80,7 @@ fn project(columns: Columns, roots: &[usize]) -> Columns {
 }
 
 /// Refuses a file whose directory promises more than its bytes can reasonably hold.
-fn check_sizes(metadata: &ParquetMetaData, roots: &[usize], len: u64, path: &Path) -> Result<()> {
+pub(super) fn check_sizes(metadata: &ParquetMetaData, roots: &[usize], len: u64, path: &Path) -> Result<()> {
     let schema = metadata.file_metadata().schema_descr();
     let mut total = 0u64;
     for group in metadata.row_groups() {

@@ -15,9 +15,12 @@ pub const STDIN: &str = "-";
 /// out, and gives its regular files: those whose name tells their format, or all of them when
 /// `format` is given. A pipe or device is taken only by its own name.
 pub fn expand_sources(arguments: &[PathBuf], format: Option<Format>) -> Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
+    let mut files: Vec<PathBuf> = Vec::new();
     for argument in arguments {
         if argument.as_os_str() == STDIN {
+            if files.iter().any(|f| f.as_os_str() == STDIN) {
+                return Err(Error::usage("standard input can be read once").fix("give - once"));
+            }
             files.push(argument.clone());
             continue;
         }

@@ -19,8 +19,8 @@ use std::path::{Path, PathBuf};
 const BLOCK: usize = 8 << 20;
 /// Text that one task parses.
 const PIECE: usize = 256 << 10;
-/// Most of an over-long line that is kept for the report.
-const RAW_KEPT: usize = 1 << 10;
+/// Most of a bad line that is kept for the report.
+pub const RAW_KEPT: u64 = 1 << 10;
 /// Distinct origins after which a batch ends.
 const MAX_ORIGINS: usize = 1024;
 
@@ -362,7 +362,7 @@ impl<G: Grammar> Rules<G> {
         let base = offset + piece.start as u64;
         let mut out = Parsed { rows: InputRows::new(self.dim), ..Parsed::default() };
         if let Some(fault) = piece.fault {
-            let raw = &text[..text.len().min(RAW_KEPT)];
+            let raw = &text[..text.len().min(RAW_KEPT as usize)];
             let row = fault.in_text(&self.path, piece.line, base, trim_line(raw));
             out.bad.push_back((0, base + text.len() as u64, row));
             return out;

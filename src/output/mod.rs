@@ -8,6 +8,7 @@ mod csv;
 mod json;
 mod layout;
 pub mod merge;
+mod npy;
 mod row;
 mod stored;
 mod table;
@@ -18,6 +19,7 @@ mod text;
 mod tests;
 
 pub use layout::Slot;
+pub use npy::NpyWriter;
 pub use row::{Cell, Column, Field, Id, Json, Label, Row, Time, Type, is_among};
 pub use stored::{Kept, Lines};
 pub use table::terminal_width;

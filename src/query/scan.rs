@@ -11,7 +11,8 @@ use rayon::prelude::*;
 use std::ops::Range;
 use std::sync::Mutex;
 
-/// Vectors of one block, in bytes: with the queries it fits the L2 cache.
+/// Vectors of one block, in bytes: with the queries it fits the L2 cache. A single query
+/// touches each vector once and takes a whole unit as its block, if that is in one piece.
 const BLOCK_BYTES: usize = 256 << 10;
 
 /// Blocks hold a multiple of this many rows, so that the kernels' strips of 6 or 8 fill them.
@@ -145,6 +146,14 @@ impl<'a> Plan<'a> {
         parts.flat_map(|(part, p)| split(&p.rows, size).map(move |rows| Unit { part, rows })).collect()
     }
 
+    /// True unless all of the rows lie outside every window.
+    fn looks_at(&self, source: &dyn VectorSource, rows: &[Range<u32>]) -> bool {
+        !self.windows || {
+            let times = bounds(source, rows);
+            self.queries.iter().any(|q| q.query.window.overlaps(&times))
+        }
+    }
+
     fn collectors(&self) -> Vec<TopK> {
         let collector = |q: &Prepared<'_>| {
             TopK::new(q.query.k, q.query.radius.unwrap_or(f64::INFINITY), q.query.best_per_entity)
@@ -170,6 +179,18 @@ fn split(ranges: &[Range<u32>], size: usize) -> impl Iterator<Item = Vec<Range<u
         }
         (!run.is_empty()).then_some(run)
     })
+}
+
+/// The ranges of all blocks, those that touch made one.
+fn joined(blocks: &[Vec<Range<u32>>]) -> Vec<Range<u32>> {
+    let mut out: Vec<Range<u32>> = Vec::new();
+    for r in blocks.iter().flatten() {
+        match out.last_mut() {
+            Some(last) if last.end == r.start => last.end = r.end,
+            _ => out.push(r.clone()),
+        }
+    }
+    out
 }
 
 /// One thread's answers and buffers.
@@ -217,10 +238,15 @@ impl<'a> Worker<'a> {
 
     fn unit(&mut self, unit: &Unit) -> Result<()> {
         let size = (BLOCK_BYTES / (4 * self.plan.dim)).next_multiple_of(STRIPS);
-        for rows in split(&unit.rows, size) {
-            self.block(unit.part, &rows)?;
+        let source = self.plan.parts[unit.part].source;
+        let blocks = split(&unit.rows, size).filter(|rows| self.plan.looks_at(source, rows));
+        let blocks: Vec<_> = blocks.collect();
+        if self.plan.queries.len() == 1
+            && let [one] = joined(&blocks).as_slice()
+        {
+            return self.block(unit.part, std::slice::from_ref(one));
         }
-        Ok(())
+        blocks.iter().try_for_each(|rows| self.block(unit.part, rows))
     }
 
     fn block(&mut self, part: usize, rows: &[Range<u32>]) -> Result<()> {
@@ -228,9 +254,6 @@ impl<'a> Worker<'a> {
         let source = plan.parts[part].source;
         let times = plan.windows.then(|| bounds(source, rows));
         let wanted = |q: &Prepared<'_>| times.is_none_or(|t| q.query.window.overlaps(&t));
-        if !plan.queries.iter().any(wanted) {
-            return Ok(());
-        }
         // Taken out of `self` while its contents are borrowed.
         let (mut decoded, mut gathered) =
             (std::mem::take(&mut self.decoded), std::mem::take(&mut self.gathered));

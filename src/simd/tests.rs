@@ -1,8 +1,8 @@
 //! Every kernel on every instruction set present, against the plain f64 twins.
 
 use super::kernel::Kernel;
-use super::pair::Pair;
-use super::tile::Block;
+use super::pair::{Pair, STREAM_CHAINS};
+use super::tile::{Block, STREAM_BYTES};
 use super::*;
 use pulp::Scalar;
 use rand::{RngExt, SeedableRng};
@@ -57,11 +57,29 @@ fn pairs_equal_the_reference_at_every_size_and_set() {
     for set in Set::present() {
         for dim in sizes() {
             let (a, b) = (vectors(&mut rng, 1, dim), vectors(&mut rng, 1, dim));
-            let d = set.run(Pair { a: &a, b: &b, kernel: PhantomData::<Dot> });
-            check(d, reference::dot(&a, &b), reference::norm(&a) * reference::norm(&b), dim);
-            let l = set.run(Pair { a: &a, b: &b, kernel: PhantomData::<L2Squared> });
-            let want = reference::l2_squared(&a, &b);
-            check(l, want, want, dim);
+            check_pair::<4>(set, &a, &b);
+            check_pair::<STREAM_CHAINS>(set, &a, &b);
+        }
+    }
+}
+
+fn check_pair<const CHAINS: usize>(set: Set, a: &[f32], b: &[f32]) {
+    let d = set.run(Pair::<Dot, CHAINS> { a, b, kernel: PhantomData });
+    check(d, reference::dot(a, b), reference::norm(a) * reference::norm(b), a.len());
+    let l = set.run(Pair::<L2Squared, CHAINS> { a, b, kernel: PhantomData });
+    let want = reference::l2_squared(a, b);
+    check(l, want, want, a.len());
+}
+
+#[test]
+fn one_query_over_more_rows_than_the_caches_hold_equals_the_reference() {
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(4);
+    for set in Set::present() {
+        for dim in [1000, 1003] {
+            let (q, x) = (vectors(&mut rng, 1, dim), vectors(&mut rng, STREAM_BYTES / (4 * dim) + 1, dim));
+            assert!(size_of_val(x.as_slice()) > STREAM_BYTES);
+            check_blocks::<Dot>(set, &q, &x, dim, reference::dot);
+            check_blocks::<L2Squared>(set, &q, &x, dim, reference::l2_squared);
         }
     }
 }

@@ -2,15 +2,21 @@
 //!
 //! Each register of a vector that is loaded serves N (or M) multiply-adds, which lifts the
 //! ceiling of two loads a multiply-add. Rows are the outer loop: a strip of N rows stays in the
-//! L1 cache while all queries pass over it, so rows come from memory once.
+//! L1 cache while all queries pass over it, so rows come from memory once. A single query over
+//! more rows than the caches hold takes them one after the other: memory is read fastest in
+//! one sequence.
 
 use super::kernel::Kernel;
+use super::pair::{Pair, STREAM_CHAINS};
 use pulp::{Arch, Simd, WithSimd};
 use std::marker::PhantomData;
 
 /// Registers that one chain of additions takes in before it is added to the total: short
 /// chains round less, which counts where registers are narrow.
 const RUN: usize = 128;
+
+/// Rows of more bytes than this come from beyond the L2 cache.
+pub const STREAM_BYTES: usize = 1 << 20;
 
 /// The most roundings that a term meets in a sum over `registers` whole or partial registers,
 /// before the lanes are added up.
@@ -50,7 +56,9 @@ impl<K: Kernel> WithSimd for Block<'_, K> {
     fn with_simd<S: Simd>(self, simd: S) {
         // A multiply-add takes four cycles and two start in each, so eight sums at least. 16
         // registers hold 2x6 of them beside two queries and a row, 32 hold 2x8.
-        if self.queries.len() == self.dim {
+        if self.queries.len() == self.dim && size_of_val(self.rows) > STREAM_BYTES {
+            self.stream(simd);
+        } else if self.queries.len() == self.dim {
             self.strips::<S, 1, 8>(simd);
         } else if S::REGISTER_COUNT >= 32 {
             self.strips::<S, 2, 8>(simd);
@@ -61,6 +69,15 @@ impl<K: Kernel> WithSimd for Block<'_, K> {
 }
 
 impl<K: Kernel> Block<'_, K> {
+    /// One query, row by row.
+    #[inline(always)]
+    fn stream<S: Simd>(self, simd: S) {
+        for (out, row) in self.out.iter_mut().zip(self.rows.chunks_exact(self.dim)) {
+            let pair = Pair::<K, STREAM_CHAINS> { a: self.queries, b: row, kernel: PhantomData };
+            *out = simd.vectorize(pair);
+        }
+    }
+
     /// Goes over the rows in strips of N, and for each over the queries by M.
     #[inline(always)]
     fn strips<S: Simd, const M: usize, const N: usize>(self, simd: S) {

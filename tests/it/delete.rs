@@ -18,7 +18,7 @@ fn what_is_deleted_is_gone_and_no_more() {
     assert!(said.contains("delete needs a selection"), "{said}");
     let (code, said) = failure(&mut delete(&["--entity", "a"]));
     assert_eq!(code, 2);
-    assert!(said.contains("3 points of 1 entities needs a confirmation") && said.contains("--yes"), "{said}");
+    assert!(said.contains("3 points of 1 entity needs a confirmation") && said.contains("--yes"), "{said}");
     assert!(stdout(&mut delete(&["--entity", "a", "-n"])).starts_with("points,entities,commit\n3,1,"));
     assert_eq!(points(), 4);
     let before: u64 =

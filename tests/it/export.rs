@@ -43,3 +43,36 @@ fn the_same_bytes_for_any_number_of_threads() {
         assert_eq!(run("1"), run("8"), "{command}");
     }
 }
+
+/// `entity day x y` of all points, from the table that both kinds of dataset can show.
+fn points(dir: &std::path::Path, dataset: &str) -> String {
+    let all = ["-f", "csv", "--vectors", "columns", "--time", "date"];
+    let text = stdout(cvx(dir).args(["export", "-d", dataset]).args(all));
+    let rows = text.lines().skip(1).map(|l| l.split(',').skip(1).take(4).collect::<Vec<_>>().join(" "));
+    rows.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn arrays_and_base64_come_back() {
+    let dir = tempdir().unwrap();
+    let path = dir.path();
+    walkers(&path.join("d"));
+    let want = points(path, "d");
+    assert_eq!(want.lines().count(), 4);
+
+    stdout(cvx(path).args(["export", "-d", "d", "--npy", "out"]));
+    let ids = std::fs::read_to_string(path.join("out/ids.csv")).unwrap();
+    assert!(ids.starts_with("entity_id,entity,timestamp\n") && ids.lines().count() == 5, "{ids}");
+    stdout(cvx(path).args(["init", "e", "--dim", "2", "--ids", "string"]));
+    let beside = ["--ids-file", "out/ids.csv", "--times-file", "out/ids.csv"];
+    stdout(cvx(path).args(["ingest", "-d", "e", "out/vectors.npy"]).args(beside));
+    assert_eq!(points(path, "e"), want);
+
+    for file in ["p.jsonl", "p.csv", "p.parquet"] {
+        let name = file.replace('.', "_");
+        stdout(cvx(path).args(["export", "-d", "d", "--vectors", "base64", "-o", file]));
+        stdout(cvx(path).args(["init", &name, "--dim", "2", "--ids", "string"]));
+        stdout(cvx(path).args(["ingest", "-d", &name, file]));
+        assert_eq!(points(path, &name), want, "{file}");
+    }
+}

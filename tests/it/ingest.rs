@@ -193,3 +193,63 @@ fn sigint_ends_at_a_batch_and_the_run_can_be_repeated() {
     assert_eq!(record(&String::from_utf8(output.stdout).unwrap())["points_total"], 40);
     stdout(cvx(dir.path()).args(["verify", "-d", "d", "--level", "deep"]));
 }
+
+#[test]
+fn a_dry_run_says_what_would_be_read() {
+    let dir = world("2");
+    let row = |i: u32| format!("{{\"entity_id\":{i},\"t\":\"2024-01-01\",\"vector\":[1,2]}}\n");
+    fs::write(dir.path().join("a.jsonl"), row(1)).unwrap();
+    fs::write(dir.path().join("b.jsonl"), row(2)).unwrap();
+    stdout(&mut ingest(&dir, &["a.jsonl", "b.jsonl"]));
+    fs::write(dir.path().join("b.jsonl"), row(2) + &row(3)).unwrap();
+    fs::write(dir.path().join("c.jsonl"), row(4)).unwrap();
+    let plan = || {
+        let text = stdout(
+            cvx(dir.path()).args(["ingest", "-d", "d", "-n", "-f", "csv", "a.jsonl", "b.jsonl", "c.jsonl"]),
+        );
+        let rows = text.lines().skip(1).map(|l| l.split(',').skip(3).collect::<Vec<_>>().join(","));
+        let mut rows: Vec<String> = rows.collect();
+        rows.sort();
+        rows
+    };
+    assert_eq!(plan(), ["read,0", "resume,1", "skip,"]);
+    assert_eq!(plan().len(), 3, "nothing was changed");
+}
+
+#[test]
+fn conflicts_show_their_line_in_the_rejects() {
+    let dir = world("2");
+    let text = "{\"entity_id\":1,\"t\":\"2024-01-01\",\"vector\":[1,2]}\n{\"entity_id\":1,\"t\":\"2024-01-01\",\"vector\":[3,4]}\n";
+    fs::write(dir.path().join("a.jsonl"), text).unwrap();
+    let output =
+        ingest(&dir, &["a.jsonl", "--max-errors", "all", "--rejects", "bad.jsonl"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    let bad = fs::read_to_string(dir.path().join("bad.jsonl")).unwrap();
+    let bad: serde_json::Value = serde_json::from_str(bad.trim()).unwrap();
+    assert_eq!((&bad["line"], &bad["raw"]), (&2.into(), &text.lines().nth(1).unwrap().into()));
+}
+
+#[test]
+fn a_signal_ends_a_run_that_waits_for_input() {
+    use std::io::Write;
+    use std::process::Stdio;
+    let dir = world("2");
+    let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin("cvx"));
+    command.args(["ingest", "-d", "d", "-"]).current_dir(dir.path());
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    // Held open, so that the run waits for more.
+    let mut pipe = child.stdin.take().unwrap();
+    pipe.write_all(b"{\"entity_id\":1,\"t\":\"2024-01-01\",\"vector\":[1,2]}\n").unwrap();
+    while !dir.path().join("d/LOCK").exists() {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    let pid = child.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(143), "{}", String::from_utf8_lossy(&output.stderr));
+    drop(pipe);
+    assert_eq!(export(&dir, &[]), "");
+    stdout(cvx(dir.path()).args(["verify", "-d", "d", "--level", "full"]));
+}

@@ -235,3 +235,51 @@ fn errors() {
         assert!(said.contains(message), "{args:?}: {said}");
     }
 }
+
+#[test]
+fn many_queries_from_parquet_and_npy() {
+    let dir = world();
+    let path = dir.path();
+    // An export has the columns of a queries file but for their names.
+    std::fs::write(path.join("q.jsonl"), "{\"vector\":[1,0],\"k\":1}\n{\"entity\":\"turn@2024-01-06\"}\n")
+        .unwrap();
+    let from_lines = hits(&dir, &["knn", "--queries", "q.jsonl", "-k", "2"]);
+    assert_eq!(from_lines.len(), 3);
+    assert_eq!(from_lines[1], "east 2024-01-01 0.2929", "the state of turn on the sixth, without itself");
+    stdout(cvx(path).args(["export", "-d", "d", "--entity", "turn", "--npy", "out"]));
+    let from_array = hits(&dir, &["knn", "--queries", "out/vectors.npy", "-k", "1", "--entity", "north"]);
+    assert_eq!(from_array, ["north 2024-01-01 1.0", "north 2024-01-01 0.2929", "north 2024-01-01 0.0"]);
+    stdout(cvx(path).args(["drift", "-d", "d", "--vectors", "none", "-o", "rows.parquet"]));
+    let (code, said) = failure(cvx(path).args(["query", "knn", "-d", "d", "--queries", "rows.parquet"]));
+    assert!(code == 2 && said.contains("rows.parquet, row 1") && said.contains("vector or entity"), "{said}");
+    let listed = hits(&dir, &["knn", "--vector", "[1,0]", "--entities-from", "rows.parquet"]);
+    assert_eq!(listed.len(), 5);
+}
+
+#[test]
+fn lists_and_queries_name_their_bad_lines() {
+    let dir = world();
+    let path = dir.path();
+    let ask = |text: &str| {
+        std::fs::write(path.join("q.jsonl"), text).unwrap();
+        failure(cvx(path).args(["query", "range", "-d", "d", "--queries", "q.jsonl"]))
+    };
+    let empty = "{\"vector\":[1,0],\"from\":\"2024-01-02\",\"to\":\"2024-01-02\"}";
+    let (code, said) = ask(&format!("\u{feff}{{\"vector\":[1,0]}}\n\n{empty}\n"));
+    assert!(code == 2 && said.contains("q.jsonl, line 3") && said.contains("empty"), "{said}");
+    let (code, said) = ask("{\"vector\":[1,0]}\n{\"vectr\":[1,0]}\n");
+    assert!(code == 2 && said.contains("line 2") && said.contains("vectr"), "{said}");
+    let (code, said) = ask("{\"entity\":\"turn@2024-01-01\"}\n");
+    assert!(code == 5 && said.contains("its first is 2024-01-02T00:00:00Z"), "{said}");
+    std::fs::write(path.join("list.csv"), "\u{feff}entity\neast\n").unwrap();
+    assert_eq!(hits(&dir, &["knn", "--vector", "[1,0]", "--entities-from", "list.csv"]).len(), 1);
+    std::fs::write(path.join("list.txt"), "\u{feff}east\n\nnorth\n").unwrap();
+    assert_eq!(hits(&dir, &["knn", "--vector", "[1,0]", "--entities-from", "list.txt"]).len(), 2);
+    let (code, said) = failure(
+        cvx(path).args(["query", "range", "-d", "d", "--vector", "[1,0]", "--in", "2024", "--radius", "-1"]),
+    );
+    assert!(code == 2 && said.contains("--radius"), "{said}");
+    let (code, said) =
+        failure(cvx(path).args(["query", "knn", "-d", "d", "--vector", "[1,0]", "-o", "rows.foo"]));
+    assert!(code == 2 && said.contains(".foo"), "{said}");
+}

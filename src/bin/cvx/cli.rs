@@ -136,6 +136,9 @@ pub fn parse(args: &[OsString]) -> Result<Option<Parsed>> {
     Ok(Some(Parsed { cli, matches }))
 }
 
+/// Letters of a wrong value that its message repeats.
+const MAX_SHOWN: usize = 60;
+
 /// A usage error of the parser as one of ours: its first paragraph is the message, its tips are
 /// the hint.
 pub fn usage(e: &clap::Error) -> Error {
@@ -154,7 +157,14 @@ pub fn usage(e: &clap::Error) -> Error {
     if hints.is_empty() {
         hints.push("`--help` after the command shows what it takes".to_string());
     }
-    let error = Error::new(Code::Usage, message.join(" ")).fix(hints.join("; "));
+    let mut message = message.join(" ");
+    if let Some(ContextValue::String(value)) = e.get(ContextKind::InvalidValue)
+        && value.chars().count() > MAX_SHOWN
+    {
+        let start: String = value.chars().take(MAX_SHOWN).collect();
+        message = message.replace(value.as_str(), &format!("{start}…"));
+    }
+    let error = Error::new(Code::Usage, message).fix(hints.join("; "));
     match e.get(ContextKind::InvalidArg) {
         Some(ContextValue::String(arg)) => error.what(format!("argument {arg}")),
         _ => error,

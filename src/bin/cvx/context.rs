@@ -14,9 +14,12 @@ use cvx::output::{self, Format, Options, Output, Pipe, Row, Stamp, Style, Target
 use cvx::time::{Now, TimeExpr};
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::SystemTime;
+
+/// Memory to use where the system does not say what it has.
+const DEFAULT_MEMORY: usize = 1 << 30;
 
 /// Most worker threads.
 const MAX_THREADS: usize = 1024;
@@ -123,6 +126,12 @@ impl Context {
     pub fn lock_timeout(&self) -> std::time::Duration {
         let wait = self.settings.lock_timeout.map_or(0, |d| d.mean_us());
         std::time::Duration::from_micros(u64::try_from(wait).unwrap_or(0))
+    }
+
+    /// `--memory` in bytes, or half of what the process may use.
+    pub fn memory(&self) -> usize {
+        let half = || cvx::fsio::memory_bytes().map_or(DEFAULT_MEMORY, |b| (b / 2) as usize);
+        self.settings.memory.unwrap_or_else(half)
     }
 
     /// `--seed`.
@@ -258,6 +267,13 @@ impl Context {
         self.open(options, Pipe::Ends)
     }
 
+    /// Opens a csv file for rows that stand beside another output.
+    pub fn keys<R: Row>(&self, snapshot: &Snapshot, path: &Path) -> Result<Output<R>> {
+        let hidden: &[&str] = if snapshot.settings().ids == IdKind::U64 { &["entity"] } else { &[] };
+        let options = Options { hidden, style: self.style(), ..Options::new(Format::Csv) };
+        Output::open(options, Target::file(path)?)
+    }
+
     /// Opens the output of a command that has changed a dataset: a reader that goes away does
     /// not make it fail.
     pub fn record<R: Row>(&self, row: &R) -> Result<()> {
@@ -305,6 +321,11 @@ impl Context {
         let of_path = self.run.out.as_deref().and_then(Format::of_path);
         let terminal = self.run.out.is_none() && std::io::stdout().is_terminal();
         let chosen = if self.format_given { set.or(of_path) } else { of_path.or(set) };
+        if let (None, Some(extension)) = (chosen, self.run.out.as_deref().and_then(|p| p.extension())) {
+            return Err(Error::usage(format!("\".{}\" names no format", extension.display()))
+                .what("option --out")
+                .fix("end the name in .jsonl, .json, .csv, .tsv, .parquet, .arrow or .txt, or name the format with -f"));
+        }
         let format = chosen.or(usual).unwrap_or(if terminal { Format::Table } else { Format::Jsonl });
         if format.is_binary() && terminal {
             return Err(Error::usage("a terminal cannot show this format")

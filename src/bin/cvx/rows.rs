@@ -262,6 +262,34 @@ row! {
 }
 
 row! {
+    /// What ingest would do with a file.
+    pub struct IngestPlanRow {
+        /// The file.
+        pub file: String,
+        /// Its format.
+        pub format: String,
+        /// Its length.
+        pub bytes: u64 => "byte",
+        /// read, resume behind rows that are stored, or skip.
+        pub action: &'static str,
+        /// Its first rows that an earlier run took in.
+        pub rows_known: Option<u64>,
+    }
+}
+
+row! {
+    /// Beside an array of exported vectors: the key of each row.
+    pub struct PointKey {
+        /// Entity.
+        pub entity_id: Id,
+        /// Its name.
+        pub entity: Option<String>,
+        /// Time of the point.
+        pub timestamp: Time,
+    }
+}
+
+row! {
     /// A neighbour of a query.
     pub struct NeighbourRow {
         /// The query: its id, or its position from 0.
@@ -681,12 +709,14 @@ pub const TABLES: &[(&str, &[Column])] = &[
     ("verify", Check::COLUMNS),
     ("ingest", IngestRow::COLUMNS),
     ("ingest --events", EventRow::COLUMNS),
+    ("ingest --dry-run", IngestPlanRow::COLUMNS),
     ("query knn", NeighbourRow::COLUMNS),
     ("query range", NeighbourRow::COLUMNS),
     ("query asof", StateRow::COLUMNS),
     ("query asof --vector", NeighbourRow::COLUMNS),
     ("query trajectory", TrajectoryRow::COLUMNS),
     ("export", PointRow::COLUMNS),
+    ("export --npy", PointKey::COLUMNS),
     ("delete", DeleteRow::COLUMNS),
     ("compact", CompactRow::COLUMNS),
     ("compact --dry-run", PlanRow::COLUMNS),

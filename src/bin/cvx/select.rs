@@ -5,10 +5,11 @@ use clap::ValueHint;
 use cvx::dataset::{Sample, Select, Shard, Snapshot};
 use cvx::error::{Code, Error, Result};
 use cvx::filter::Filter;
+use cvx::input::{ListFormat, Record, for_each_line, for_each_record};
 use cvx::model::{EntityId, TimeRange};
 use cvx::time::{Now, TimeExpr, parse_period, parse_range};
+use serde_json::Value;
 use std::collections::BTreeSet;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// `SELECT` of the manual: no selection means every entity.
@@ -18,7 +19,7 @@ pub struct SelectArgs {
     /// Only these entities: ids, or names where the dataset has names (repeatable, comma list)
     #[arg(long, value_name = "ID", value_delimiter = ',')]
     pub entity: Vec<String>,
-    /// Only the entities listed in FILE, or - : one a line, or a csv or jsonl with entity_id or entity
+    /// Only the entities listed in FILE, or - : one a line, or a csv, jsonl or Parquet file with entity_id or entity
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub entities_from: Option<PathBuf>,
     /// Only points whose metadata satisfies EXPR, e.g. "lang = 'en' and score >= 0.5"
@@ -161,57 +162,30 @@ pub fn known_entity(snapshot: &Snapshot, text: &str) -> Result<EntityId> {
         .fix("`cvx info --entities` lists all"))
 }
 
-/// The ids or names in a file.
+/// The ids or names in a file: as its extension says, else one a line.
 fn listed(path: &Path) -> Result<Vec<String>> {
-    let mut text = String::new();
-    let read = match path.as_os_str() == "-" {
-        true => std::io::stdin().lock().read_to_string(&mut text),
-        false => std::fs::File::open(path).and_then(|mut f| f.read_to_string(&mut text)),
-    };
-    read.map_err(|e| Error::io("read", path, &e))?;
-    match path.extension().and_then(|e| e.to_str()) {
-        Some("csv") => column(path, &text, b','),
-        Some("tsv") => column(path, &text, b'\t'),
-        Some("jsonl" | "ndjson") => fields(path, &text),
-        _ => Ok(text.lines().map(str::trim).filter(|l| !l.is_empty()).map(str::to_string).collect()),
-    }
-}
-
-fn column(path: &Path, text: &str, separator: u8) -> Result<Vec<String>> {
-    let bad = |e: csv::Error| {
-        let line = e.position().map_or(1, |p| p.line());
-        Error::new(Code::BadFile, e.to_string()).file(path).line(line)
-    };
-    let mut reader = csv::ReaderBuilder::new().delimiter(separator).from_reader(text.as_bytes());
-    let header = reader.headers().map_err(bad)?.clone();
-    let at = ["entity", "entity_id"].iter().find_map(|name| header.iter().position(|h| h == *name));
-    let at = at.ok_or_else(|| no_entities(path))?;
     let mut found = Vec::new();
-    for record in reader.records() {
-        found.push(record.map_err(bad)?.get(at).unwrap_or_default().to_string());
+    match ListFormat::of_path(path) {
+        Some(format) => for_each_record(path, format, &mut |record| {
+            found.push(entity_of(&record)?);
+            Ok(())
+        })?,
+        None => for_each_line(path, &mut |line| {
+            found.push(line.to_string());
+            Ok(())
+        })?,
     }
     Ok(found)
 }
 
-fn fields(path: &Path, text: &str) -> Result<Vec<String>> {
-    let mut found = Vec::new();
-    for (i, line) in text.lines().enumerate().filter(|(_, l)| !l.trim().is_empty()) {
-        let value: serde_json::Value = serde_json::from_str(line)
-            .map_err(|e| Error::new(Code::BadFile, e.to_string()).file(path).line(i as u64 + 1))?;
-        let id = ["entity", "entity_id"].iter().map(|name| &value[*name]).find(|v| !v.is_null());
-        found.push(match id {
-            Some(serde_json::Value::String(name)) => name.clone(),
-            Some(id) => id.to_string(),
-            None => return Err(no_entities(path).line(i as u64 + 1)),
-        });
+fn entity_of(record: &Record) -> Result<String> {
+    let id = ["entity", "entity_id"].iter().filter_map(|name| record.get(*name)).find(|v| !v.is_null());
+    match id {
+        Some(Value::String(name)) => Ok(name.clone()),
+        Some(id) => Ok(id.to_string()),
+        None => Err(Error::new(Code::BadFile, "no field entity_id or entity")
+            .fix("name it so, or give a plain text file with one entity a line")),
     }
-    Ok(found)
-}
-
-fn no_entities(path: &Path) -> Error {
-    Error::new(Code::BadFile, "no field entity_id or entity")
-        .file(path)
-        .fix("name it so, or give a plain text file with one entity a line")
 }
 
 /// Reads `--where`.

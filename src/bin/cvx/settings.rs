@@ -6,6 +6,7 @@
 use crate::select::time;
 use crate::values::{
     Color, Digits, Errors, Format, IdsJson, LogForm, ProgressForm, TimeForm, VectorForm, digits, duration,
+    memory,
 };
 use clap::{Args, ValueHint};
 use cvx::time::{Duration, TimeExpr};
@@ -86,6 +87,11 @@ settings! {
     /// Worker threads; 0 for all cores
     #[arg(short = 'j', long, global = true, value_name = "N", env = "CVX_THREADS", hide_env_values = true, hide_short_help = true)]
     threads: u32 = "threads", "0";
+
+    /// Soft limit of buffers and caches, e.g. 2GiB; by default half of what the machine allows
+    #[arg(long, global = true, value_name = "SIZE", env = "CVX_MEMORY", hide_env_values = true, hide_short_help = true,
+          value_parser = memory)]
+    memory: usize = "memory", "50%";
 
     /// How long a writing command waits for the dataset's lock, e.g. 10m
     #[arg(long, global = true, value_name = "DUR", env = "CVX_LOCK_TIMEOUT", hide_env_values = true, hide_short_help = true,

@@ -187,6 +187,17 @@ pub fn size(text: &str) -> Result<usize, String> {
     bytes.filter(|n| *n > 0).ok_or_else(|| "expected a size such as 64MiB".to_string())
 }
 
+/// Reads `--memory`: a size, or a share of what the process may use.
+pub fn memory(text: &str) -> Result<usize, String> {
+    let Some(share) = text.strip_suffix('%') else { return size(text) };
+    let share = share.parse::<u64>().ok().filter(|n| (1..=100).contains(n));
+    let share =
+        share.ok_or_else(|| "expected a size such as 2GiB, or a share from 1% to 100%".to_string())?;
+    let all = cvx::fsio::memory_bytes()
+        .ok_or_else(|| "the system does not say how much memory there is; give a size".to_string())?;
+    Ok(usize::try_from(all / 100 * share).unwrap_or(usize::MAX))
+}
+
 /// `--metric`.
 #[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Metrics {

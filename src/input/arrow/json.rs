@@ -2,7 +2,7 @@
 
 use super::scalar::Times;
 use crate::error::Code;
-use crate::input::meta::{MAX_METADATA, MAX_METADATA_DEPTH, write_text};
+use crate::input::meta::{MAX_METADATA_DEPTH, write_text};
 use crate::input::rows::Fault;
 use crate::time::{TimeFormat, format_time};
 use arrow_array::cast::AsArray;
@@ -15,14 +15,18 @@ use std::fmt::Write;
 
 /// Writes the value of row `i`. Integers, floats and booleans stay what they are (NaN and
 /// infinities become null), lists become arrays, structs objects, times RFC 3339 or dates, all
-/// else its usual text.
-pub(super) fn write(array: &ArrayRef, i: usize, out: &mut String, depth: usize) -> Result<(), Fault> {
+/// else its usual text. Refuses what is deeper than metadata may be or longer than `most` bytes.
+pub(in crate::input) fn write(
+    array: &ArrayRef,
+    i: usize,
+    out: &mut String,
+    depth: usize,
+    most: usize,
+) -> Result<(), Fault> {
     let bad =
         |message: String| Fault::new(Code::BadMetadata, message).fix("leave the column out with --meta");
-    if depth > MAX_METADATA_DEPTH || out.len() > MAX_METADATA {
-        return Err(bad(format!(
-            "the metadata is deeper than {MAX_METADATA_DEPTH} or longer than {MAX_METADATA}"
-        )));
+    if depth > MAX_METADATA_DEPTH || out.len() > most {
+        return Err(bad(format!("the metadata is deeper than {MAX_METADATA_DEPTH} or longer than {most}")));
     }
     if array.is_null(i) || matches!(array.data_type(), DataType::Null) {
         out.push_str("null");
@@ -32,13 +36,18 @@ pub(super) fn write(array: &ArrayRef, i: usize, out: &mut String, depth: usize) 
         DataType::Float16 => float(f64::from(array.as_primitive::<Float16Type>().value(i).to_f32()), out),
         DataType::Float32 => narrow(array.as_primitive::<Float32Type>().value(i), out),
         DataType::Float64 => float(array.as_primitive::<Float64Type>().value(i), out),
-        DataType::List(_) => return items(&array.as_list::<i32>().value(i), out, depth),
-        DataType::LargeList(_) => return items(&array.as_list::<i64>().value(i), out, depth),
-        DataType::FixedSizeList(..) => return items(&array.as_fixed_size_list().value(i), out, depth),
+        DataType::List(_) => return items(&array.as_list::<i32>().value(i), out, depth, most),
+        DataType::LargeList(_) => return items(&array.as_list::<i64>().value(i), out, depth, most),
+        DataType::FixedSizeList(..) => return items(&array.as_fixed_size_list().value(i), out, depth, most),
         DataType::Struct(_) => {
             let fields = array.as_struct();
             let columns = fields.column_names().into_iter().zip(fields.columns());
-            return object(columns.map(|(name, column)| (name.to_owned(), column.clone(), i)), out, depth);
+            return object(
+                columns.map(|(name, column)| (name.to_owned(), column.clone(), i)),
+                out,
+                depth,
+                most,
+            );
         }
         DataType::Map(..) => {
             let entries = array.as_map().value(i);
@@ -46,7 +55,7 @@ pub(super) fn write(array: &ArrayRef, i: usize, out: &mut String, depth: usize) 
             let keys = keys.as_string::<i32>();
             let values = entries.column(1);
             let pairs = (0..entries.len()).map(|k| (keys.value(k).to_owned(), values.clone(), k));
-            return object(pairs, out, depth);
+            return object(pairs, out, depth, most);
         }
         DataType::Dictionary(..) => {
             let dictionary = array.as_any_dictionary();
@@ -54,7 +63,7 @@ pub(super) fn write(array: &ArrayRef, i: usize, out: &mut String, depth: usize) 
             if key >= dictionary.values().len() {
                 return Err(bad("a dictionary key has no value".into()));
             }
-            return write(dictionary.values(), key, out, depth + 1);
+            return write(dictionary.values(), key, out, depth + 1, most);
         }
         DataType::Timestamp(..) | DataType::Date32 | DataType::Date64 => {
             let t = Times::new(&array.slice(i, 1)).map_err(|e| bad(e.to_string()))?.get(0, None)?;
@@ -76,13 +85,13 @@ pub(super) fn write(array: &ArrayRef, i: usize, out: &mut String, depth: usize) 
     Ok(())
 }
 
-fn items(list: &ArrayRef, out: &mut String, depth: usize) -> Result<(), Fault> {
+fn items(list: &ArrayRef, out: &mut String, depth: usize, most: usize) -> Result<(), Fault> {
     out.push('[');
     for i in 0..list.len() {
         if i > 0 {
             out.push(',');
         }
-        write(list, i, out, depth + 1)?;
+        write(list, i, out, depth + 1, most)?;
     }
     out.push(']');
     Ok(())
@@ -93,6 +102,7 @@ fn object(
     fields: impl Iterator<Item = (String, ArrayRef, usize)>,
     out: &mut String,
     depth: usize,
+    most: usize,
 ) -> Result<(), Fault> {
     out.push('{');
     let mut sep = "";
@@ -101,7 +111,7 @@ fn object(
             out.push_str(sep);
             write_text(&name, out);
             out.push(':');
-            write(&column, i, out, depth + 1)?;
+            write(&column, i, out, depth + 1, most)?;
             sep = ",";
         }
     }

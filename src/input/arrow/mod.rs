@@ -1,6 +1,6 @@
 //! Arrow record batches to rows: what Parquet and Arrow IPC share.
 
-mod json;
+pub(super) mod json;
 mod scalar;
 mod vector;
 
@@ -213,7 +213,7 @@ impl Table {
 /// Adds a value to a row's metadata unless it is null.
 fn push<'a>(entries: &mut Vec<Entry<'a>>, name: &'a str, array: &ArrayRef, i: usize) -> Result<(), Fault> {
     let mut text = String::new();
-    json::write(array, i, &mut text, 1)?;
+    json::write(array, i, &mut text, 1, meta::MAX_METADATA)?;
     if text != "null" {
         entries.push((Cow::Borrowed(name), Cow::Owned(text)));
     }

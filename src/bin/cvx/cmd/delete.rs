@@ -49,7 +49,8 @@ fn confirm(context: &Context, points: u64, entities: u64) -> Result<()> {
     if context.run.yes {
         return Ok(());
     }
-    let what = format!("{points} points of {entities} entities");
+    let s = |n: u64, one: &str, many: &str| format!("{n} {}", if n == 1 { one } else { many });
+    let what = format!("{} of {}", s(points, "point", "points"), s(entities, "entity", "entities"));
     if !(std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) {
         return Err(Error::usage(format!("deleting {what} needs a confirmation"))
             .fix("add --yes, or look first with --dry-run"));

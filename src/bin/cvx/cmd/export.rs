@@ -1,15 +1,17 @@
 //! `cvx export`: points out, in a form that `cvx ingest` takes back.
 
 use crate::context::Context;
-use crate::rows::PointRow;
+use crate::rows::{PointKey, PointRow};
 use crate::select::{SelectArgs, time};
 use crate::signals;
+use clap::ValueHint;
 use cvx::dataset::{Rows, Selected, Snapshot, Trajectories, asof_rows};
-use cvx::error::Result;
-use cvx::output::{Format, Id, Json, Output, Time, Vectors};
+use cvx::error::{Error, Result};
+use cvx::output::{Format, Id, Json, NpyWriter, Time, Vectors};
 use cvx::time::TimeExpr;
+use std::path::{Path, PathBuf};
 
-/// Write points as Parquet, Arrow, jsonl or csv
+/// Write points as Parquet, Arrow, jsonl, csv or npy
 #[derive(clap::Args, Debug)]
 #[command(
     after_long_help = "The rows are ordered by entity and time and hold everything a point has: ingesting
@@ -19,7 +21,8 @@ extension of -o says otherwise; vectors as lists unless --vectors says otherwise
 Examples:
   cvx export -o points.parquet
   cvx export --where \"lang = 'en'\" --in 2024 -o english.jsonl
-  cvx export --as-of 2020-01-01 -f csv --vectors columns -o states.csv"
+  cvx export --as-of 2020-01-01 -f csv --vectors columns -o states.csv
+  cvx export --npy arrays/"
 )]
 pub struct Args {
     #[command(flatten)]
@@ -27,6 +30,9 @@ pub struct Args {
     /// One point an entity: its state at T
     #[arg(long, value_name = "T", value_parser = time, allow_hyphen_values = true, conflicts_with_all = ["from", "to", "in_"])]
     as_of: Option<TimeExpr>,
+    /// Write DIR/vectors.npy, an array of f32, and DIR/ids.csv with the key of each row
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with = "out")]
+    npy: Option<PathBuf>,
 }
 
 /// Runs the command.
@@ -40,17 +46,41 @@ pub fn run(context: &Context, args: Args) -> Result<()> {
             asof_rows(&snapshot, &selection.select, t.resolve(&now)?, None)?
         }
     };
-    let mut out =
-        context.rows_like::<PointRow>(&snapshot, &[], Some(Format::Parquet), Some(Vectors::List))?;
-    write(&snapshot, selected, &mut out)?;
-    out.finish()?;
+    if let Some(dir) = &args.npy {
+        arrays(context, &snapshot, selected, dir)?;
+    } else {
+        let mut out =
+            context.rows_like::<PointRow>(&snapshot, &[], Some(Format::Parquet), Some(Vectors::List))?;
+        each(&snapshot, selected, |rows, i, name, x| out.row(&point(rows, i, name, x)?))?;
+        out.finish()?;
+    }
     selection.finish()
+}
+
+/// `vectors.npy` and `ids.csv` in `dir`, row for row.
+fn arrays(context: &Context, snapshot: &Snapshot, selected: Selected<'_>, dir: &Path) -> Result<()> {
+    std::fs::create_dir_all(dir).map_err(|e| Error::io("create", dir, &e))?;
+    let ranges = selected.parts.iter().flat_map(|(_, rows)| rows);
+    let rows = ranges.map(|r| u64::from(r.end - r.start)).sum();
+    let mut vectors = NpyWriter::create(&dir.join("vectors.npy"), rows, snapshot.settings().dim)?;
+    let mut keys = context.keys(snapshot, &dir.join("ids.csv"))?;
+    each(snapshot, selected, |rows, i, name, x| {
+        vectors.row(x)?;
+        keys.row(&PointKey { entity_id: Id(rows.entity), entity: name, timestamp: Time(rows.t[i]) })
+    })?;
+    vectors.finish()?;
+    keys.finish()
 }
 
 /// Points whose vectors are read at once.
 const CHUNK: usize = 1_024;
 
-fn write(snapshot: &Snapshot, selected: Selected<'_>, out: &mut Output<PointRow>) -> Result<()> {
+/// Hands every point to `take`: rows of its entity, its position there, the entity's name, the vector.
+fn each(
+    snapshot: &Snapshot,
+    selected: Selected<'_>,
+    mut take: impl FnMut(&Rows<'_>, usize, Option<String>, &[f32]) -> Result<()>,
+) -> Result<()> {
     let dim = snapshot.settings().dim;
     let mut x = Vec::new();
     for rows in Trajectories::new(selected) {
@@ -60,7 +90,7 @@ fn write(snapshot: &Snapshot, selected: Selected<'_>, out: &mut Output<PointRow>
             let end = rows.len().min(start + CHUNK);
             rows.read(start..end, &mut x)?;
             for (i, vector) in (start..end).zip(x.chunks_exact(dim)) {
-                out.row(&point(&rows, i, name.clone(), vector)?)?;
+                take(&rows, i, name.clone(), vector)?;
             }
         }
     }

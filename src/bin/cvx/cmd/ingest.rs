@@ -3,7 +3,7 @@
 use crate::cmd::changepoints::{expected_run, warmup};
 use crate::context::Context;
 use crate::progress::Progress;
-use crate::rows::{EventRow, IngestRow};
+use crate::rows::{EventRow, IngestPlanRow, IngestRow};
 use crate::signals;
 use crate::values::{probability, size, words};
 use clap::{ValueEnum, ValueHint};
@@ -80,10 +80,10 @@ pub struct Args {
     /// Skip finished files by size and time of change, without reading them
     #[arg(long)]
     trust_mtime: bool,
-    /// Ids beside an npy file: npy of integers, or one a line
+    /// Ids beside an npy file: npy of integers, a csv with a header, or one a line
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     ids_file: Option<PathBuf>,
-    /// Times beside an npy file: npy of integers, or one a line
+    /// Times beside an npy file: npy of integers, a csv with a header, or one a line
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     times_file: Option<PathBuf>,
     /// Look for change points in what becomes durable: bocpd, or bocpd:threshold=P,expected-run=N,warmup=N,state=NAME
@@ -223,10 +223,11 @@ impl Args {
 
 /// Runs the command.
 pub fn run(context: &Context, args: Args) -> Result<()> {
+    let (mut options, sync) = args.options();
+    // A batch is in memory as text, as rows, and as what is written.
+    options.batch.bytes = options.batch.bytes.min(context.memory() / 8).max(1 << 20);
     if context.run.dry_run {
-        return Err(Error::usage("ingest cannot be tried without doing it")
-            .what("option --dry-run")
-            .fix("ingest into a scratch dataset, which `cvx init` makes"));
+        return plan(context, &options);
     }
     let config = Config::read(&context.dataset())?;
     let to_stdout = args.events.as_deref() == Some(Path::new("-"));
@@ -235,7 +236,6 @@ pub fn run(context: &Context, args: Args) -> Result<()> {
         Some(_) if to_stdout => Some(context.lines::<EventRow>(&config, Target::stdout(Pipe::Ignored))?),
         Some(path) => Some(context.lines::<EventRow>(&config, Target::append(path)?)?),
     };
-    let (options, sync) = args.options();
     if sync == Sync::None {
         context.note("--sync none: a power cut may lose everything this run writes");
     }
@@ -272,6 +272,25 @@ pub fn run(context: &Context, args: Args) -> Result<()> {
         0 => Ok(()),
         n => Err(partial(n, options.rejects.is_some())),
     }
+}
+
+/// `--dry-run`: which files would be read, from where.
+fn plan(context: &Context, options: &Options) -> Result<()> {
+    let mut out = context.rows::<IngestPlanRow>(&[])?;
+    for file in ingest::plan(&context.dataset(), options)? {
+        out.row(&IngestPlanRow {
+            file: file.path.display().to_string(),
+            format: file.format.as_str().to_string(),
+            bytes: file.bytes,
+            action: match file.rows_known {
+                None => "skip",
+                Some(0) => "read",
+                Some(_) => "resume",
+            },
+            rows_known: file.rows_known,
+        })?;
+    }
+    out.finish()
 }
 
 fn partial(rejected: u64, listed: bool) -> Error {

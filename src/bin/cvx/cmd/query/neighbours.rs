@@ -45,6 +45,13 @@ pub struct NeighbourArgs {
     pub select: SelectArgs,
 }
 
+impl NeighbourArgs {
+    /// The distance asked for.
+    pub fn metric(&self, snapshot: &Snapshot) -> Metric {
+        self.metric.map_or(snapshot.settings().metric, Into::into)
+    }
+}
+
 /// `--per-entity`.
 #[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PerEntity {
@@ -116,8 +123,17 @@ pub struct Plan<'a> {
 /// Asks, and writes the answers.
 pub fn run(context: &Context, snapshot: &Snapshot, args: &NeighbourArgs, plan: &Plan<'_>) -> Result<()> {
     let started = Instant::now();
-    let metric = args.metric.map_or(snapshot.settings().metric, Into::into);
+    let metric = args.metric(snapshot);
     let asked = args.vectors.read(context, snapshot, plan.states.map(|_| plan.at))?;
+    if metric == Metric::Cosine
+        && let Some(zero) = asked.iter().find(|a| a.vector.iter().all(|v| *v == 0.0))
+    {
+        let label = match &zero.label {
+            Label::Number(n) => n.to_string(),
+            Label::Name(name) => name.clone(),
+        };
+        context.warn(&format!("query {label} is all zeros: it has no cosine distance to anything"));
+    }
     let requests = asked.iter().map(|a| request(args, plan, metric, a)).collect::<Result<Vec<_>>>()?;
     let (answers, cost) = neighbours(snapshot, plan.select, metric, &requests)?;
     if args.stats {

@@ -4,6 +4,7 @@ use super::neighbours::{self, NeighbourArgs, Plan};
 use crate::context::Context;
 use crate::select::time;
 use cvx::error::{Error, Result};
+use cvx::metric::Metric;
 use cvx::time::TimeExpr;
 
 /// The nearest points in a window of time, or all within a radius
@@ -29,10 +30,13 @@ pub fn run(context: &Context, args: Args) -> Result<()> {
         return Err(Error::usage("a range query needs a window of time")
             .fix("give --from and --to, or --in; `cvx query knn` looks at all times"));
     }
-    if args.radius.is_some_and(f64::is_nan) {
-        return Err(Error::usage("the radius is not a number").what("option --radius"));
-    }
     let snapshot = context.snapshot()?;
+    let metric = args.common.metric(&snapshot);
+    if let Some(r) = args.radius.filter(|r| r.is_nan() || (*r < 0.0 && metric != Metric::Dot)) {
+        return Err(Error::usage(format!("{r} is not a radius"))
+            .what("option --radius")
+            .fix("cosine and l2 distances are 0 or more; only dot has negative ones"));
+    }
     let selection = args.common.select.resolve(context, &snapshot)?;
     let now = context.now(&snapshot, &selection.select, &[args.at], None)?;
     let at = args.at.map_or(Ok(now.now), |t| t.resolve(&now))?;

@@ -3,8 +3,9 @@
 use crate::context::Context;
 use crate::select::{known_entity, time};
 use clap::ValueHint;
-use cvx::dataset::{Select, Snapshot};
+use cvx::dataset::{Select, Snapshot, Trajectories};
 use cvx::error::{Code, Error, Result};
+use cvx::input::{ListFormat, Record, for_each_record, matrix};
 use cvx::model::{EntityId, TimestampUs, VectorSource};
 use cvx::output::Label;
 use cvx::time::{TimeExpr, format_time, parse_absolute};
@@ -23,7 +24,7 @@ pub struct VectorArgs {
     /// The state of an entity, ENTITY or ENTITY@TIME; it is not its own neighbour
     #[arg(long, value_name = "ENTITY[@T]")]
     pub like: Option<String>,
-    /// Many queries: jsonl with vector or entity, and query, k, from, to, at where they differ
+    /// Many queries: jsonl or Parquet with vector or entity, and query, k, from, to, at where they differ; or npy
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub queries: Option<PathBuf>,
 }
@@ -45,6 +46,13 @@ pub struct Asked {
     pub to: Option<TimestampUs>,
     /// Its instant.
     pub at: Option<TimestampUs>,
+}
+
+impl Asked {
+    /// A query that differs from the options in its vector alone.
+    fn plain(label: Label, vector: Vec<f32>, entity: Option<EntityId>) -> Asked {
+        Asked { label, vector, entity, k: None, from: None, to: None, at: None }
+    }
 }
 
 /// A line of a queries file.
@@ -74,7 +82,7 @@ impl VectorArgs {
         at: Option<TimestampUs>,
     ) -> Result<Vec<Asked>> {
         if let Some(path) = &self.queries {
-            return many(snapshot, path, at);
+            return many(context, snapshot, path, at);
         }
         let (vector, entity) = match (&self.vector, &self.like) {
             (Some(text), _) => (vector(text)?, None),
@@ -87,7 +95,7 @@ impl VectorArgs {
                     .fix("give --vector, --like ENTITY[@TIME], or --queries FILE"));
             }
         };
-        Ok(vec![Asked { label: Label::Number(0), vector, entity, k: None, from: None, to: None, at: None }])
+        Ok(vec![Asked::plain(Label::Number(0), vector, entity)])
     }
 }
 
@@ -145,34 +153,59 @@ fn state(snapshot: &Snapshot, entity: EntityId, t: Option<TimestampUs>) -> Resul
     let at = t.unwrap_or(TimestampUs::MAX);
     let Some((part, row)) = snapshot.state_at(entity, at)? else {
         let label = snapshot.entity_label(entity)?;
-        let t = format_time(at, cvx::time::TimeFormat::Rfc3339);
-        return Err(Error::new(Code::NotFound, format!("entity {label} has no point at or before {t}"))
+        let text = |t| format_time(t, cvx::time::TimeFormat::Rfc3339);
+        let first = first_of(snapshot, entity)?.map(|t| format!(" (its first is {})", text(t)));
+        let what = format!("entity {label} has no point at or before {}", text(at));
+        return Err(Error::new(Code::NotFound, what + &first.unwrap_or_default())
             .fix("`cvx query trajectory --entity` shows its points"));
     };
     let mut buffer = Vec::new();
     Ok(part.vectors(row..row + 1, &mut buffer)?.to_vec())
 }
 
-/// The queries of a file.
-fn many(snapshot: &Snapshot, path: &Path, at: Option<TimestampUs>) -> Result<Vec<Asked>> {
-    let mut text = String::new();
-    let read = match path.as_os_str() == "-" {
-        true => std::io::stdin().lock().read_to_string(&mut text),
-        false => std::fs::File::open(path).and_then(|mut f| f.read_to_string(&mut text)),
-    };
-    read.map_err(|e| Error::io("read", path, &e))?;
-    let lines = text.lines().enumerate().filter(|(_, l)| !l.trim().is_empty());
+/// Time of an entity's first point.
+fn first_of(snapshot: &Snapshot, entity: EntityId) -> Result<Option<TimestampUs>> {
+    let only = Select { entities: Some([entity].into()), ..Select::default() };
+    Ok(Trajectories::new(only.resolve(snapshot)?).next().and_then(|rows| rows.t.first().copied()))
+}
+
+/// The queries of a file: an array of vectors, or records.
+fn many(context: &Context, snapshot: &Snapshot, path: &Path, at: Option<TimestampUs>) -> Result<Vec<Asked>> {
     let mut asked = Vec::new();
-    for (i, line) in lines {
-        let number = asked.len() as u64;
-        let one = one(snapshot, line, number, at).map_err(|e| e.file(path).line(i as u64 + 1))?;
-        asked.push(one);
+    if path.extension().is_some_and(|e| e == "npy") {
+        matrix(path, snapshot.settings().dim, &mut |vector| {
+            asked.push(Asked::plain(Label::Number(asked.len() as u64), vector.to_vec(), None));
+            Ok(())
+        })?;
+        return Ok(asked);
     }
+    let format = match ListFormat::of_path(path) {
+        Some(ListFormat::Table(_)) => {
+            return Err(Error::usage("queries in tables cannot be read")
+                .file(path)
+                .fix("write them as jsonl, Parquet or npy"));
+        }
+        format => format.unwrap_or(ListFormat::Jsonl),
+    };
+    for_each_record(path, format, &mut |record| {
+        let number = asked.len() as u64;
+        asked.push(one(context, snapshot, record, number, at)?);
+        Ok(())
+    })?;
     Ok(asked)
 }
 
-fn one(snapshot: &Snapshot, line: &str, number: u64, at: Option<TimestampUs>) -> Result<Asked> {
-    let line: Line = serde_json::from_str(line).map_err(|e| Error::usage(e.to_string()))?;
+fn one(
+    context: &Context,
+    snapshot: &Snapshot,
+    record: Record,
+    number: u64,
+    at: Option<TimestampUs>,
+) -> Result<Asked> {
+    let line: Line = serde_json::from_value(Value::Object(record)).map_err(|e| {
+        Error::usage(e.to_string())
+            .fix("a query has vector or entity, and may have query, k, from, to and at")
+    })?;
     let label = match line.query {
         None | Some(Value::Null) => Label::Number(number),
         Some(Value::String(name)) => Label::Name(name),
@@ -183,20 +216,16 @@ fn one(snapshot: &Snapshot, line: &str, number: u64, at: Option<TimestampUs>) ->
         (Some(values), None) => (checked(values, Error::column, "vector")?, None),
         (None, Some(entity)) => {
             let name = entity.as_str().map_or_else(|| entity.to_string(), str::to_string);
-            let id = known_entity(snapshot, &name)?;
-            (state(snapshot, id, at_own.or(at))?, Some(id))
+            let (id, t) = like_state(context, snapshot, &name)?;
+            (state(snapshot, id, t.or(at_own).or(at))?, Some(id))
         }
-        _ => return Err(Error::usage("a query has either vector or entity")),
+        _ => return Err(Error::usage("a query has either vector or entity").fix("give one of the two")),
     };
-    Ok(Asked {
-        label,
-        vector,
-        entity,
-        k: line.k,
-        from: instant(line.from.as_ref(), "from")?,
-        to: instant(line.to.as_ref(), "to")?,
-        at: at_own,
-    })
+    let (from, to) = (instant(line.from.as_ref(), "from")?, instant(line.to.as_ref(), "to")?);
+    if from.zip(to).is_some_and(|(from, to)| from >= to) {
+        return Err(Error::usage("the range is empty: from is not before to").column("from"));
+    }
+    Ok(Asked { k: line.k, from, to, at: at_own, ..Asked::plain(label, vector, entity) })
 }
 
 /// RFC 3339 text, or an integer in microseconds.

@@ -1,0 +1,200 @@
+//! Lists that a command reads beside its dataset, entities or queries: each record as a JSON
+//! object, one at a time.
+
+use super::arrow::json;
+use super::guard::decode;
+use super::sources::{open_bytes, open_file};
+use super::{STDIN, parquet};
+use crate::error::{Code, Error, Result};
+use ::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use serde_json::{Map, Value};
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+
+/// The fields of a record by name.
+pub type Record = Map<String, Value>;
+
+/// Takes the records; an error is given the record's place and ends the reading.
+pub type RecordSink<'a> = dyn FnMut(Record) -> Result<()> + 'a;
+
+/// Longest value of a Parquet list as text: a vector of the largest dimension, all digits of f64.
+const MAX_VALUE: usize = crate::model::MAX_DIM * 32;
+/// Rows of a Parquet list that are decoded at once.
+const BATCH: usize = 1024;
+
+/// How a list is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ListFormat {
+    /// A JSON object a line.
+    Jsonl,
+    /// A table with a header; the byte separates its cells, which are all text.
+    Table(u8),
+    /// Parquet.
+    Parquet,
+}
+
+impl ListFormat {
+    /// What the extension says; `None` for others and for none.
+    pub fn of_path(path: &Path) -> Option<ListFormat> {
+        match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
+            "jsonl" | "ndjson" => Some(ListFormat::Jsonl),
+            "csv" => Some(ListFormat::Table(b',')),
+            "tsv" => Some(ListFormat::Table(b'\t')),
+            "parquet" | "pq" => Some(ListFormat::Parquet),
+            _ => None,
+        }
+    }
+}
+
+/// Hands every record of a list to `sink`, in order. Lines and cells begin where the text does,
+/// behind a byte order mark; blank lines are passed over.
+///
+/// # Errors
+/// `io`; `bad_file` with the line or row for what cannot be read; whatever `sink` gives.
+pub fn for_each_record(path: &Path, format: ListFormat, sink: &mut RecordSink<'_>) -> Result<()> {
+    match format {
+        ListFormat::Jsonl => lines(path, sink),
+        ListFormat::Table(separator) => table(path, separator, sink),
+        ListFormat::Parquet => rows(path, sink),
+    }
+}
+
+/// Opens a text without its byte order mark.
+fn text(path: &Path) -> Result<impl BufRead> {
+    let mut source = BufReader::with_capacity(1 << 16, open_bytes(path)?);
+    let start = source.fill_buf().map_err(|e| Error::io("read", path, &e))?;
+    if start.starts_with(b"\xef\xbb\xbf") {
+        source.consume(3);
+    }
+    Ok(source)
+}
+
+fn lines(path: &Path, sink: &mut RecordSink<'_>) -> Result<()> {
+    for_each_line(path, &mut |line| {
+        let record = serde_json::from_str(line).map_err(|e| {
+            Error::new(Code::BadFile, super::meta::reason(&e)).fix("each line holds one JSON object")
+        })?;
+        sink(record)
+    })
+}
+
+/// Hands every line that is not blank to `sink`, trimmed.
+///
+/// # Errors
+/// `io`, also for what is not UTF-8; whatever `sink` gives, with the line.
+pub fn for_each_line(path: &Path, sink: &mut dyn FnMut(&str) -> Result<()>) -> Result<()> {
+    for (i, line) in text(path)?.lines().enumerate() {
+        let line = line.map_err(|e| Error::io("read", path, &e))?;
+        if !line.trim().is_empty() {
+            sink(line.trim()).map_err(|e| e.file(path).line(i as u64 + 1))?;
+        }
+    }
+    Ok(())
+}
+
+fn table(path: &Path, separator: u8, sink: &mut RecordSink<'_>) -> Result<()> {
+    let bad = |e: csv::Error| {
+        let line = e.position().map_or(1, |p| p.line());
+        Error::new(Code::BadFile, e.to_string()).file(path).line(line).fix("is a quote missing?")
+    };
+    let mut reader = csv::ReaderBuilder::new().delimiter(separator).from_reader(text(path)?);
+    let header = reader.headers().map_err(bad)?.clone();
+    for cells in reader.records() {
+        let cells = cells.map_err(bad)?;
+        let line = cells.position().map_or(0, |p| p.line());
+        let texts = cells.iter().map(|c| Value::String(c.to_owned()));
+        let record = header.iter().map(str::to_owned).zip(texts).collect();
+        sink(record).map_err(|e| e.file(path).line(line))?;
+    }
+    Ok(())
+}
+
+fn rows(path: &Path, sink: &mut RecordSink<'_>) -> Result<()> {
+    if path.as_os_str() == STDIN {
+        return Err(parquet::from_stdin());
+    }
+    let file = open_file(path)?;
+    let len = file.metadata().map_err(|e| Error::io("stat", path, &e))?.len();
+    let builder = decode(path, || ParquetRecordBatchReaderBuilder::try_new(file))?;
+    let all: Vec<usize> = (0..builder.schema().fields().len()).collect();
+    parquet::check_sizes(builder.metadata(), &all, len, path)?;
+    let mut reader = decode(path, || builder.with_batch_size(BATCH).build())?;
+    let mut number = 0;
+    while let Some(batch) = decode(path, || reader.next().transpose())? {
+        for i in 0..batch.num_rows() {
+            number += 1;
+            let record = record(&batch, i).map_err(|e| e.file(path).row(number))?;
+            sink(record).map_err(|e| e.file(path).row(number))?;
+        }
+    }
+    Ok(())
+}
+
+fn record(batch: &arrow_array::RecordBatch, i: usize) -> Result<Record> {
+    let mut fields = Record::new();
+    for (field, column) in batch.schema().fields().iter().zip(batch.columns()) {
+        let mut text = String::new();
+        let value = json::write(column, i, &mut text, 0, MAX_VALUE).map_err(|f| f.message);
+        let value = value.and_then(|()| serde_json::from_str(&text).map_err(|e| e.to_string()));
+        fields.insert(
+            field.name().clone(),
+            value.map_err(|m| Error::new(Code::BadFile, m).column(field.name().clone()))?,
+        );
+    }
+    Ok(fields)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    fn read(path: &Path) -> Result<Vec<Record>> {
+        let mut records = Vec::new();
+        let format = ListFormat::of_path(path).unwrap();
+        for_each_record(path, format, &mut |r| {
+            records.push(r);
+            Ok(())
+        })?;
+        Ok(records)
+    }
+
+    #[test]
+    fn texts_with_marks_blanks_and_broken_lines() {
+        let dir = tempfile::tempdir().unwrap();
+        let jsonl = dir.path().join("a.jsonl");
+        fs::write(&jsonl, "\u{feff}{\"k\":1}\n\n{\"k\":\"two\"}").unwrap();
+        let records = read(&jsonl).unwrap();
+        assert_eq!((records[0]["k"].as_u64(), records[1]["k"].as_str()), (Some(1), Some("two")));
+        fs::write(&jsonl, "{\"k\":1}\n{\"k\":").unwrap();
+        let e = read(&jsonl).unwrap_err();
+        assert_eq!((e.code(), e.place().line), (Code::BadFile, Some(2)));
+        let csv = dir.path().join("a.csv");
+        fs::write(&csv, "\u{feff}entity,x\n\"a\nb\",1\nc,2\n").unwrap();
+        assert_eq!(read(&csv).unwrap()[0]["entity"], "a\nb");
+        fs::write(&csv, "entity,x\na,1\nc\n").unwrap();
+        assert_eq!(read(&csv).unwrap_err().place().line, Some(3));
+    }
+
+    #[test]
+    fn parquet_rows_are_objects() {
+        use arrow_array::{ArrayRef, Float32Array, RecordBatch, StringArray};
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.parquet");
+        let names: ArrayRef = std::sync::Arc::new(StringArray::from(vec![Some("a"), None]));
+        let values: ArrayRef = std::sync::Arc::new(Float32Array::from(vec![0.1, f32::NAN]));
+        let batch = RecordBatch::try_from_iter([("entity", names), ("x", values)]).unwrap();
+        let file = fs::File::create(&path).unwrap();
+        let mut writer = ::parquet::arrow::ArrowWriter::try_new(file, batch.schema(), None).unwrap();
+        writer.write(&batch).unwrap();
+        writer.close().unwrap();
+        let records = read(&path).unwrap();
+        assert_eq!((records[0]["entity"].as_str(), records[0]["x"].as_f64()), (Some("a"), Some(0.1)));
+        assert!(records[1]["entity"].is_null() && records[1]["x"].is_null());
+        let stop = for_each_record(&path, ListFormat::Parquet, &mut |_| Err(Error::usage("no")));
+        assert_eq!(stop.unwrap_err().place().row, Some(1));
+        fs::write(&path, "PAR1 and no more").unwrap();
+        assert_eq!(read(&path).unwrap_err().code(), Code::BadFile);
+        assert_eq!(read(Path::new("nothing.parquet")).unwrap_err().code(), Code::Io);
+    }
+}
