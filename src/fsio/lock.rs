@@ -75,6 +75,21 @@ impl Lock {
     }
 }
 
+/// What the owner of the lock on `path` wrote, while somebody holds it. Takes no lock itself, so
+/// that a writer which starts meanwhile is not turned away; `None` also where the system does not
+/// list its locks.
+pub fn holder(path: &Path) -> Option<String> {
+    let inode = std::os::unix::fs::MetadataExt::ino(&std::fs::metadata(path).ok()?);
+    let locks = std::fs::read_to_string("/proc/locks").ok()?;
+    // "1: FLOCK  ADVISORY  WRITE 4711 08:01:131 0 EOF"
+    let held = locks.lines().map(|l| l.split_whitespace().collect::<Vec<_>>()).any(|words| {
+        let of = words.get(5).and_then(|id| id.rsplit(':').next()).and_then(|i| i.parse().ok());
+        words.get(1) == Some(&"FLOCK") && words.get(3) == Some(&"WRITE") && of == Some(inode)
+    });
+    let owner = std::fs::read_to_string(path).ok()?;
+    held.then(|| owner.trim().to_owned())
+}
+
 /// A shared lock on an open file, held until dropped.
 #[derive(Debug)]
 pub struct SharedLock(#[expect(dead_code, reason = "held for its lock")] File);
@@ -115,10 +130,14 @@ mod tests {
         std::fs::write(&path, b"").unwrap();
         let first = Lock::acquire(&path, Duration::ZERO, "pid 1, ingest").unwrap();
         assert!(!first.was_abandoned());
+        if Path::new("/proc/locks").exists() {
+            assert_eq!(holder(&path).as_deref(), Some("pid 1, ingest"));
+        }
         let e = Lock::acquire(&path, Duration::from_millis(30), "pid 2").unwrap_err();
         assert_eq!(e.code(), Code::Locked);
         assert!(e.message().contains("pid 1, ingest"), "{}", e.message());
         first.release().unwrap();
+        assert_eq!(holder(&path), None);
         let third = Lock::acquire(&path, Duration::ZERO, "pid 3").unwrap();
         assert!(!third.was_abandoned());
         drop(third);

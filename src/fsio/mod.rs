@@ -19,5 +19,5 @@ pub use file::{
     AppendFile, Publish, TempFile, create_dir, link, list_dir, open_read, read_file, remove_dir, remove_file,
     sync_dir,
 };
-pub use lock::{Lock, SharedLock, try_exclusive};
+pub use lock::{Lock, SharedLock, holder, try_exclusive};
 pub use space::{available_bytes, is_network, memory_bytes};

@@ -112,6 +112,8 @@ row! {
         pub bytes_index: u64 => "byte",
         /// Share of the points that the index covers.
         pub index_fresh: Option<f64>,
+        /// Who writes to it now.
+        pub locked_by: Option<String>,
     }
 }
 

@@ -85,6 +85,7 @@ fn record(context: &Context, snapshot: &Snapshot) -> Result<()> {
         bytes_cold: info.bytes_cold,
         bytes_index: info.bytes_index,
         index_fresh: info.index_fresh,
+        locked_by: cvx::fsio::holder(&snapshot.dir().join("LOCK")),
     })?;
     out.finish()
 }
