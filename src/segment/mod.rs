@@ -32,8 +32,10 @@ const NORMS: Tag = *b"NORM";
 const ORIGIN: Tag = *b"ORIG";
 /// The origins, each a source and a model text.
 const ORIGINS: Tag = *b"ORGS";
-/// u128 a row: hash of the original vector and metadata; only with a tolerance.
+/// u128 a row of [`ALTERED`]: hash of its original vector and metadata.
 const HASHES: Tag = *b"HASH";
+/// u32, ascending: the rows that do not hold their original, bit for bit; absent when none.
+const ALTERED: Tag = *b"ALTR";
 /// u32 a row: encoding and place of its vector; absent when all are whole.
 const PLACES: Tag = *b"LOCS";
 /// f32: whole vectors, in row order.

@@ -30,7 +30,8 @@ pub struct Segment {
     norms: Range<usize>,
     origin: Option<Range<usize>>,
     origins: Vec<Origin>,
-    hashes: Option<Range<usize>>,
+    /// The rows that do not hold their original, and the hashes of these.
+    altered: Option<(Range<usize>, Range<usize>)>,
     places: Option<Range<usize>>,
     whole: Range<usize>,
     deltas: Range<usize>,
@@ -81,6 +82,13 @@ impl Segment {
         if places.is_none() {
             sized(whole.clone(), rows * dim * 4)?;
         }
+        let altered = match optional::<u32>(&c, ALTERED)? {
+            None => None,
+            Some(of) => {
+                let hashes = sized(c.require::<[u8; 16]>(HASHES)?, of.len() * 4)?;
+                Some((of, hashes))
+            }
+        };
         let this = Segment {
             rows,
             dim,
@@ -90,7 +98,7 @@ impl Segment {
             times: sized(c.require::<i64>(TIMES)?, rows * 8)?,
             norms: sized(c.require::<f32>(NORMS)?, rows * 4)?,
             origin: optional::<u32>(&c, ORIGIN)?.map(|r| sized(r, rows * 4)).transpose()?,
-            hashes: optional::<[u8; 16]>(&c, HASHES)?.map(|r| sized(r, rows * 16)).transpose()?,
+            altered,
             deltas: c.section(DELTAS).unwrap_or(0..0),
             meta_table: optional::<Block>(&c, META_TABLE)?,
             meta_data: c.section(META_DATA).unwrap_or(0..0),
@@ -129,6 +137,12 @@ impl Segment {
         }
         if let Some(r) = &self.places {
             self.c.bytes(r.clone())?;
+        }
+        if let Some((of, _)) = &self.altered {
+            let of = self.c.slice::<u32>(of.clone())?;
+            if !of.windows(2).all(|w| w[0] < w[1]) || of.last().is_some_and(|r| *r as usize >= self.rows) {
+                return Err(self.c.damaged("the rows with a hash are not in order"));
+            }
         }
         if let Some(r) = &self.meta_table {
             let table = self.c.slice::<Block>(r.clone())?;
@@ -237,10 +251,13 @@ impl Segment {
         &self.origins
     }
 
-    /// Hash of the original content of a row, where vectors are stored within a tolerance.
+    /// Hash of the original content of a row, where the row does not hold the original itself.
     pub fn original_hash(&self, row: usize) -> Result<Option<u128>> {
-        let Some(r) = &self.hashes else { return Ok(None) };
-        let at = r.start + row * 16;
+        let Some((of, hashes)) = &self.altered else { return Ok(None) };
+        let Ok(place) = self.small::<u32>(of).binary_search_by_key(&row, |r| *r as usize) else {
+            return Ok(None);
+        };
+        let at = hashes.start + place * 16;
         let b = self.c.bytes(at..at + 16)?;
         let mut a = [0; 16];
         a.copy_from_slice(b);

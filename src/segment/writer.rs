@@ -58,6 +58,8 @@ pub struct SegmentWriter {
     norms: Vec<f32>,
     origin: Vec<u32>,
     origins: Vec<Origin>,
+    /// Rows that do not hold their original, and the hashes of these.
+    altered: Vec<u32>,
     hashes: Vec<u128>,
     meta: MetaWriter,
 }
@@ -90,6 +92,7 @@ impl SegmentWriter {
             norms: Vec::new(),
             origin: Vec::new(),
             origins: Vec::new(),
+            altered: Vec::new(),
             hashes: Vec::new(),
             meta: MetaWriter::default(),
         })
@@ -130,10 +133,12 @@ impl SegmentWriter {
                 u32::try_from(self.rows()).map_err(|_| Error::internal("too many rows for a segment"))?;
             self.runs.push(row);
         }
-        if self.spec.tolerance > 0.0 {
+        self.put_vector(vector, same_run)?;
+        let kept = self.scratch.rebuilt.iter().zip(vector).all(|(a, b)| a.to_bits() == b.to_bits());
+        if hash.is_some() || !kept {
+            self.altered.push(self.times.len() as u32);
             self.hashes.push(hash.unwrap_or_else(|| content_hash(vector, meta)));
         }
-        self.put_vector(vector, same_run)?;
         self.times.push(key.t);
         self.seqs.push(seq);
         self.norms.push(inverse_norm(&self.scratch.rebuilt));
@@ -205,7 +210,8 @@ impl SegmentWriter {
         }
         out.section(ORIGINS, 1, ALIGN)?;
         out.write(&e.bytes)?;
-        if self.spec.tolerance > 0.0 {
+        if !self.altered.is_empty() {
+            out.write_section(ALTERED, &self.altered)?;
             out.section(HASHES, 16, ALIGN)?;
             for h in &self.hashes {
                 out.write(&h.to_le_bytes())?;

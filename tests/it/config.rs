@@ -27,7 +27,7 @@ fn option_over_environment_over_file_over_default() {
         text,
         format!(
             "key,value,origin\ndataset,.,default\nformat,csv,option\ntime,s,option\nvectors,none,default\n\
-             digits,none,env CVX_DIGITS\nids-json,number,default\ncolor,auto,default\nprogress,auto,default\nlog-format,text,default\nthreads,0,default\n\
+             digits,none,env CVX_DIGITS\nids-json,number,default\ncolor,auto,default\nprogress,auto,default\nlog-format,text,default\nthreads,0,default\nmemory,50%,default\n\
              lock-timeout,0s,default\nnow,now,default\nseed,0,default\nerrors,text,default\n"
         )
     );

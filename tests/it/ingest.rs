@@ -151,7 +151,9 @@ fn usage_errors() {
         (&["x", "--vector-cols", "a"], 2, "A..B"),
         (&["x", "--time-unit", "minutes"], 2, "is not a unit of time"),
         (&["x", "--map", "id=a"], 2, "is not a mapping"),
-        (&["x", "-n"], 2, "cannot be tried"),
+        (&["-", "-"], 2, "can be read once"),
+        (&["x.jsonl.gz"], 1, "x.jsonl.gz"),
+        (&["x", "-n"], 1, "no such file"),
         (&["no.jsonl"], 1, "no.jsonl"),
     ] {
         let (code, said) = failure(&mut ingest(&dir, args));
