@@ -223,6 +223,7 @@ impl Args {
 
 /// Runs the command.
 pub fn run(context: &Context, args: Args) -> Result<()> {
+    let events_file = args.events.clone();
     let (mut options, sync) = args.options();
     // A batch is in memory as text, as rows, and as what is written.
     options.batch.bytes = options.batch.bytes.min(context.memory() / 8).max(1 << 20);
@@ -230,8 +231,8 @@ pub fn run(context: &Context, args: Args) -> Result<()> {
         return plan(context, &options);
     }
     let config = Config::read(&context.dataset())?;
-    let to_stdout = args.events.as_deref() == Some(Path::new("-"));
-    let mut events = match args.events.as_deref() {
+    let to_stdout = events_file.as_deref() == Some(Path::new("-"));
+    let mut events = match events_file.as_deref() {
         None => None,
         Some(_) if to_stdout => Some(context.lines::<EventRow>(&config, Target::stdout(Pipe::Ignored))?),
         Some(path) => Some(context.lines::<EventRow>(&config, Target::append(path)?)?),
