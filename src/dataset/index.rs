@@ -168,7 +168,9 @@ pub(super) fn verify(
 fn points_found(s: &Snapshot, open: &IndexPart) -> Result<u64> {
     let reader = open.part.reader(Check::Whole)?;
     let mut found = 0;
-    for part in s.parts()? {
+    // Cold points are scanned, whatever covers them.
+    let cold = |p: &&crate::dataset::Part| p.entry.is_some_and(|f| f.kind == FileKind::Cold);
+    for part in s.parts()?.into_iter().filter(|p| !cold(p)) {
         for row in (0..part.rows() as u32).filter(|row| part.is_live(*row as usize)) {
             let point = part.row_id(row);
             if open.entry.covers(point.seq, point.key.t) {
@@ -233,6 +235,14 @@ impl Writer {
         self.manifest.files.push(entry);
         self.unpublished = true;
         Ok(())
+    }
+
+    /// Gives up the parts that cover some points which they do not hold: queries scan what they
+    /// covered, and the next build covers it anew. The caller publishes.
+    pub(super) fn uncover(&mut self, points: &[RowId]) {
+        let covers = |f: &&FileEntry| points.iter().any(|p| f.covers(p.seq, p.key.t));
+        let ids: Vec<u64> = self.manifest.of(FileKind::Index).filter(covers).map(|f| f.id).collect();
+        self.remove_index(&ids);
     }
 
     /// Takes parts and their deletion sets out of the next version.

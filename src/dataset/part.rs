@@ -1,10 +1,12 @@
 //! One file of points as a snapshot sees it, in whatever tier: its rows and which of them are dead.
 
 use super::loaded::Loaded;
+use crate::cold::ColdBlock;
 use crate::error::Result;
 use crate::manifest::{FileEntry, Placement};
 use crate::model::{EntityId, Key, TimeRange, TimestampUs, VectorSource};
 use crate::points::Origin;
+use crate::pq::Quantizer;
 use crate::segment::Segment;
 use roaring::RoaringBitmap;
 use std::ops::Range;
@@ -123,6 +125,19 @@ impl Part {
         }
     }
 
+    /// The cold block and its codec.
+    pub fn block(&self) -> Option<(&ColdBlock, &Arc<Quantizer>)> {
+        match &self.body {
+            Body::Hot(_) => None,
+            Body::Tier(b) => b.block(),
+        }
+    }
+
+    /// True for a cold block whose codec loses something.
+    pub fn is_lossy(&self) -> bool {
+        self.block().is_some_and(|(block, _)| !block.head().codec.is_lossless())
+    }
+
     /// The metadata of a row, empty for none.
     pub fn meta(&self, row: usize) -> Result<String> {
         let mut out = String::new();
@@ -158,7 +173,7 @@ impl Part {
     }
 
     /// An error that names the file.
-    pub(super) fn damaged(&self, what: &str) -> crate::Error {
+    pub fn damaged(&self, what: &str) -> crate::Error {
         crate::Error::damaged(self.path(), what)
     }
 

@@ -15,11 +15,14 @@ use crate::segment::Segment;
 use crate::warm::{self, WarmFile};
 use roaring::RoaringBitmap;
 use std::collections::HashMap;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 /// Bytes of pieces of remote objects that are kept on the local disk.
 const CACHE_BYTES: u64 = 1 << 30;
+/// Bytes of a remote file that are fetched at a time.
+const FETCH_BYTES: u64 = 16 << 20;
 
 /// Opens files of points.
 #[derive(Debug)]
@@ -29,6 +32,7 @@ pub(super) struct Shelf {
     chunks: Arc<Chunks>,
     stores: Mutex<HashMap<String, Arc<Store>>>,
     codebooks: Mutex<HashMap<u64, Arc<Quantizer>>>,
+    originals: Mutex<HashMap<u64, Arc<Loaded>>>,
 }
 
 impl Shelf {
@@ -39,6 +43,7 @@ impl Shelf {
             chunks: Arc::default(),
             stores: Mutex::default(),
             codebooks: Mutex::default(),
+            originals: Mutex::default(),
         }
     }
 
@@ -84,7 +89,7 @@ impl Shelf {
 
     fn cold(&self, m: &Manifest, entry: &FileEntry) -> Result<Loaded> {
         let place = placed(m, entry)?;
-        let quantizer = self.quantizer(m, place)?;
+        let quantizer = self.quantizer(m, &place.codec, place.codebook)?;
         let expect =
             Expect { kind: Kind::ColdBlock, dataset: self.config.id, id: entry.id, seal: entry.seal };
         let block = ColdBlock::open(self.place(m, entry)?, &expect)?;
@@ -95,14 +100,14 @@ impl Shelf {
     }
 
     /// The codec of a block with what it learnt.
-    pub(super) fn quantizer(&self, m: &Manifest, block: &Placement) -> Result<Arc<Quantizer>> {
+    pub(super) fn quantizer(&self, m: &Manifest, codec: &str, codebook: u64) -> Result<Arc<Quantizer>> {
         let mut held = self.codebooks.lock().unwrap_or_else(|e| e.into_inner());
-        if let Some(q) = held.get(&block.codebook).filter(|q| q.codec().to_string() == block.codec) {
+        if let Some(q) = held.get(&codebook).filter(|q| q.codec().to_string() == codec) {
             return Ok(q.clone());
         }
         let codec: Codec =
-            block.codec.parse().map_err(|_| Error::internal("a codec that the manifest was checked for"))?;
-        let quantizer = match m.find(FileKind::Codebook, block.codebook) {
+            codec.parse().map_err(|_| Error::internal("a codec that the manifest was checked for"))?;
+        let quantizer = match m.find(FileKind::Codebook, codebook) {
             None => Quantizer::train(codec, self.config.settings.dim, &[], 0)?,
             Some(entry) => {
                 let place = self.place(m, entry)?;
@@ -113,8 +118,44 @@ impl Shelf {
             }
         };
         let quantizer = Arc::new(quantizer);
-        held.insert(block.codebook, quantizer.clone());
+        held.insert(codebook, quantizer.clone());
         Ok(quantizer)
+    }
+
+    /// The exact file kept of a block; fetched whole when it lies in a remote store.
+    pub(super) fn original(&self, m: &Manifest, entry: &FileEntry) -> Result<Arc<Loaded>> {
+        let mut held = self.originals.lock().unwrap_or_else(|e| e.into_inner());
+        if let Some(o) = held.get(&entry.id) {
+            return Ok(o.clone());
+        }
+        let place = self.place(m, entry)?;
+        let path = match place.store.is_local() {
+            true => place.store.path(&place.name),
+            false => self.fetched(&place, entry)?,
+        };
+        let loaded = Arc::new(self.warm(&path, entry)?);
+        held.insert(entry.id, loaded.clone());
+        Ok(loaded)
+    }
+
+    /// A local copy of a remote file, made when it is not here.
+    fn fetched(&self, place: &Place, entry: &FileEntry) -> Result<PathBuf> {
+        let dir = self.dir.join("cache");
+        std::fs::create_dir_all(&dir).map_err(|e| Error::io("create directory", &dir, &e))?;
+        let path = dir.join(format!("original-{:010}.parquet", entry.id));
+        if std::fs::metadata(&path).is_ok_and(|m| m.len() == entry.seal.len) {
+            return Ok(path);
+        }
+        make_room(&dir, entry.seal.len);
+        let temporary = dir.join(format!("original-{:010}-{}.tmp", entry.id, std::process::id()));
+        let write = |e: std::io::Error| Error::io("write", &temporary, &e);
+        let mut out = std::fs::File::create(&temporary).map_err(write)?;
+        for start in (0..entry.seal.len).step_by(FETCH_BYTES as usize) {
+            let bytes = place.store.read(&place.name, start..(start + FETCH_BYTES).min(entry.seal.len))?;
+            out.write_all(&bytes).map_err(write)?;
+        }
+        std::fs::rename(&temporary, &path).map_err(|e| Error::io("rename", &path, &e))?;
+        Ok(path)
     }
 
     /// The store of a placed file.
@@ -146,6 +187,25 @@ impl Shelf {
             Cache::open(&self.dir.join("cache"), CACHE_BYTES).ok().map(Arc::new)
         };
         Ok(Place { store, cache, name: m.path_of(entry) })
+    }
+}
+
+/// Removes copies of originals, the oldest first, until one of `len` bytes has room.
+fn make_room(dir: &Path, len: u64) {
+    let files = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    let original = |e: &std::fs::DirEntry| e.file_name().to_string_lossy().starts_with("original-");
+    let mut held: Vec<_> =
+        files.filter(original).filter_map(|e| Some((e.metadata().ok()?, e.path()))).collect();
+    held.sort_by_key(|(m, _)| m.modified().ok());
+    let mut sum: u64 = held.iter().map(|(m, _)| m.len()).sum();
+    for (m, path) in held {
+        if sum + len <= CACHE_BYTES {
+            break;
+        }
+        // A reader that has it mapped keeps it.
+        if std::fs::remove_file(path).is_ok() {
+            sum -= m.len();
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use crate::format::container::{Expect, Kind};
 use crate::fsio::SharedLock;
 use crate::manifest::{self, FileEntry, FileKind, Manifest, Placement};
 use crate::model::{EntityId, Key, TimeRange};
+use crate::pq::Quantizer;
 use crate::wal::{self, LogId};
 use roaring::RoaringBitmap;
 use std::path::{Path, PathBuf};
@@ -248,6 +249,19 @@ impl Snapshot {
     pub fn part_of(&self, file: u64) -> Result<Option<&Part>> {
         let at = self.slots.iter().position(|s| s.entry.id == file);
         at.map(|i| self.part(i)).transpose()
+    }
+
+    /// A codec with what it learnt: a codebook of this version, or 0 for codecs without one.
+    pub fn quantizer(&self, codec: &str, codebook: u64) -> Result<Arc<Quantizer>> {
+        self.shelf.quantizer(&self.manifest, codec, codebook)
+    }
+
+    /// The exact rows that were kept of a cold block, if any: all that the file held, so rows are
+    /// to be looked up by key.
+    pub fn original_of(&self, block: &Part) -> Result<Option<Part>> {
+        let Some(entry) = block.entry.and_then(|e| self.manifest.original_of(e.id)) else { return Ok(None) };
+        let body = Body::Tier(self.shelf.original(&self.manifest, entry)?);
+        Ok(Some(Part { body, dead: RoaringBitmap::new(), entry: Some(*entry) }))
     }
 
     /// The parts that can hold a point of an entity range and a time range.

@@ -6,7 +6,7 @@ use crate::dataset::{Made, Part, Rows, Select, Shard, Snapshot, Trajectories, Wo
 use crate::error::{Code, Error, Result};
 use crate::fsio;
 use crate::manifest::{FileEntry, FileKind, Placement};
-use crate::model::TimeRange;
+use crate::model::{TimeRange, VectorSource};
 use crate::points::Texts;
 use crate::warm::{self, WarmWriter};
 use rayon::prelude::*;
@@ -121,7 +121,12 @@ impl Merge<'_> {
 fn sizes(parts: &[(&Part, Vec<Range<u32>>)], periods: &Periods) -> Sizes {
     let mut out = Sizes::new();
     for (part, ranges) in parts {
-        let row_bytes = part.entry.map_or(0.0, |e| e.seal.len as f64 / e.rows.max(1) as f64);
+        let plain = 4.0 * part.dim() as f64;
+        let row_bytes = match part.entry {
+            Some(e) if e.kind != FileKind::Cold => e.seal.len as f64 / e.rows.max(1) as f64,
+            // What its codes take says nothing about the vectors.
+            _ => plain,
+        };
         let times = part.times();
         let mut cell = TimeRange::EMPTY;
         let mut count = 0u64;

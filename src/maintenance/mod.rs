@@ -9,8 +9,11 @@ pub mod compact;
 mod limits;
 mod merge;
 mod period;
+pub mod tier;
 
 pub use limits::Limits;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tier_tests;

@@ -17,9 +17,11 @@
 //! | `bound.rs` | which f32 results can be skipped |
 //! | `resample.rs` | a trajectory at the instants of a grid |
 //! | `scan.rs` | the pass over the rows |
+//! | `cold.rs` | the same over all tiers: codes of lossy blocks, originals where they were kept |
 //! | `neighbours.rs` | questions to a pinned version of a dataset |
 
 mod bound;
+mod cold;
 mod decay;
 mod neighbours;
 mod resample;

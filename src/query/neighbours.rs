@@ -1,7 +1,8 @@
 //! Neighbours in a pinned version of a dataset: chooses the rows, scans them once for all
 //! questions that look at the same ones.
 
-use super::{Composite, Hit, Part as ScanPart, Query, Stats, scan};
+use super::cold::scan_tiers;
+use super::{Composite, Hit, Query, Stats};
 use crate::dataset::{Part, Select, Selected, Snapshot, asof_rows};
 use crate::error::{Error, Result};
 use crate::metric::Metric;
@@ -94,10 +95,8 @@ pub fn neighbours<'a>(
     for (when, members) in groups(requests) {
         let selected = rows_of(snapshot, select, when, requests, &members)?;
         cost.parts_pruned = cost.parts_pruned.max(cost.parts - selected.parts.len() as u64);
-        let parts: Vec<ScanPart<'_>> =
-            selected.parts.iter().map(|(p, rows)| ScanPart { source: *p, rows: rows.clone() }).collect();
         let queries: Vec<Query> = members.iter().map(|i| query(&requests[*i])).collect();
-        let (hits, stats) = scan(&parts, &queries, metric)?;
+        let (hits, stats) = scan_tiers(snapshot, &selected.parts, &queries, metric, false)?;
         cost.scan.add(&stats);
         for (i, hits) in members.iter().zip(hits) {
             answers[*i] = hits

@@ -13,7 +13,7 @@ use cvx::error::{Error, Result};
 use cvx::output::{self, Format, Options, Output, Pipe, Row, Stamp, Style, Target, Vectors};
 use cvx::time::{Now, TimeExpr};
 use std::ffi::OsString;
-use std::io::{IsTerminal, Write};
+use std::io::{BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::SystemTime;
@@ -151,6 +151,25 @@ impl Context {
         }
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
         pool.map_err(|e| Error::internal(format!("cannot start threads: {e}")))
+    }
+
+    /// Asks before something that cannot be undone, where somebody can answer; `--yes` answers.
+    /// `what` is what would happen; `else_fix` says what to do where nobody is asked.
+    pub fn confirm(&self, what: &str, else_fix: &str) -> Result<()> {
+        if self.run.yes {
+            return Ok(());
+        }
+        if !(std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) {
+            return Err(Error::usage(format!("{what} needs a confirmation")).fix(else_fix));
+        }
+        let mut answer = String::new();
+        let _ = write!(std::io::stderr(), "{what}. Go on? [y/N] ");
+        let read = std::io::stdin().lock().read_line(&mut answer);
+        read.map_err(|e| Error::io("read", std::path::Path::new("standard input"), &e))?;
+        match answer.trim() {
+            "y" | "Y" | "yes" => Ok(()),
+            _ => Err(Error::usage("nothing was changed")),
+        }
     }
 
     /// A line on standard error that is no error.

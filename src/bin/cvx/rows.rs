@@ -446,8 +446,8 @@ row! {
     pub struct PlanRow {
         /// Files of one job are published together; 0 is what comes first.
         pub job: u64,
-        /// What is done with it: seal, hot, small, purge, rewrite, or the codec.
-        pub action: &'static str,
+        /// Why compact takes it: seal, hot, small, purge or rewrite; or the codec that tier gives it.
+        pub action: String,
         /// Path in the dataset.
         pub path: String,
         /// Points that count.
@@ -456,6 +456,98 @@ row! {
         pub points_dead: u64,
         /// Length.
         pub bytes: u64 => "byte",
+        /// Length of what takes its place, about, without metadata; of tier only.
+        pub bytes_after: Option<u64> => "byte",
+    }
+}
+
+row! {
+    /// Files of a tier that are stored alike.
+    pub struct TierGroupRow {
+        /// hot, warm or cold.
+        pub tier: &'static str,
+        /// Where they lie: a directory of the dataset, or a store.
+        pub target: String,
+        /// How vectors are coded.
+        pub codec: Option<String>,
+        /// File id of the codebook.
+        pub codebook: Option<u64>,
+        /// Files.
+        pub files: u64,
+        /// Points.
+        pub points: u64,
+        /// Length of the files.
+        pub bytes: u64 => "byte",
+        /// Length of the exact files that were kept.
+        pub bytes_original: u64 => "byte",
+        /// Length of the files over that of the vectors alone, 4 bytes a value.
+        pub ratio: Option<f64>,
+        /// Median of the relative errors of the worst block.
+        pub err_p50: Option<f64>,
+        /// Their 99th percentile.
+        pub err_p99: Option<f64>,
+        /// The greatest.
+        pub err_max: Option<f64>,
+        /// Earliest time.
+        pub t_min: Option<Time>,
+        /// Latest time.
+        pub t_max: Option<Time>,
+    }
+    wide [bytes_original, err_p50, err_max]
+}
+
+row! {
+    /// What tier run did.
+    pub struct TierRunRow {
+        /// Warm files that became blocks.
+        pub partitions: u64,
+        /// Points in them.
+        pub points: u64,
+        /// Length of the warm files.
+        pub bytes_before: u64 => "byte",
+        /// Length of the blocks, new codebooks and kept originals.
+        pub bytes_after: u64 => "byte",
+        /// bytes_after over bytes_before.
+        pub ratio: Option<f64>,
+        /// How vectors are coded.
+        pub codec: String,
+        /// Median of the relative errors of the worst block.
+        pub err_p50: Option<f64>,
+        /// Their 99th percentile.
+        pub err_p99: Option<f64>,
+        /// The greatest.
+        pub err_max: Option<f64>,
+        /// Files that stay warm: above --max-error, or not exact any more.
+        pub skipped: u64,
+        /// Time taken.
+        pub seconds: f64 => "s",
+        /// Codebooks trained.
+        pub codebooks: u64,
+        /// Files that a limit left for the next run.
+        pub left: u64,
+        /// The newest version.
+        pub commit: u64,
+    }
+    wide [err_p50, err_max, codebooks, left, commit]
+}
+
+row! {
+    /// What tier restore did, or would do.
+    pub struct RestoreRow {
+        /// Cold blocks that gave points.
+        pub partitions: u64,
+        /// Points that came back.
+        pub points: u64,
+        /// Of these, points whose exact vectors are lost.
+        pub points_approx: u64,
+        /// Length of the blocks.
+        pub bytes_before: u64 => "byte",
+        /// Length of the warm files made.
+        pub bytes_after: u64 => "byte",
+        /// Time taken.
+        pub seconds: f64 => "s",
+        /// The newest version.
+        pub commit: u64,
     }
 }
 
@@ -722,6 +814,10 @@ pub const TABLES: &[(&str, &[Column])] = &[
     ("delete", DeleteRow::COLUMNS),
     ("compact", CompactRow::COLUMNS),
     ("compact --dry-run", PlanRow::COLUMNS),
+    ("tier status", TierGroupRow::COLUMNS),
+    ("tier plan", PlanRow::COLUMNS),
+    ("tier run", TierRunRow::COLUMNS),
+    ("tier restore", RestoreRow::COLUMNS),
     ("velocity", VelocityRow::COLUMNS),
     ("drift", DriftRow::COLUMNS),
     ("drift population", PopulationRow::COLUMNS),

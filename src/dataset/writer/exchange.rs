@@ -5,6 +5,7 @@
 
 use super::{Slot, Writer};
 use crate::dataset::gc;
+use crate::dataset::index::RowId;
 use crate::dataset::part::Part;
 use crate::dataset::snapshot::Snapshot;
 use crate::dataset::workshop::Workshop;
@@ -42,6 +43,14 @@ pub struct Exchange<'a> {
     pub kept: Vec<(u64, u64)>,
     /// Where cold files go; `None` for the dataset's directory.
     pub target: Option<String>,
+}
+
+/// What the index is told of points that move.
+enum Indexed {
+    /// They go where they are scanned.
+    Scanned(Vec<RowId>),
+    /// They come from there.
+    Back(Vec<RowId>),
 }
 
 impl<'a> Exchange<'a> {
@@ -83,6 +92,7 @@ impl Writer {
             return Ok(None);
         }
         let died = self.died_meanwhile(&x)?;
+        let indexed = self.moves_of_index(&x)?;
         self.broken = true;
         let store = self.store_number(x.target.as_deref());
         self.keep_originals(&x, store)?;
@@ -94,8 +104,13 @@ impl Writer {
         for (id, rows) in &x.moved {
             self.take_rows(*id, rows)?;
         }
-        self.drop_files(&x.replaced.iter().copied().collect());
+        let kept: Vec<u64> = x.kept.iter().map(|(warm, _)| *warm).collect();
+        self.drop_files(&x.replaced.iter().copied().filter(|id| !kept.contains(id)).collect());
         self.drop_empty();
+        match indexed {
+            Indexed::Scanned(rows) => self.unindex(rows)?,
+            Indexed::Back(rows) => self.uncover(&rows),
+        }
         self.write_deletions()?;
         self.publish()?;
         self.broken = false;
@@ -118,6 +133,30 @@ impl Writer {
             }
         }
         Ok(keys)
+    }
+
+    /// Rows that go to cold leave the index; rows that come back are in none of its parts, so
+    /// those that cover them are given up until the next build.
+    fn moves_of_index(&self, x: &Exchange<'_>) -> Result<Indexed> {
+        if self.manifest.of(FileKind::Index).next().is_none() {
+            return Ok(Indexed::Scanned(Vec::new()));
+        }
+        let mut rows = Vec::new();
+        if !x.moved.is_empty() {
+            for (id, set) in &x.moved {
+                let part = x.pinned.part_of(*id)?;
+                rows.extend(part.into_iter().flat_map(|p| set.iter().map(|r| p.row_id(r))));
+            }
+            return Ok(Indexed::Back(rows));
+        }
+        if x.made.iter().any(|m| m.entry.kind == FileKind::Cold) {
+            for id in &x.replaced {
+                let Some(part) = x.pinned.part_of(*id)? else { continue };
+                let alive = (0..part.rows() as u32).filter(|r| part.is_live(*r as usize));
+                rows.extend(alive.map(|r| part.row_id(r)));
+            }
+        }
+        Ok(Indexed::Scanned(rows))
     }
 
     /// Number of a target in the manifest, where it is added when new.

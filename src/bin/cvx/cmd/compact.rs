@@ -139,18 +139,28 @@ fn preview(context: &Context, options: &Options) -> Result<()> {
     if snapshot.manifest().log != 0 {
         let (bytes, _) = snapshot.log_bytes();
         let points = snapshot.recent().map_or(0, |p| p.live());
-        out.row(&PlanRow { job: 0, action: "seal", path: "wal".into(), points, points_dead: 0, bytes })?;
+        let log = PlanRow {
+            job: 0,
+            action: "seal".into(),
+            path: "wal".into(),
+            points,
+            points_dead: 0,
+            bytes,
+            bytes_after: None,
+        };
+        out.row(&log)?;
     }
     for (job, files) in (1..).zip(&jobs) {
         for (f, why) in &files.inputs {
             let dead = snapshot.manifest().deletions_of(f.id).map_or(0, |d| d.rows);
             out.row(&PlanRow {
                 job,
-                action: why.as_str(),
+                action: why.as_str().into(),
                 path: snapshot.manifest().label_of(f),
                 points: f.rows - dead,
                 points_dead: dead,
                 bytes: f.seal.len,
+                bytes_after: None,
             })?;
         }
     }

@@ -6,7 +6,6 @@ use crate::select::SelectArgs;
 use cvx::dataset::Snapshot;
 use cvx::delete;
 use cvx::error::{Error, Result};
-use std::io::{BufRead, IsTerminal, Write};
 
 /// Delete the selected points
 #[derive(clap::Args, Debug)]
@@ -36,31 +35,19 @@ pub fn run(context: &Context, args: Args) -> Result<()> {
     let selection = args.select.resolve(context, &Snapshot::open(&dir, None)?)?;
     let done = match context.run.dry_run {
         true => delete::plan(&dir, &selection.select)?,
-        false => delete::delete(&dir, context.writing("delete"), &selection.select, |plan| {
-            if plan.points == 0 { Ok(()) } else { confirm(context, plan.points, plan.entities) }
-        })?,
+        false => {
+            delete::delete(&dir, context.writing("delete"), &selection.select, |plan| match plan.points {
+                0 => Ok(()),
+                n => context.confirm(&question(n, plan.entities), "add --yes, or look first with --dry-run"),
+            })?
+        }
     };
     context.record(&DeleteRow { points: done.points, entities: done.entities, commit: done.commit })?;
     selection.finish()
 }
 
-/// Asks, where somebody can answer; `--yes` answers.
-fn confirm(context: &Context, points: u64, entities: u64) -> Result<()> {
-    if context.run.yes {
-        return Ok(());
-    }
+/// What is asked.
+fn question(points: u64, entities: u64) -> String {
     let s = |n: u64, one: &str, many: &str| format!("{n} {}", if n == 1 { one } else { many });
-    let what = format!("{} of {}", s(points, "point", "points"), s(entities, "entity", "entities"));
-    if !(std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) {
-        return Err(Error::usage(format!("deleting {what} needs a confirmation"))
-            .fix("add --yes, or look first with --dry-run"));
-    }
-    let mut answer = String::new();
-    let _ = write!(std::io::stderr(), "Delete {what}? [y/N] ");
-    let read = std::io::stdin().lock().read_line(&mut answer);
-    read.map_err(|e| Error::io("read", std::path::Path::new("standard input"), &e))?;
-    match answer.trim() {
-        "y" | "Y" | "yes" => Ok(()),
-        _ => Err(Error::usage("nothing was deleted")),
-    }
+    format!("deleting {} of {}", s(points, "point", "points"), s(entities, "entity", "entities"))
 }

@@ -15,5 +15,6 @@ pub mod merge;
 pub mod predict;
 pub mod query;
 pub mod schema;
+pub mod tier;
 pub mod velocity;
 pub mod verify;

@@ -176,8 +176,12 @@ fn request(args: &NeighbourArgs, plan: &Plan<'_>, metric: Metric, a: &Asked) -> 
 
 fn row(snapshot: &Snapshot, query: Label, i: usize, f: &Found<'_>, meta: bool) -> Result<NeighbourRow> {
     let text = if meta { f.part.meta(f.row())? } else { String::new() };
+    // Neighbours are ranked by the kept originals of a block, so these are what is shown.
+    let original = if f.part.is_lossy() { snapshot.original_of(f.part)? } else { None };
+    let exact = original.as_ref().and_then(|o| Some((o, o.row_of(f.hit.key)?)));
+    let (part, at) = exact.unwrap_or((f.part, f.row()));
     let mut buffer = Vec::new();
-    let vector = f.part.vectors(f.row()..f.row() + 1, &mut buffer)?.to_vec();
+    let vector = part.vectors(at..at + 1, &mut buffer)?.to_vec();
     Ok(NeighbourRow {
         vector,
         query,
@@ -188,7 +192,7 @@ fn row(snapshot: &Snapshot, query: Label, i: usize, f: &Found<'_>, meta: bool) -
         distance: f.hit.distance,
         d_vec: f.hit.d_vec,
         d_time: f.hit.d_time,
-        approx: f.part.is_approx(f.row()),
+        approx: part.is_approx(at),
         meta: (!text.is_empty()).then_some(Json(text)),
     })
 }

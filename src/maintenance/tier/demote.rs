@@ -1,0 +1,113 @@
+//! A warm file as a cold block.
+
+use super::codebook::Codebook;
+use crate::cold::{BlockWriter, write_codebook};
+use crate::dataset::{Made, Part, Select, Snapshot, Workshop};
+use crate::error::{Error, Result};
+use crate::format::container::Finished;
+use crate::manifest::{FileEntry, FileKind, Placement};
+use crate::model::{Key, VectorSource};
+use crate::points::Points;
+use crate::pq::ErrorStats;
+use crate::segment::content_hash;
+use std::ops::Range;
+
+/// Rows coded at a time.
+const BATCH: usize = 4096;
+
+/// Codes the live rows of a part; returns the block and its measured errors.
+pub(super) fn block(
+    snapshot: &Snapshot,
+    shop: &Workshop,
+    part: &Part,
+    codebook: &Codebook,
+    stop: &dyn Fn() -> Result<()>,
+) -> Result<(Made, ErrorStats)> {
+    let Some(place) = part.entry.and_then(|e| snapshot.manifest().placement(e.id)) else {
+        return Err(Error::internal("a file that is not warm goes to cold"));
+    };
+    let id = shop.take_id()?;
+    let (dataset, quantizer) = (snapshot.config().id, codebook.quantizer.clone());
+    let mut out = BlockWriter::create(shop.temp(id)?, dataset, id, quantizer, codebook.id)?;
+    for (part, ranges) in Select::default().resolve_in(vec![part])?.parts {
+        for range in ranges {
+            for start in (range.start..range.end).step_by(BATCH) {
+                stop()?;
+                let end = range.end.min(start + BATCH as u32);
+                push(&mut out, part, start as usize..end as usize)?;
+            }
+        }
+    }
+    let (finished, written) = out.finish()?;
+    let (Finished::File(mut file), s) = (finished, written.summary) else {
+        return Err(Error::internal("a block that was written to memory"));
+    };
+    let (Some(keys), Some(times), Some(seqs)) = (s.keys, s.times, s.seqs) else {
+        return Err(Error::internal("a cold block without rows"));
+    };
+    file.sync()?;
+    let entry = FileEntry {
+        kind: FileKind::Cold,
+        id,
+        seal: written.seal,
+        target: 0,
+        rows: s.rows,
+        entity_min: keys.0.entity,
+        entity_max: keys.1.entity,
+        t_min: times.0,
+        t_max: times.1,
+        seq_min: seqs.0,
+        seq_max: seqs.1,
+    };
+    let e = written.errors;
+    let place = Placement {
+        id,
+        codebook: codebook.id,
+        codec: codebook.quantizer.codec().to_string(),
+        errors: [e.p50, e.p99, e.max],
+        ..place.clone()
+    };
+    Ok((Made { file, entry, place }, e))
+}
+
+fn push(out: &mut BlockWriter, part: &Part, rows: Range<usize>) -> Result<()> {
+    let mut points = Points::new(part.dim());
+    let mut buffer = Vec::new();
+    let x = part.vectors(rows.clone(), &mut buffer)?;
+    let (mut seqs, mut approx, mut hashes) = (Vec::new(), Vec::new(), Vec::new());
+    let (first, dim) = (rows.start, part.dim());
+    part.metas(rows, &mut |row, meta| {
+        let vector = &x[(row - first) * dim..(row - first + 1) * dim];
+        let origin = points.intern(part.origin(row));
+        points.push(Key { entity: part.key(row).entity, t: part.times()[row] }, vector, meta, origin);
+        seqs.push(part.seq(row));
+        approx.push(part.is_approx(row));
+        hashes.push(content_hash(vector, meta));
+        Ok(())
+    })?;
+    out.push(&points, &seqs, &approx, &hashes)
+}
+
+/// The file of a fresh codebook.
+pub(super) fn codebook_file(snapshot: &Snapshot, shop: &Workshop, codebook: &Codebook) -> Result<Made> {
+    let (bytes, seal) = write_codebook(&codebook.quantizer, snapshot.config().id, codebook.id)?;
+    let mut file = shop.temp(codebook.id)?;
+    file.write_all(&bytes)?;
+    file.sync()?;
+    let entry = FileEntry {
+        kind: FileKind::Codebook,
+        id: codebook.id,
+        seal,
+        target: 0,
+        rows: 0,
+        entity_min: 0,
+        entity_max: 0,
+        t_min: 0,
+        t_max: 0,
+        seq_min: 0,
+        seq_max: 0,
+    };
+    let codec = codebook.quantizer.codec().to_string();
+    let place = Placement { codec, ..Placement::warm(codebook.id, 0, 0, String::new()) };
+    Ok(Made { file, entry, place })
+}

@@ -1,0 +1,228 @@
+//! Demotion and restore against a model of the points, with a fault at every durable step.
+
+use super::Limits;
+use super::compact::{self, compact};
+use super::tests::layered;
+use super::tier::{self, Policy, Report, restore, run};
+use crate::dataset::powercut::{Disk, replay};
+use crate::dataset::tests::{Model, all, apply, clean, made, options, put};
+use crate::dataset::{Select, Snapshot, TierInfo, Trajectories, Writer};
+use crate::error::Result;
+use crate::fsio::fault::{Mode, arm};
+use crate::manifest::FileKind;
+use std::path::Path;
+
+const MONTH: i64 = 31 * 86_400_000_000;
+const NEVER: i64 = i64::MAX;
+
+fn policy(codec: &str) -> Policy {
+    Policy {
+        before: NEVER,
+        codec: codec.parse().unwrap(),
+        max_error: None,
+        keep_original: false,
+        target: None,
+        drift_threshold: 0.2,
+        seed: 1,
+    }
+}
+
+fn demote(dir: &Path, policy: &Policy) -> Result<Report> {
+    run(dir, &options(), policy, &Limits::default(), &|| Ok(()))
+}
+
+fn back(dir: &Path, select: &Select) -> Result<tier::Restored> {
+    restore(dir, &options(), select, 1 << 20, &|| Ok(()))
+}
+
+/// A dataset all of whose points are warm.
+fn warm(dir: &Path) -> Model {
+    let model = layered(dir);
+    compact(dir, &options(), &compact::Options::default(), &|| Ok(())).unwrap();
+    model
+}
+
+fn points_of(dir: &Path) -> [u64; 4] {
+    TierInfo::of(&Snapshot::open(dir, None).unwrap()).map(|t| t.points)
+}
+
+/// The points as they are, how many are approximate, and how far off the worst value is.
+fn compare(dir: &Path, model: &Model) -> (u64, f32) {
+    let found = all(dir).unwrap();
+    assert!(found.keys().eq(model.keys()), "other keys");
+    let mut worst = 0f32;
+    for (key, (x, meta)) in &found {
+        assert_eq!(*meta, model[key].1, "{key:?}");
+        worst = x.iter().zip(&model[key].0).map(|(a, b)| (a - b).abs()).fold(worst, f32::max);
+    }
+    let s = Snapshot::open(dir, None).unwrap();
+    let rows = Trajectories::new(Select::default().resolve(&s).unwrap());
+    (rows.map(|r| (0..r.len()).filter(|i| r.is_approx(*i)).count() as u64).sum(), worst)
+}
+
+#[test]
+fn lossless_blocks_change_nothing_and_lossy_ones_say_so() {
+    for (codec, keep) in [("zstd", false), ("sq8", false), ("sq8", true), ("pq:2", true)] {
+        let (_t, dir) = made(3);
+        let model = warm(&dir);
+        let n = model.len() as u64;
+        let policy = Policy { keep_original: keep, ..policy(codec) };
+        let lossy = !policy.codec.is_lossless();
+        let report = demote(&dir, &policy).unwrap();
+        assert_eq!((report.points, report.partitions, points_of(&dir)), (n, 1, [0, 0, 0, n]), "{codec}");
+        assert_eq!(report.errors[2] > 0.0, lossy, "{codec}");
+        let (approx, worst) = compare(&dir, &model);
+        assert_eq!((approx, worst > 0.0), (if lossy { n } else { 0 }, lossy), "{codec}");
+        clean(&dir);
+        // Again: nothing to do.
+        assert_eq!(demote(&dir, &policy).unwrap().commit, report.commit);
+        let restored = back(&dir, &Select::default()).unwrap();
+        let lost = if lossy && !keep { n } else { 0 };
+        assert_eq!((restored.points, restored.points_approx), (n, lost), "{codec}");
+        let (approx, worst) = compare(&dir, &model);
+        assert_eq!((approx, worst > 0.0), (lost, lost > 0), "{codec}");
+        assert_eq!(points_of(&dir), [0, 0, n, 0]);
+        let m = Snapshot::open(&dir, None).unwrap().manifest().clone();
+        assert!(
+            m.files.iter().all(|f| f.kind == FileKind::Warm || f.kind == FileKind::Dictionary),
+            "{codec}"
+        );
+        clean(&dir);
+        // What is approximate is not coded again.
+        assert_eq!(demote(&dir, &policy).unwrap().skipped, u64::from(lost > 0));
+    }
+}
+
+#[test]
+fn a_point_replaced_after_it_went_cold_is_answered_from_hot_and_a_deleted_one_is_gone() {
+    let (_t, dir) = made(3);
+    let mut model = warm(&dir);
+    demote(&dir, &policy("sq8")).unwrap();
+    let mut w = Writer::open(&dir, options()).unwrap();
+    // The original row again is known by its hash; other content replaces it.
+    let original = [(1, 0, 90), (4, 0, 94)];
+    assert_eq!(put(&mut w, &original).unwrap().unchanged, 2);
+    assert_eq!(put(&mut w, &[(1, 0, 80), (20, 5, 81)]).unwrap().replaced, 1);
+    apply(&mut model, &[(1, 0, 80), (20, 5, 81)]);
+    let (approx, _) = compare(&dir, &model);
+    assert_eq!(approx, model.len() as u64 - 2);
+    w.finish().unwrap();
+    let select = Select { entities: Some([6].into()), ..Select::default() };
+    crate::delete::delete(&dir, options(), &select, |_| Ok(())).unwrap();
+    model.retain(|k, _| k.entity != 6);
+    compare(&dir, &model);
+    assert_eq!(points_of(&dir)[1], 2);
+    clean(&dir);
+    // Some points come back; the block keeps the others.
+    let select = Select { entities: Some([2, 5].into()), ..Select::default() };
+    let before = points_of(&dir)[3];
+    let n = back(&dir, &select).unwrap().points;
+    assert_eq!((points_of(&dir)[2], points_of(&dir)[3]), (n, before - n));
+    compare(&dir, &model);
+    clean(&dir);
+}
+
+#[test]
+fn a_block_above_the_error_bound_stays_warm() {
+    let (_t, dir) = made(3);
+    let model = warm(&dir);
+    let strict = Policy { max_error: Some(1e-9), ..policy("sq8") };
+    let report = demote(&dir, &strict).unwrap();
+    assert_eq!((report.skipped, report.partitions, points_of(&dir)[3]), (1, 0, 0));
+    assert_eq!(all(&dir).unwrap(), model);
+    assert_eq!(demote(&dir, &Policy { max_error: Some(0.5), ..strict }).unwrap().partitions, 1);
+    clean(&dir);
+}
+
+#[test]
+fn data_that_drifted_gets_a_new_codebook_and_old_blocks_keep_theirs() {
+    let (_t, dir) = made(3);
+    // First points on a short line, then on a long one.
+    let put_at = |month: i64, step: u32| {
+        let rows: Vec<(u64, i64, u32)> =
+            (0..600).map(|i| (u64::from(i), month * MONTH, 1 + i * step)).collect();
+        let mut w = Writer::open(&dir, options()).unwrap();
+        put(&mut w, &rows).unwrap();
+        w.finish().unwrap();
+        compact(&dir, &options(), &compact::Options::default(), &|| Ok(())).unwrap();
+    };
+    let policy = policy("pq:2x4");
+    put_at(0, 0);
+    assert_eq!(demote(&dir, &policy).unwrap().codebooks, 1);
+    put_at(1, 0);
+    assert_eq!(demote(&dir, &policy).unwrap().codebooks, 0, "the old one fits");
+    put_at(2, 3);
+    assert_eq!(demote(&dir, &policy).unwrap().codebooks, 1, "the data moved away");
+    let s = Snapshot::open(&dir, None).unwrap();
+    let m = s.manifest();
+    let books: Vec<u64> = m.of(FileKind::Codebook).map(|f| f.id).collect();
+    let named: Vec<u64> = m.of(FileKind::Cold).map(|f| m.placement(f.id).unwrap().codebook).collect();
+    assert_eq!(named, [books[0], books[0], books[1]]);
+    assert_eq!(all(&dir).unwrap().len(), 1800);
+    clean(&dir);
+}
+
+#[test]
+fn a_kill_at_every_step_of_run_and_restore_leaves_old_or_new() {
+    for keep in [false, true] {
+        let mut n = 0;
+        loop {
+            n += 1;
+            let (_t, dir) = made(3);
+            let model = warm(&dir);
+            let policy = Policy { keep_original: keep, ..policy("zstd") };
+            let armed = arm(&dir, n, Mode::FromThere, false);
+            let r = demote(&dir, &policy).and_then(|_| back(&dir, &Select::default()).map(|_| ()));
+            let fired = armed.fired();
+            drop(armed);
+            assert_eq!(all(&dir).unwrap(), model, "step {n}");
+            if !fired {
+                r.unwrap();
+                break;
+            }
+            demote(&dir, &policy).unwrap();
+            assert_eq!(all(&dir).unwrap(), model, "step {n}");
+            assert_eq!(points_of(&dir), [0, 0, 0, model.len() as u64], "step {n}");
+            clean(&dir);
+        }
+        assert!(n > 40, "only {n} steps");
+    }
+}
+
+#[test]
+fn a_power_cut_at_every_step_of_tier_loses_nothing() {
+    let (_t, dir) = made(3);
+    let model = warm(&dir);
+    let policy = Policy { keep_original: true, ..policy("zstd") };
+    let base = Disk::base(&dir);
+    let armed = arm(&dir, 0, Mode::Count, true);
+    demote(&dir, &policy).unwrap();
+    back(&dir, &Select::default()).unwrap();
+    let log = armed.take_log();
+    drop(armed);
+    replay(&dir, base, &log, |n, cut| {
+        let found = all(&dir).unwrap_or_else(|e| panic!("step {n} {cut:?}: {e}"));
+        assert_eq!(found, model, "step {n} {cut:?}");
+        demote(&dir, &policy).unwrap_or_else(|e| panic!("step {n} {cut:?}, then: {e}"));
+        assert_eq!(all(&dir).unwrap(), model, "step {n} {cut:?}");
+        clean(&dir);
+    });
+}
+
+#[test]
+fn a_target_outside_the_dataset_serves_as_well() {
+    let (t, dir) = made(3);
+    let model = warm(&dir);
+    let target = t.path().join("elsewhere").display().to_string();
+    let policy = Policy { target: Some(target.clone()), keep_original: true, ..policy("pq:2") };
+    demote(&dir, &policy).unwrap();
+    let (approx, _) = compare(&dir, &model);
+    assert_eq!(approx, model.len() as u64);
+    clean(&dir);
+    let m = Snapshot::open(&dir, None).unwrap().manifest().clone();
+    assert_eq!(m.stores, [target]);
+    assert!(m.of(FileKind::Cold).all(|f| m.label_of(f).contains("elsewhere")));
+    assert_eq!(tier::status(&m).iter().map(|g| g.points).sum::<u64>(), model.len() as u64);
+    back(&dir, &Select::default()).unwrap();
+    assert_eq!(all(&dir).unwrap(), model);
+}
