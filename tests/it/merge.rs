@@ -100,7 +100,7 @@ fn shards_that_do_not_belong_together_are_refused() {
         refused(&["a", "seed"], "--seed 3, not");
         refused(&["a", "command"], "command is cvx");
         refused(&["a", "three"], "one of 3, the others of 2");
-        refused(&["a", "whole"], if format == "csv" { "does not say which shard" } else { "different runs" });
+        refused(&["a", "whole"], "does not say which shard");
         refused(&["sorted"], "not in the order of entities");
         append(&dir.path().join("d"), if format == "csv" { 40..41 } else { 41..42 });
         shard("2/2", &name("later"), &[]);

@@ -1,7 +1,8 @@
 //! What it costs to explain a stretch of the series by one mean, or by one straight line.
 //!
 //! Both costs are residual sums of squares over all dimensions, so splitting a stretch never
-//! costs more: `cost(a, c) >= cost(a, b) + cost(b, c)`. The search relies on this.
+//! costs more: `cost(a, c) >= cost(a, b) + cost(b, c)`. The search relies on this, or on a weaker
+//! form of it.
 
 use super::series::Series;
 use crate::analytics::geometry::{dot, squared_distance};
@@ -12,6 +13,17 @@ pub(crate) trait SegmentCost {
     fn len(&self) -> usize;
     /// The cost of rows `start..end`, at least 0.
     fn cost(&self, start: usize, end: usize) -> f64;
+
+    /// What rows `b..c` add at least to the cost of any stretch that begins before `b`.
+    fn rest(&self, b: usize, c: usize) -> f64 {
+        self.cost(b, c)
+    }
+
+    /// Penalties by which a candidate must be worse before it is given up for good: 0 where
+    /// splitting never costs more.
+    fn patience(&self) -> f64 {
+        0.0
+    }
 }
 
 /// Residuals around the mean, by prefix sums: `Q_b - Q_a - |S_b - S_a|^2 / (b - a)`, O(dim).

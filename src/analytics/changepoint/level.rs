@@ -6,11 +6,19 @@
 //! its variance factor F. With `phi = q = 0` it is the residual sum of squares around the mean.
 //! Jumps in a wandering, autocorrelated signal: Romano, Rigaill, Runge and Fearnhead 2022 (DeCAFS).
 
+use super::cost::{MeanCost, SegmentCost};
+use super::pelt;
+use super::recalling::RecallingCost;
 use super::series::Series;
 use crate::analytics::geometry::squared_distance;
 
 /// A candidate whose filter has forgotten its start to this share is like any other old one.
 const FORGOTTEN: f64 = 1e-7;
+
+/// Longer series have old candidates thinned out: of this many ages all are kept, of the next as
+/// many every second, then as many of every fourth, and so on.
+const THIN_ABOVE: usize = 4096;
+const FULL: usize = 64;
 
 /// The walk of a model that is all walk.
 pub(crate) const PURE_WALK: f64 = 1e4;
@@ -87,17 +95,45 @@ struct Candidate {
 /// The segmentation of least cost plus `penalty` a change.
 ///
 /// Exact for `phi = 0`; otherwise splitting may raise the cost by a little, and
-/// candidates are kept until they are worse by a whole further penalty.
+/// candidates are kept until they are worse by a whole further penalty. In series longer than
+/// [`THIN_ABOVE`] old candidates are thinned out where the level wanders.
 pub(crate) fn search(series: &Series, model: Model, penalty: f64, min_segment: usize) -> Fit {
+    let schedule = Schedule::new(model, series.len().max(1));
+    match model {
+        Model { phi: 0.0, q: 0.0 } => fixed(&MeanCost::new(series), penalty, min_segment, &schedule),
+        Model { phi, q: 0.0 } => fixed(&RecallingCost::new(series, phi), penalty, min_segment, &schedule),
+        _ => {
+            let thin = series.len() > THIN_ABOVE;
+            wandering(series, model, penalty, min_segment, (&schedule, thin))
+        }
+    }
+}
+
+/// A level that does not wander has costs in closed form.
+fn fixed(cost: &impl SegmentCost, penalty: f64, min_segment: usize, schedule: &Schedule) -> Fit {
+    let found = pelt::search(cost, penalty, min_segment);
+    let edges = found.changes.iter().copied().chain([cost.len()]);
+    let starts = [0].into_iter().chain(found.changes.iter().copied());
+    let log_factors = starts.zip(edges).map(|(a, b)| schedule.log_factors(b - a)).sum();
+    Fit { cost: found.objective - penalty * found.changes.len() as f64, changes: found.changes, log_factors }
+}
+
+/// The search with a filter a candidate.
+fn wandering(
+    series: &Series,
+    model: Model,
+    penalty: f64,
+    min_segment: usize,
+    (schedule, thin): (&Schedule, bool),
+) -> Fit {
     let n = series.len();
-    let schedule = Schedule::new(model, n.max(1));
     let margin = if model.phi > 0.0 { penalty } else { 0.0 };
     let memory = memory_steps(model, n);
     let (mut f, mut last) = (vec![f64::INFINITY; n + 1], vec![0; n + 1]);
     f[0] = -penalty;
     let mut bank = Bank::new(series, model);
     for t in 1..=n {
-        bank.observe(t - 1, f[t - 1], &schedule);
+        bank.observe(t - 1, f[t - 1], schedule);
         let (mut best, mut best_old) = ((f64::INFINITY, 0), (f64::INFINITY, 0));
         for c in &bank.candidates {
             let value = f[c.start] + c.cost;
@@ -117,8 +153,11 @@ pub(crate) fn search(series: &Series, model: Model, penalty: f64, min_segment: u
             }
             t < c.dead_from && (t - c.start <= memory || c.start == best_old.1)
         });
+        if thin {
+            bank.thin(t, &f);
+        }
     }
-    finish(&f, &last, penalty, &schedule)
+    finish(&f, &last, penalty, schedule)
 }
 
 /// Steps after which a filter has forgotten where it started; never for a fixed level.
@@ -171,6 +210,26 @@ impl<'a> Bank<'a> {
         if f_start < f64::INFINITY {
             self.candidates.push(Candidate { start: i, cost: 0.0, dead_from: usize::MAX });
             self.levels.extend(x.iter().map(|x| (1.0 - self.model.phi) * x));
+        }
+    }
+
+    /// Keeps of neighbouring candidates the best, the more of them neighbours the older they are:
+    /// by then nearly all that tells them apart has been seen, and what comes adds the same to each.
+    fn thin(&mut self, t: usize, f: &[f64]) {
+        let cell = |start: usize| {
+            let octave = ((t - start) / FULL).max(1).ilog2();
+            (octave, start >> octave)
+        };
+        let value = |c: &Candidate| f[c.start] + c.cost;
+        for i in 1..self.candidates.len() {
+            let (left, right) = self.candidates.split_at_mut(i);
+            let (Some(a), Some(b)) = (left.last_mut(), right.first_mut()) else { return };
+            if cell(a.start) != cell(b.start) {
+                continue;
+            }
+            // The worse one goes with the next pruning; of equal ones the later.
+            let worse = if value(a) <= value(b) { b } else { a };
+            worse.dead_from = worse.dead_from.min(t + 1);
         }
     }
 

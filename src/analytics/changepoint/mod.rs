@@ -14,6 +14,7 @@ mod mean;
 mod noise;
 mod pelt;
 mod penalty;
+mod recalling;
 mod select;
 mod series;
 

@@ -6,8 +6,9 @@
 //!
 //! Stationary data prune nothing that way, so candidates are also judged in blocks. For all
 //! `s` of a block that ends at `e`, splitting at `e` shows
-//! `F(s) + C(s, t) >= min_s (F(s) + C(s, e)) + C(e, t)`: one cost bounds the whole block, and
-//! blocks of blocks likewise. What cannot beat the best candidate so far is never looked at.
+//! `F(s) + C(s, t) >= min_s (F(s) + C(s, e)) + R(e, t)`, where R is what the rest adds at least:
+//! one cost bounds the whole block, and blocks of blocks likewise. What cannot beat the best
+//! candidate so far is never looked at.
 
 use super::cost::SegmentCost;
 
@@ -118,9 +119,10 @@ impl<'a, C: SegmentCost> Search<'a, C> {
         if t >= block.dead_from {
             return;
         }
-        let bound = block.least + if end < t { self.cost.cost(end, t) } else { 0.0 };
+        let bound = block.least + if end < t { self.cost.rest(end, t) } else { 0.0 };
         let slack = SLACK * self.penalty.abs();
-        if bound >= best.value + self.penalty + slack {
+        let patience = (1.0 + self.cost.patience()) * self.penalty;
+        if bound >= best.value + patience + slack {
             // Every candidate fails PELT's test, for all times to come.
             self.levels[level][j].dead_from = t + self.min_segment;
         }
@@ -169,7 +171,7 @@ impl<'a, C: SegmentCost> Search<'a, C> {
         let size = LEAF << level;
         let block_end = (j + 1) * size;
         let block = &self.levels[level][j];
-        let bound = block.least + if block_end < end { self.cost.cost(block_end, end) } else { 0.0 };
+        let bound = block.least + if block_end < end { self.cost.rest(block_end, end) } else { 0.0 };
         if bound > best.value + SLACK * self.penalty.abs() {
             return;
         }

@@ -78,3 +78,32 @@ fn a_forgetful_filter_keeps_few_candidates_and_stays_exact() {
     let fit = search(&s, model, 200.0, 2);
     golden::close(fit.cost + 200.0 * fit.changes.len() as f64, exhaustive(&s, model, 200.0, 2), 1e-6);
 }
+
+#[test]
+fn thinning_costs_next_to_nothing() {
+    // Where the level walks a little, whether there are jumps or not.
+    for (seed, every) in [(1, 130), (2, 400), (3, 2000)] {
+        let mut random = Random::new(seed, "thin", 0);
+        let mut level = [0.0; 3];
+        let mut x = Vec::new();
+        for i in 0..1500 {
+            let step = if i % every == every - 1 { 3.0 } else { 0.02 };
+            level.iter_mut().for_each(|l| *l += step * random.normal());
+            x.extend(level.iter().map(|l| l + random.normal()));
+        }
+        let mut s = Series::new(x, 3);
+        s.centre();
+        for (phi, q) in [(0.0, 4e-4), (0.0, 0.05), (0.4, 4e-4)] {
+            let (model, penalty) = (Model { phi, q }, 25.0);
+            let schedule = Schedule::new(model, s.len());
+            let whole = wandering(&s, model, penalty, 2, (&schedule, false));
+            let thinned = wandering(&s, model, penalty, 2, (&schedule, true));
+            let objective = |fit: &Fit| fit.cost + penalty * fit.changes.len() as f64;
+            let excess = objective(&thinned) - objective(&whole);
+            assert!((-1e-9..0.05 * penalty).contains(&excess), "{seed} {phi} {q}: {excess}");
+            assert_eq!(thinned.changes.len(), whole.changes.len(), "{seed} {phi} {q}");
+            let near = |(a, b): (&usize, &usize)| a.abs_diff(*b) <= 2;
+            assert!(thinned.changes.iter().zip(&whole.changes).all(near), "{thinned:?} {whole:?}");
+        }
+    }
+}
