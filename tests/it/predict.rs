@@ -469,11 +469,42 @@ mod training {
     }
 
     #[test]
+    fn ctrl_c_leaves_a_checkpoint_that_goes_on() {
+        let dir = world(circles);
+        let args =
+            [&QUICK[..3], &["--hidden", "4x1", "--epochs", "60", "--patience", "60", "--name"]].concat();
+        let whole = rows(&dir, &[&args[..], &["whole"]].concat()).remove(0);
+        let checkpoint = dir.path().join("d/results/checkpoint.cut.cvxr");
+        let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_cvx"))
+            .args(["-q", "-d", "d", "predict"])
+            .args(&args)
+            .args(["cut", "--checkpoint-every", "1"])
+            .current_dir(dir.path())
+            .spawn()
+            .unwrap();
+        while !checkpoint.exists() && child.try_wait().unwrap().is_none() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(130));
+        assert!(checkpoint.exists());
+        assert_eq!(rows(&dir, &["models"]).len(), 1);
+        // Other options are refused; the same ones end as if nothing had happened.
+        let other = [&args[..], &["cut", "--resume", "--seed", "9"]].concat();
+        assert!(String::from_utf8_lossy(&run(&dir, 2, &other).stderr).contains("other training options"));
+        let rest = rows(&dir, &[&args[..], &["cut", "--resume"]].concat()).remove(0);
+        for field in ["epochs", "validation_loss", "vs_last"] {
+            assert_eq!(rest[field], whole[field], "{field}");
+        }
+        assert!(!checkpoint.exists());
+    }
+
+    #[test]
     fn nothing_to_learn_and_a_dry_run() {
         let empty = world(|d| dataset(d, &[]));
-        let (code, said) = failure(cvx(empty.path()).args(["-d", "d", "predict"]).args(QUICK).arg("x"));
+        let (code, error) = failure(cvx(empty.path()).args(["-d", "d", "predict"]).args(QUICK).arg("x"));
         assert_eq!(code, 1);
-        assert!(said.contains("nothing to learn"), "{said}");
+        assert!(error.contains("nothing to learn"), "{error}");
         let dir = world(circles);
         assert!(said_of_dry_run(&dir).contains("12 entities with 240 points"));
         assert!(rows(&dir, &["models"]).is_empty());

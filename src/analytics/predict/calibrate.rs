@@ -18,7 +18,7 @@ const VERSION: u32 = 1;
 const DIM_SCORES_KEPT: usize = 1024;
 /// A method that answered less than this share of a class's cases is not chosen for it.
 const MIN_ANSWERED: f64 = 0.8;
-/// A class with fewer scores leaves the choice to its neighbours.
+/// A class with fewer scores leaves the choice to its neighbours: a few cases choose by chance.
 const MIN_CASES: usize = 20;
 
 /// What is known of one method in one horizon class.
@@ -108,11 +108,12 @@ impl Calibration {
     }
 
     /// The method with the least median score against that of `last`, in the horizon's class or the
-    /// nearest with enough cases, among `allowed` ones that can work from `points` points; `last` when nothing is known.
+    /// nearest with enough cases, among `allowed` ones that can work from `points` points; `last`
+    /// when no class has enough.
     pub fn choose(&self, horizon_s: f64, points: usize, allowed: &[Method]) -> Method {
         let wanted = class_of(horizon_s, self.unit_s);
-        let scarce = |r: &Record| r.scores.len() < MIN_CASES;
-        let Some(near) = self.records.iter().min_by_key(|r| (scarce(r), r.class.abs_diff(wanted))) else {
+        let enough = |r: &&Record| r.scores.len() >= MIN_CASES;
+        let Some(near) = self.records.iter().filter(enough).min_by_key(|r| r.class.abs_diff(wanted)) else {
             return Method::Last;
         };
         let fit = |r: &&Record| {
@@ -335,6 +336,13 @@ mod tests {
         let mut other = bytes.clone();
         other[0] = 9;
         assert!(Calibration::decode(&other).unwrap_err().what.contains("version"));
+    }
+
+    #[test]
+    fn a_few_cases_choose_nothing() {
+        let c = calibrated(&synthetic::trends(3, 8, 4, 1), 5);
+        assert!(c.records.iter().any(|r| r.method == Method::Trend && r.score_vs_last < 1.0), "{c:?}");
+        assert_eq!(c.choose(4.0 * 3600.0, 8, &Method::ALL), Method::Last);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! `cvx predict` without a further word: the forecasts.
 
-use super::basis::{MethodArgs, Node, PointArgs, check_calibrate, clock_us, level, span};
+use super::basis::{MethodArgs, Node, PointArgs, check_calibrate, clock_us, counted, level, span};
 use super::nearest::Nearest;
 use crate::batch::Sink;
 use crate::context::Context;
@@ -224,7 +224,8 @@ pub fn run(context: &Context, args: AheadArgs) -> Result<()> {
     }
     if without_radius > 0 && calibration.is_some() {
         context.note(&format!(
-            "{without_radius} predictions have no radius: too few cases of such horizons in the past, or an entity with one point"
+            "{} without a radius: too few cases of such horizons in the past, or an entity with one point",
+            counted(without_radius, "prediction", "predictions")
         ));
     }
     verdict?;
@@ -267,7 +268,7 @@ fn calibration(
     let answer = question.answer(snapshot)?;
     drop(progress);
     signals::check()?;
-    context.detail(&format!("calibrated on {} entities", answer.entities));
+    context.detail(&format!("calibrated on {}", counted(answer.entities.into(), "entity", "entities")));
     // What an older version says must not replace what the newest says.
     if context.run.dry_run || context.run.read_at.is_some() {
         return Ok(Some(answer));
@@ -382,7 +383,9 @@ impl Chosen {
             order.iter().map(|(name, n)| format!("{name} for {n}")).collect::<Vec<_>>().join(", ")
         };
         let known = match calibration {
-            Some(c) if c.entities > 0 => format!("by the past of {} entities", c.entities),
+            Some(c) if c.entities > 0 => {
+                format!("by the past of {}", counted(c.entities.into(), "entity", "entities"))
+            }
             _ => "nothing is known of the past, so last".to_string(),
         };
         for (horizon_s, methods) in self.0.values() {

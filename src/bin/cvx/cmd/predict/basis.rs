@@ -132,6 +132,11 @@ pub fn check_calibrate(entities: u64) -> Result<()> {
     }
 }
 
+/// A number with its noun.
+pub fn counted(n: u64, one: &str, many: &str) -> String {
+    format!("{n} {}", if n == 1 { one } else { many })
+}
+
 /// Now, for what stored results say of themselves; nothing is decided by it.
 pub fn clock_us() -> TimestampUs {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
