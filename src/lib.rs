@@ -30,6 +30,7 @@ pub mod windows;
 pub mod analytics;
 pub mod cold;
 pub mod index;
+pub mod indexing;
 pub mod maintenance;
 pub mod query;
 pub mod segment;

@@ -29,7 +29,7 @@ mod workshop;
 mod writer;
 
 pub use gc::Collected;
-pub use index::{IndexPart, NewIndex, RowId, Staging};
+pub use index::{FILE_ID, IndexPart, NewIndex, RowId, Staging};
 pub use info::{EntityInfo, Info, ModelInfo, TierInfo};
 pub use init::{Initialised, init};
 pub use loaded::Loaded;

@@ -97,6 +97,12 @@ impl Select {
             }
     }
 
+    /// True when nothing but the range of time restricts it: then nothing has to be resolved.
+    pub fn is_only_time(&self) -> bool {
+        let every = self.entities.is_none() && self.shard.is_none() && self.sample.is_none();
+        every && !self.looks_at_rows() && !self.counts_entities()
+    }
+
     /// True when rows must be looked at one by one.
     fn looks_at_rows(&self) -> bool {
         self.filter.is_some() || self.model.is_some() || self.source.is_some()
@@ -156,7 +162,7 @@ impl Select {
     }
 
     /// Live rows of a part that pass everything but the choice among entities.
-    fn rows_of(&self, part: &Part) -> Result<Vec<Range<u32>>> {
+    pub(crate) fn rows_of(&self, part: &Part) -> Result<Vec<Range<u32>>> {
         let mut rows = Vec::new();
         let every =
             self.entities.is_none() && self.shard.is_none() && !matches!(self.sample, Some(Sample::Share(_)));

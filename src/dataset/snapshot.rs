@@ -175,6 +175,24 @@ impl Snapshot {
         Ok(rows)
     }
 
+    /// The live point with a key: its part and row.
+    pub fn point(&self, key: Key) -> Result<Option<(&Part, usize)>> {
+        if let Some(recent) = &self.recent
+            && let Some(row) = recent.live_row_of(key)
+        {
+            return Ok(Some((recent, row)));
+        }
+        match self.sealed_row(key)? {
+            None => Ok(None),
+            Some((slot, row)) => Ok(Some((self.part(slot)?, row))),
+        }
+    }
+
+    /// The manifest's entry of a part; `None` for the rows of the live log.
+    pub fn part_entry(&self, i: usize) -> Option<&FileEntry> {
+        self.slots.get(i).map(|s| &s.entry)
+    }
+
     /// The dataset's directory.
     pub fn dir(&self) -> &Path {
         &self.dir

@@ -12,6 +12,7 @@ mod bytes;
 pub mod fault;
 mod file;
 mod lock;
+mod scratch;
 mod space;
 
 pub use bytes::{Access, Bytes};
@@ -20,4 +21,5 @@ pub use file::{
     sync_dir,
 };
 pub use lock::{Lock, SharedLock, holder, try_exclusive};
+pub use scratch::Scratch;
 pub use space::{available_bytes, is_network, memory_bytes};

@@ -13,7 +13,7 @@ use super::lists::BuiltLists;
 use super::prune::{Edges, NONE};
 use super::space::Space;
 use super::sq8::{self, Terms};
-use super::view::{Checkpoints, View};
+use super::view::{Checkpoints, Runs, View};
 use crate::error::{Error, Result};
 use crate::format::container::{PAGE, Writer};
 use crate::metric::Metric;
@@ -41,6 +41,10 @@ pub trait Input: Sync {
     fn key(&self, row: usize) -> Key;
     /// The vectors of a run of rows, row-major, borrowed or decoded into `buffer`.
     fn vectors<'a>(&'a self, rows: Range<usize>, buffer: &'a mut Vec<f32>) -> Result<&'a [f32]>;
+    /// Told what comes next; an error ends the build.
+    fn stage(&self, _stage: &str) -> Result<()> {
+        Ok(())
+    }
 }
 
 impl<T: VectorSource> Input for T {
@@ -102,6 +106,9 @@ struct Keys {
     entities: Vec<EntityId>,
     next: Vec<u32>,
     previous: Vec<u32>,
+    /// Where each entity's rows begin among `by_entity`.
+    offsets: Vec<u32>,
+    by_entity: Vec<u32>,
 }
 
 /// 8-bit codes of all rows.
@@ -125,7 +132,7 @@ pub fn build(input: &dyn Input, options: &Options, writer: &mut Writer) -> Resul
     };
     let space = Space::new(options.metric, input.dim(), max_norm, options.seed);
     let coded = encode(input, options, &space, writer)?;
-    let part = Assembly { options, space: &space, keys: &keys, coded: &coded };
+    let part = Assembly { input, options, space: &space, keys: &keys, coded: &coded };
     part.write(writer, max_norm)
 }
 
@@ -150,7 +157,13 @@ impl Keys {
                 previous[row] = before;
             }
         }
-        Ok(Keys { time: keys.iter().map(|k| k.t).collect(), entity, entities, next, previous })
+        let mut by_entity: Vec<u32> = (0..n as u32).collect();
+        by_entity.sort_by_key(|row| entity[*row as usize]);
+        let mut offsets = vec![0; entities.len() + 1];
+        entity.iter().for_each(|e| offsets[*e as usize + 1] += 1);
+        (1..offsets.len()).for_each(|i| offsets[i] += offsets[i - 1]);
+        let time = keys.iter().map(|k| k.t).collect();
+        Ok(Keys { time, entity, entities, next, previous, offsets, by_entity })
     }
 
     /// Rows valid at every `every`-th row, and where each checkpoint's begin.
@@ -214,6 +227,7 @@ fn encode(input: &dyn Input, options: &Options, space: &Space, writer: &mut Writ
 
 /// Everything that a part is made of.
 struct Assembly<'a> {
+    input: &'a dyn Input,
     options: &'a Options,
     space: &'a Space,
     keys: &'a Keys,
@@ -230,6 +244,7 @@ impl Assembly<'_> {
         let rows: Vec<u32> = (0..n as u32).filter(|row| self.coded.placed[*row as usize]).collect();
         let every = self.keys.entities.len().max(LEAST_CHECKPOINT);
         let (checkpoint_offsets, checkpoint_rows) = self.keys.checkpoints(every);
+        self.input.stage("lists")?;
         let (lists, nearest) = self.lists(&rows);
         let view = View {
             rows: n,
@@ -238,6 +253,10 @@ impl Assembly<'_> {
             time: Column::Whole(&self.keys.time),
             entity: Column::Whole(&self.keys.entity),
             next: Column::Whole(&self.keys.next),
+            runs: Runs {
+                offsets: Column::Whole(&self.keys.offsets),
+                rows: Column::Whole(&self.keys.by_entity),
+            },
             codes: Column::Whole(&self.coded.values),
             terms: Column::Whole(&self.coded.terms),
             edges: Column::Whole(&[]),
@@ -253,6 +272,7 @@ impl Assembly<'_> {
             false => Edges(Vec::new()),
         };
         let view = View { edges: Column::Whole(&edges.0), ..view };
+        self.input.stage("calibration")?;
         let calibration = Calibration {
             view: &view,
             codes: self.codes(),
@@ -261,7 +281,9 @@ impl Assembly<'_> {
             space: self.space,
             seed: self.options.seed,
         };
-        let head = self.head(&lists, &edges, every, max_norm, calibration.run()?);
+        let tables = calibration.run()?;
+        self.input.stage("writing")?;
+        let head = self.head(&lists, &edges, every, max_norm, tables);
         writer.write_section(layout::HEAD, &head.encode())?;
         self.write_rows(writer, &edges)?;
         writer.write_section(layout::CHECKPOINT_OFFSETS, &checkpoint_offsets)?;
@@ -285,6 +307,7 @@ impl Assembly<'_> {
     }
 
     fn graph(&self, view: View<'_>, nearest: &[[u32; 3]]) -> Result<Edges> {
+        self.input.stage("graph")?;
         let input = GraphInput {
             view,
             codes: self.codes(),
@@ -331,6 +354,8 @@ impl Assembly<'_> {
         writer.write_section(layout::ENTITY, &self.keys.entity)?;
         writer.write_section(layout::ENTITIES, &self.keys.entities)?;
         writer.write_section(layout::NEXT, &self.keys.next)?;
+        writer.write_section(layout::ENTITY_OFFSETS, &self.keys.offsets)?;
+        writer.write_section(layout::ENTITY_ROWS, &self.keys.by_entity)?;
         writer.write_section(layout::TERMS, &self.coded.terms)?;
         writer.section(layout::CODES, 1, PAGE)?;
         writer.write(bytemuck::cast_slice(&self.coded.values))?;

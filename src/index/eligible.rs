@@ -1,10 +1,11 @@
 //! Which rows of a part count: a filter made ready for one part, once for many queries.
 
+use super::prune::NONE;
 use super::query::Filter;
 use super::view::{View, wrong_row};
 use crate::error::Result;
-use crate::model::{EntityId, TimestampUs};
-use std::collections::HashSet;
+use crate::model::{EntityId, TimeRange};
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -22,23 +23,23 @@ pub struct Eligible {
 #[derive(Debug)]
 struct Rules {
     whole: Range<usize>,
-    as_of: Option<AsOf>,
+    as_of: Option<Arc<AsOf>>,
     /// One bit a row: allowed, and not deleted.
-    mask: Option<Vec<u64>>,
+    mask: Option<Arc<Vec<u64>>>,
     /// Ordinals of entities without answers.
     excluded: HashSet<u32>,
 }
 
 #[derive(Debug)]
 struct AsOf {
-    at: TimestampUs,
-    /// Number of rows at or before `at`.
+    /// Number of rows at or before the instant.
     rank: usize,
     /// Valid rows, about.
     valid: usize,
     /// Rows looked at to list them.
     cost: usize,
-    ends: Vec<(u32, TimestampUs)>,
+    /// Entities whose state is known otherwise, by ordinal: its row, or [`NONE`].
+    states: HashMap<u32, u32>,
 }
 
 impl Eligible {
@@ -48,26 +49,49 @@ impl Eligible {
         filter: &Filter<'_>,
         ordinal: impl Fn(EntityId) -> Result<Option<u32>>,
     ) -> Result<Eligible> {
-        let mut whole = match filter.range.is_empty() {
-            true => 0..0,
-            false => view.rank(|t| t >= filter.range.first())?..view.rank(|t| t > filter.range.last())?,
-        };
         let as_of = match filter.as_of {
             None => None,
             Some(at) => {
                 let rank = view.rank(|t| t > at)?;
-                whole.end = whole.end.min(rank).max(whole.start.min(rank));
-                whole.start = whole.start.min(whole.end);
-                let valid = view.valid_estimate(rank).saturating_sub(filter.ends.len());
-                Some(AsOf { at, rank, valid, cost: view.valid_cost(rank), ends: filter.ends.to_vec() })
+                let mut states = HashMap::new();
+                for (entity, row) in filter.states {
+                    if let Some(ordinal) = ordinal(*entity)? {
+                        states.insert(ordinal, row.unwrap_or(NONE));
+                    }
+                }
+                let lost = states.values().filter(|row| **row == NONE).count();
+                let valid = view.valid_estimate(rank).saturating_sub(lost);
+                Some(Arc::new(AsOf { rank, valid, cost: view.valid_cost(rank), states }))
             }
         };
-        let mut excluded = HashSet::new();
-        for entity in filter.excluded {
-            excluded.extend(ordinal(*entity)?);
+        let mask = mask(view.rows, filter).map(Arc::new);
+        let rules = Rules { mask, whole: 0..view.rows, as_of, excluded: HashSet::new() };
+        Eligible::over(rules).of(view, &filter.range, filter.excluded, ordinal)
+    }
+
+    /// The same deletions, allowed rows and instant with another range and other entities left out.
+    pub fn of(
+        &self,
+        view: &View<'_>,
+        range: &TimeRange,
+        excluded: &[EntityId],
+        ordinal: impl Fn(EntityId) -> Result<Option<u32>>,
+    ) -> Result<Eligible> {
+        let mut whole = match range.is_empty() {
+            true => 0..0,
+            false if *range == TimeRange::ALL => 0..view.rows,
+            false => view.rank(|t| t >= range.first())?..view.rank(|t| t > range.last())?,
+        };
+        if let Some(as_of) = &self.rules.as_of {
+            whole.end = whole.end.min(as_of.rank).max(whole.start.min(as_of.rank));
+            whole.start = whole.start.min(whole.end);
         }
-        let rules = Rules { mask: mask(view.rows, filter), whole, as_of, excluded };
-        Ok(Eligible::over(rules))
+        let mut ordinals = HashSet::new();
+        for entity in excluded {
+            ordinals.extend(ordinal(*entity)?);
+        }
+        let Rules { as_of, mask, .. } = &*self.rules;
+        Ok(Eligible::over(Rules { as_of: as_of.clone(), mask: mask.clone(), whole, excluded: ordinals }))
     }
 
     fn over(rules: Rules) -> Eligible {
@@ -134,6 +158,18 @@ impl Eligible {
             (_, Some(mask)) => self.runs.iter().flat_map(|run| ones(mask, run)).collect(),
             _ => self.runs.iter().flat_map(|run| run.start as u32..run.end as u32).collect(),
         };
+        if let Some(as_of) = self.rules.as_of.as_ref().filter(|a| !a.states.is_empty()) {
+            // Each of these is in the list once, where it belongs.
+            let known = |row: &u32| Ok(as_of.states.contains_key(&view.entity.one(*row as usize)?));
+            let mut kept = Vec::with_capacity(rows.len());
+            for row in rows {
+                if !known(&row)? {
+                    kept.push(row);
+                }
+            }
+            kept.extend(as_of.states.values().copied().filter(|row| *row != NONE));
+            rows = kept;
+        }
         rows.retain(|row| inside(*row));
         match rows.iter().find(|row| **row as usize >= view.rows) {
             None => Ok(rows),
@@ -166,13 +202,12 @@ impl Eligible {
 impl AsOf {
     /// True when a row at or before the instant is the last of its entity there.
     fn holds(&self, view: &View<'_>, row: u32) -> Result<bool> {
-        if (view.next.one(row as usize)? as usize) < self.rank {
-            return Ok(false);
+        if !self.states.is_empty()
+            && let Some(state) = self.states.get(&view.entity.one(row as usize)?)
+        {
+            return Ok(*state == row);
         }
-        Ok(match self.ends.binary_search_by_key(&row, |(row, _)| *row) {
-            Ok(i) => self.at < self.ends[i].1,
-            Err(_) => true,
-        })
+        Ok(view.next.one(row as usize)? as usize >= self.rank)
     }
 }
 

@@ -16,6 +16,10 @@ pub const ENTITY: Tag = *b"ENTI";
 pub const ENTITIES: Tag = *b"ENTS";
 /// u32 a row: the entity's next row, or 2^32 - 1.
 pub const NEXT: Tag = *b"NEXT";
+/// u32 an entity and one: where its rows begin in `EROW`.
+pub const ENTITY_OFFSETS: Tag = *b"EOFF";
+/// u32 a row: rows by entity, ascending in each.
+pub const ENTITY_ROWS: Tag = *b"EROW";
 /// f32: vectors as they were given, `dim` a row. Absent from a lean part.
 pub const EXACT: Tag = *b"EXCT";
 /// i8: 8-bit codes, `padded` a row.

@@ -7,7 +7,7 @@ use super::prune::{DEGREE, NONE};
 use super::query::{Filter, Hit, Query, Stats};
 use super::search::{Exact, Search, Workspace};
 use super::space::Space;
-use super::view::{Checkpoints, Lists, View};
+use super::view::{Checkpoints, Lists, Runs, View};
 use crate::error::Result;
 use crate::format::container::{Container, Expect};
 use crate::fsio::Access;
@@ -81,6 +81,8 @@ impl Part {
             layout::ENTITY,
             layout::ENTITIES,
             layout::NEXT,
+            layout::ENTITY_OFFSETS,
+            layout::ENTITY_ROWS,
             layout::CHECKPOINT_ROWS,
             layout::CODES,
             layout::TERMS,
@@ -126,6 +128,10 @@ impl Part {
             time: self.column(layout::TIME, n, trusted)?,
             entity: self.column(layout::ENTITY, n, trusted)?,
             next: self.column(layout::NEXT, n, trusted)?,
+            runs: Runs {
+                offsets: self.column(layout::ENTITY_OFFSETS, self.head.entities as usize + 1, trusted)?,
+                rows: self.column(layout::ENTITY_ROWS, n, trusted)?,
+            },
             codes: self.column(layout::CODES, n * padded, trusted)?,
             terms: self.column(layout::TERMS, n, trusted)?,
             edges: self.column(layout::EDGES, if self.head.graph { n * DEGREE } else { 0 }, trusted)?,
@@ -190,6 +196,13 @@ impl Part {
         let members = view.lists.members.get(0..view.lists.members.len())?;
         let listed = (0..view.lists.len())
             .all(|list| members.get(view.lists.span(list)).is_some_and(|m| m.is_sorted_by(|a, b| a < b)));
+        for entity in 0..self.head.entities {
+            let run = view.runs.of(entity)?;
+            let own = |row: &u32| view.entity.one(*row as usize).is_ok_and(|e| e == entity);
+            if run.is_empty() || !run.is_sorted_by(|a, b| a < b) || !run.iter().all(own) {
+                return Err(self.file.damaged("the rows of an entity are not in order"));
+            }
+        }
         if !ordered || !listed || members.iter().any(|row| *row as usize >= rows) {
             return Err(self.file.damaged("rows of the index are not in order"));
         }
@@ -211,6 +224,11 @@ impl<'p> Reader<'p> {
     /// Makes a filter ready for this part; good for all its readers.
     pub fn prepare(&self, filter: &Filter<'_>) -> Result<Eligible> {
         Eligible::new(&self.view, filter, |entity| self.ordinal(entity))
+    }
+
+    /// What was prepared, with another range and other entities left out.
+    pub fn narrow(&self, base: &Eligible, range: &TimeRange, excluded: &[EntityId]) -> Result<Eligible> {
+        base.of(&self.view, range, excluded, |entity| self.ordinal(entity))
     }
 
     /// The rows that match, best first. `elsewhere` gives exact distances for a lean part.
@@ -247,29 +265,53 @@ impl<'p> Reader<'p> {
 
     /// The row of a key, if the part has it.
     pub fn row(&self, key: Key) -> Result<Option<u32>> {
-        let range = TimeRange::closed(key.t, key.t);
-        let (from, to) = (self.view.rank(|t| t >= range.first())?, self.view.rank(|t| t > range.last())?);
-        let Some(ordinal) = self.ordinal(key.entity)? else { return Ok(None) };
-        let at = self.view.entity.get(from..to)?.partition_point(|e| *e < ordinal);
-        let found = at < to - from && self.view.entity.one(from + at)? == ordinal;
-        Ok(found.then_some((from + at) as u32))
+        let before = self.rows_until(key.entity, key.t)?;
+        let Some(row) = before.last() else { return Ok(None) };
+        Ok((self.view.time.one(*row as usize)? == key.t).then_some(*row))
     }
 
-    /// The entity's last row at or before an instant: the one whose validity a later point cuts.
-    pub fn last_row(&self, entity: EntityId, at: i64) -> Result<Option<u32>> {
-        let Some(ordinal) = self.ordinal(entity)? else { return Ok(None) };
-        let valid = self.view.valid(self.view.rank(|t| t > at)?)?;
-        for row in valid {
-            if self.view.entity.one(row as usize)? == ordinal {
-                return Ok(Some(row));
+    /// The entity's rows at or before an instant, ascending: the last one is its state there.
+    pub fn rows_until(&self, entity: EntityId, at: i64) -> Result<&'p [u32]> {
+        let Some(ordinal) = self.ordinal(entity)? else { return Ok(&[]) };
+        let rows = self.view.runs.of(ordinal)?;
+        let (mut low, mut high) = (0, rows.len());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match self.view.time.one(rows[middle] as usize)? <= at {
+                true => low = middle + 1,
+                false => high = middle,
+            }
+        }
+        Ok(&rows[..low])
+    }
+
+    /// The rows that are the part's states at an instant, ascending.
+    pub fn states(&self, at: i64) -> Result<Vec<u32>> {
+        self.view.valid(self.view.rank(|t| t > at)?)
+    }
+
+    /// True when a row is the part's state of its entity at an instant.
+    pub fn is_state(&self, row: u32, at: i64) -> Result<bool> {
+        let rank = self.view.rank(|t| t > at)?;
+        Ok((row as usize) < rank && self.view.next.one(row as usize)? as usize >= rank)
+    }
+
+    fn ordinal(&self, entity: EntityId) -> Result<Option<u32>> {
+        let (mut low, mut high) = (0, self.entities.len());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match self.entities.one(middle)?.cmp(&entity) {
+                std::cmp::Ordering::Less => low = middle + 1,
+                std::cmp::Ordering::Greater => high = middle,
+                std::cmp::Ordering::Equal => return Ok(Some(middle as u32)),
             }
         }
         Ok(None)
     }
 
-    fn ordinal(&self, entity: EntityId) -> Result<Option<u32>> {
-        let ids = self.entities.get(0..self.entities.len())?;
-        Ok(ids.binary_search(&entity).ok().map(|i| i as u32))
+    /// The vector of a row as it was given; `None` in a lean part.
+    pub fn vector(&self, row: u32) -> Result<Option<&'p [f32]>> {
+        self.exact.map(|x| x.row(row as usize, self.part.dim())).transpose()
     }
 
     /// The columns.

@@ -86,9 +86,9 @@ pub struct Filter<'f> {
     pub range: TimeRange,
     /// Only rows valid at this instant: the last of their entity at or before it.
     pub as_of: Option<TimestampUs>,
-    /// Rows whose validity ends earlier than the part knows, ascending, with the new end: a later
-    /// point of the entity arrived after the part was built.
-    pub ends: &'f [(u32, TimestampUs)],
+    /// With `as_of`, entities whose state there is not the one that the part's own rows tell, because
+    /// rows died or others came elsewhere: the state's row in this part, if it is in this part.
+    pub states: &'f [(EntityId, Option<u32>)],
     /// Only these rows.
     pub allowed: Option<&'f RoaringBitmap>,
     /// Not these rows: deleted or replaced since the part was built.
@@ -99,7 +99,14 @@ pub struct Filter<'f> {
 
 impl Default for Filter<'_> {
     fn default() -> Self {
-        Filter { range: TimeRange::ALL, as_of: None, ends: &[], allowed: None, deleted: None, excluded: &[] }
+        Filter {
+            range: TimeRange::ALL,
+            as_of: None,
+            states: &[],
+            allowed: None,
+            deleted: None,
+            excluded: &[],
+        }
     }
 }
 

@@ -77,13 +77,15 @@ fn matching<'a>(data: &'a Data, filter: &'a Filter<'a>) -> impl Iterator<Item = 
             end[before] = key.t;
         }
     }
-    for (row, t) in filter.ends {
-        end[*row as usize] = end[*row as usize].min(*t);
-    }
+    let states: HashMap<u64, Option<u32>> = filter.states.iter().copied().collect();
     (0..data.keys.len()).filter(move |row| {
         let key = data.keys[*row];
+        let valid = |at: i64| match states.get(&key.entity) {
+            Some(state) => *state == Some(*row as u32),
+            None => key.t <= at && at < end[*row],
+        };
         filter.range.contains(key.t)
-            && filter.as_of.is_none_or(|at| key.t <= at && at < end[*row])
+            && filter.as_of.is_none_or(valid)
             && filter.allowed.is_none_or(|a| a.contains(*row as u32))
             && !filter.deleted.is_some_and(|d| d.contains(*row as u32))
             && !filter.excluded.contains(&key.entity)
@@ -231,22 +233,21 @@ fn filters_hold() {
 }
 
 #[test]
-fn a_late_point_shortens_validity() {
+fn states_that_are_known_otherwise() {
     let World { data, part } = &*WORLD;
     let at = data.keys[data.keys.len() / 2].t;
     let reader = part.reader(Check::Lazy).unwrap();
-    let ends: Vec<(u32, i64)> = {
-        let mut ends: Vec<_> = (0..300)
-            .step_by(2)
-            .filter_map(|e| reader.last_row(e, at).unwrap())
-            .map(|row| (row, at - i64::from(row % 3 == 0)))
-            .collect();
-        ends.sort_unstable();
-        ends
-    };
-    let filter = Filter { as_of: Some(at), ends: &ends, ..Filter::default() };
-    let r = recall(data, part, |_| (), |_| filter);
-    assert!(r >= 0.95, "{r}");
+    // Of every third entity the state is elsewhere, of every fifth it is the point before.
+    let states: Vec<(u64, Option<u32>)> = (0..300)
+        .filter(|e| e % 3 == 0 || e % 5 == 0)
+        .map(|e| (e, reader.rows_until(e, at).unwrap().iter().rev().nth(1).copied().filter(|_| e % 3 != 0)))
+        .collect();
+    assert!(states.iter().any(|s| s.1.is_some()));
+    let filter = Filter { as_of: Some(at), states: &states, ..Filter::default() };
+    for path in [None, Some(Path::Listed), Some(Path::Lists), Some(Path::Graph)] {
+        let r = recall(data, part, |q| q.force = path, |_| filter);
+        assert!(r >= 0.95, "{path:?}: {r}");
+    }
 }
 
 #[test]
@@ -420,6 +421,9 @@ fn keys_are_found() {
         assert_eq!(reader.row(*key).unwrap(), Some(row as u32));
         assert_eq!(reader.row(Key { t: key.t + 1, ..*key }).unwrap(), None);
         assert_eq!(reader.row(Key { entity: 1 << 40, ..*key }).unwrap(), None);
+        let until = reader.rows_until(key.entity, key.t).unwrap();
+        let own = |r: &usize| data.keys[*r].entity == key.entity;
+        assert!((0..=row).filter(own).eq(until.iter().map(|r| *r as usize)));
     }
 }
 

@@ -24,6 +24,8 @@ pub struct View<'a> {
     pub entity: Column<'a, u32>,
     /// For each row its entity's next row, or [`NONE`].
     pub next: Column<'a, u32>,
+    /// Rows by entity.
+    pub runs: Runs<'a>,
     /// 8-bit codes, `padded` a row.
     pub codes: Column<'a, i8>,
     /// Scale and norm of each row.
@@ -34,6 +36,24 @@ pub struct View<'a> {
     pub lists: Lists<'a>,
     /// The rows valid at some instants.
     pub checkpoints: Checkpoints<'a>,
+}
+
+/// The rows of each entity, ascending.
+#[derive(Debug, Clone, Copy)]
+pub struct Runs<'a> {
+    /// Where each entity's rows begin among `rows`; one more than there are entities.
+    pub offsets: Column<'a, u32>,
+    /// Rows by entity.
+    pub rows: Column<'a, u32>,
+}
+
+impl<'a> Runs<'a> {
+    /// The rows of an entity, by ordinal.
+    pub fn of(&self, entity: u32) -> Result<&'a [u32]> {
+        let at = entity as usize;
+        let (from, to) = (self.offsets.one(at)? as usize, self.offsets.one(at + 1)? as usize);
+        self.rows.get(from..to)
+    }
 }
 
 /// For every so many rows, the rows that were valid then: those before the place whose entity's

@@ -108,6 +108,16 @@ impl Composite {
         self.alpha < 1.0
     }
 
+    /// Weight of the vectors' distance.
+    pub fn alpha(&self) -> f64 {
+        self.alpha
+    }
+
+    /// The instant from which time is counted.
+    pub fn at(&self) -> TimestampUs {
+        self.at
+    }
+
     /// The vector distance in [0, 1].
     pub fn normalised(&self, d_vec: f64) -> f64 {
         match self.metric {

@@ -19,16 +19,24 @@
 //! | `scan.rs` | the pass over the rows |
 //! | `cold.rs` | the same over all tiers: codes of lossy blocks, originals where they were kept |
 //! | `neighbours.rs` | questions to a pinned version of a dataset |
+//! | `indexed.rs` | the same through the index, with scans of what it lacks |
+//! | `coverage.rs` | which points the index lacks, which of its rows a selection allows |
+//! | `states.rs` | the states at an instant, over index and other points |
 
 mod bound;
 mod cold;
+mod coverage;
 mod decay;
+mod indexed;
 mod neighbours;
 mod resample;
 mod scan;
+mod states;
 mod topk;
 
+pub use coverage::outside;
 pub use decay::{Composite, Decay};
+pub use indexed::{How, search};
 pub use neighbours::{Cost, Found, Request, When, neighbours};
 pub use resample::{Interpolate, Sample, resample};
 pub use scan::{Stats, scan};

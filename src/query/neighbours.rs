@@ -4,7 +4,7 @@
 use super::cold::scan_tiers;
 use super::{Composite, Hit, Query, Stats};
 use crate::dataset::{Part, Select, Selected, Snapshot, asof_rows};
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::metric::Metric;
 use crate::model::{EntityId, TimeRange, TimestampUs};
 use std::collections::BTreeMap;
@@ -47,31 +47,41 @@ pub struct Request {
     pub time: Option<Composite>,
 }
 
-/// An answer and where its point is stored.
+/// An answer.
 #[derive(Debug, Clone, Copy)]
 pub struct Found<'a> {
     /// Key and distances.
     pub hit: Hit,
-    /// The part that holds the point.
-    pub part: &'a Part,
+    /// The part that holds the point, when it was scanned; the index knows keys only.
+    pub part: Option<&'a Part>,
 }
 
-impl Found<'_> {
-    /// The point's row in its part.
-    pub fn row(&self) -> usize {
-        self.hit.row as usize
+impl<'a> Found<'a> {
+    /// Where the point is stored: part and row.
+    pub fn place(&self, snapshot: &'a Snapshot) -> Result<(&'a Part, usize)> {
+        if let Some(part) = self.part {
+            return Ok((part, self.hit.row as usize));
+        }
+        let missing = || Error::new(Code::Damaged, "the index names a point that the dataset does not have");
+        snapshot.point(self.hit.key)?.ok_or_else(missing)
     }
 }
 
 /// What answering cost.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Cost {
     /// Rows and bytes of the scan.
     pub scan: Stats,
     /// Parts of the dataset.
     pub parts: u64,
-    /// Parts that were not opened, by their bounds.
+    /// Parts that were not opened.
     pub parts_pruned: u64,
+    /// Work in the index, and how its parts were searched.
+    pub index: crate::index::Stats,
+    /// Why the index was not asked; `None` when it was.
+    pub exact_because: Option<String>,
+    /// Damage to the index: the answers come from scans.
+    pub warning: Option<String>,
 }
 
 /// Answers all requests over the points that `select` admits: for each the nearest points,
@@ -82,34 +92,50 @@ pub fn neighbours<'a>(
     metric: Metric,
     requests: &[Request],
 ) -> Result<(Vec<Vec<Found<'a>>>, Cost)> {
-    let dim = snapshot.settings().dim;
-    if let Some(r) = requests.iter().find(|r| r.vector.len() != dim) {
-        return Err(Error::usage(format!(
-            "query vector has {} values, the dataset has dimension {dim}",
-            r.vector.len()
-        ))
-        .fix("use a vector of the model that made this dataset's embeddings"));
-    }
+    scanned(snapshot, select, metric, requests, false)
+}
+
+/// As [`neighbours`]; with `exact`, vectors of lossy blocks are compared one by one too.
+pub(super) fn scanned<'a>(
+    snapshot: &'a Snapshot,
+    select: &Select,
+    metric: Metric,
+    requests: &[Request],
+    exact: bool,
+) -> Result<(Vec<Vec<Found<'a>>>, Cost)> {
+    check(snapshot, requests)?;
     let mut cost = Cost { parts: snapshot.part_count() as u64, ..Cost::default() };
     let mut answers: Vec<Vec<Found<'a>>> = requests.iter().map(|_| Vec::new()).collect();
     for (when, members) in groups(requests) {
         let selected = rows_of(snapshot, select, when, requests, &members)?;
         cost.parts_pruned = cost.parts_pruned.max(cost.parts - selected.parts.len() as u64);
         let queries: Vec<Query> = members.iter().map(|i| query(&requests[*i])).collect();
-        let (hits, stats) = scan_tiers(snapshot, &selected.parts, &queries, metric, false)?;
+        let (hits, stats) = scan_tiers(snapshot, &selected.parts, &queries, metric, exact)?;
         cost.scan.add(&stats);
         for (i, hits) in members.iter().zip(hits) {
             answers[*i] = hits
                 .into_iter()
-                .map(|hit| Found { hit, part: selected.parts[hit.part as usize].0 })
+                .map(|hit| Found { hit, part: Some(selected.parts[hit.part as usize].0) })
                 .collect();
         }
     }
     Ok((answers, cost))
 }
 
+pub(super) fn check(snapshot: &Snapshot, requests: &[Request]) -> Result<()> {
+    let dim = snapshot.settings().dim;
+    match requests.iter().find(|r| r.vector.len() != dim) {
+        None => Ok(()),
+        Some(r) => Err(Error::usage(format!(
+            "query vector has {} values, the dataset has dimension {dim}",
+            r.vector.len()
+        ))
+        .fix("use a vector of the model that made this dataset's embeddings")),
+    }
+}
+
 /// Requests that look at the same rows: all windows together, as-of by their instant.
-fn groups(requests: &[Request]) -> BTreeMap<Option<When>, Vec<usize>> {
+pub(super) fn groups(requests: &[Request]) -> BTreeMap<Option<When>, Vec<usize>> {
     let mut out: BTreeMap<Option<When>, Vec<usize>> = BTreeMap::new();
     for (i, r) in requests.iter().enumerate() {
         let group = match r.when {
@@ -121,7 +147,7 @@ fn groups(requests: &[Request]) -> BTreeMap<Option<When>, Vec<usize>> {
     out
 }
 
-fn rows_of<'a>(
+pub(super) fn rows_of<'a>(
     snapshot: &'a Snapshot,
     select: &Select,
     when: Option<When>,
@@ -131,17 +157,21 @@ fn rows_of<'a>(
     if let Some(When::AsOf(t, max_age)) = when {
         return asof_rows(snapshot, select, t, max_age);
     }
-    // The span of all windows; each query still looks at its own.
+    let span = span(requests, members);
+    Select { time: select.time.intersect(&span), ..select.clone() }.resolve(snapshot)
+}
+
+/// The span of all windows; each query still looks at its own.
+pub(super) fn span(requests: &[Request], members: &[usize]) -> TimeRange {
     let windows = members.iter().filter_map(|i| match requests[*i].when {
         When::Window((a, b)) if a <= b => Some((a, b)),
         _ => None,
     });
     let span = windows.reduce(|x, y| (x.0.min(y.0), x.1.max(y.1)));
-    let span = span.map_or(TimeRange::EMPTY, |(a, b)| TimeRange::closed(a, b));
-    Select { time: select.time.intersect(&span), ..select.clone() }.resolve(snapshot)
+    span.map_or(TimeRange::EMPTY, |(a, b)| TimeRange::closed(a, b))
 }
 
-fn query(r: &Request) -> Query {
+pub(super) fn query(r: &Request) -> Query {
     Query {
         vector: r.vector.clone(),
         k: r.k,

@@ -9,6 +9,7 @@ mod export;
 mod format_doc;
 mod help;
 mod house;
+mod index;
 mod info;
 mod ingest;
 mod init;

@@ -122,3 +122,38 @@ impl Drop for Progress {
         }
     }
 }
+
+/// The progress of a command that works in stages.
+pub struct Stages {
+    progress: std::sync::Mutex<Progress>,
+}
+
+impl Stages {
+    /// As `--progress` and the terminal say.
+    pub fn new(context: &Context) -> Stages {
+        Stages { progress: std::sync::Mutex::new(Progress::new(context)) }
+    }
+
+    /// `done` of `of` are through `stage`; 0 of 0 where nobody knows.
+    pub fn at(&self, stage: &str, done: u64, of: u64) {
+        let mut progress = self.progress.lock().unwrap_or_else(|e| e.into_inner());
+        let text = if done > 0 { format!("{stage}: {done} of {of}") } else { stage.to_owned() };
+        if let Some(bar) = &progress.bar {
+            bar.set_message(text.clone());
+            bar.tick();
+        }
+        let due = progress.said.elapsed();
+        match progress.form {
+            ProgressForm::Json if done == 0 || due >= JSON_EVERY => {
+                let line = serde_json::json!({"event": "stage", "stage": stage, "done": done, "of": of});
+                progress.said = Instant::now();
+                progress.line(&line.to_string());
+            }
+            ProgressForm::Plain if !progress.quiet && due >= PLAIN_EVERY => {
+                progress.said = Instant::now();
+                progress.line(&text);
+            }
+            _ => {}
+        }
+    }
+}

@@ -7,6 +7,7 @@ pub mod config;
 pub mod delete;
 pub mod drift;
 pub mod export;
+pub mod index;
 pub mod info;
 pub mod ingest;
 pub mod init;

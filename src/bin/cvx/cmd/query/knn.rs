@@ -9,7 +9,8 @@ use cvx::time::TimeExpr;
 /// The points nearest to a vector, or to an entity's state
 #[derive(clap::Args, Debug)]
 #[command(
-    after_long_help = "Exact: every selected point is looked at. Equal distances are ordered by entity, then time.
+    after_long_help = "Distances are exact. With an index (cvx index build) a few of the nearest may be missed;
+--exact looks at every selected point. Equal distances are ordered by entity, then time.
 
 Examples:
   cvx query knn --like apple@1990 -k 3 --in 2000..2010 --per-entity best

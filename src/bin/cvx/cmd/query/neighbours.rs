@@ -12,8 +12,9 @@ use cvx::error::{Error, Result};
 use cvx::metric::Metric;
 use cvx::model::{TimeRange, TimestampUs, VectorSource};
 use cvx::output::{Id, Json, Label, Time};
-use cvx::query::{Composite, Cost, Decay, Found, Request, When, neighbours};
+use cvx::query::{Composite, Cost, Decay, Found, How, Request, When, search};
 use cvx::time::Duration;
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 /// Options of every neighbour query.
@@ -36,9 +37,15 @@ pub struct NeighbourArgs {
     /// Show metadata
     #[arg(long)]
     pub meta: bool,
-    /// Say on standard error what answering took
+    /// Say on standard error what answering took, which way it went and why
     #[arg(long)]
     pub stats: bool,
+    /// Scan every selected point; without it an index chooses candidates where there is one
+    #[arg(long)]
+    pub exact: bool,
+    /// Rows that a search of the index keeps in view: more find more and take longer
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub ef: Option<u32>,
     #[command(flatten)]
     pub ranking: RankingArgs,
     #[command(flatten)]
@@ -135,7 +142,12 @@ pub fn run(context: &Context, snapshot: &Snapshot, args: &NeighbourArgs, plan: &
         context.warn(&format!("query {label} is all zeros: it has no cosine distance to anything"));
     }
     let requests = asked.iter().map(|a| request(args, plan, metric, a)).collect::<Result<Vec<_>>>()?;
-    let (answers, cost) = neighbours(snapshot, plan.select, metric, &requests)?;
+    let how = How { exact: args.exact, ef: args.ef.map(|ef| ef as usize) };
+    let (answers, cost) = search(snapshot, plan.select, metric, &requests, how)?;
+    if let Some(damage) = &cost.warning {
+        context.warn(&format!("{damage}; every point was scanned instead"));
+        context.detail("`cvx index build --rebuild` makes the index anew");
+    }
     if args.stats {
         stats(context, &cost, started);
     }
@@ -146,11 +158,12 @@ pub fn run(context: &Context, snapshot: &Snapshot, args: &NeighbourArgs, plan: &
     if args.vectors.queries.is_none() && context.shows_table()? {
         hidden.push("query");
     }
+    let shown = (args.meta, context.shows_vectors());
     let mut out = context.rows_of::<NeighbourRow>(snapshot, &hidden)?;
     for (a, found) in asked.iter().zip(&answers) {
         signals::check()?;
         for (i, f) in found.iter().enumerate() {
-            out.row(&row(snapshot, a.label.clone(), i, f, args.meta)?)?;
+            out.row(&row(snapshot, a.label.clone(), i, f, shown)?)?;
         }
     }
     out.finish()
@@ -174,14 +187,30 @@ fn request(args: &NeighbourArgs, plan: &Plan<'_>, metric: Metric, a: &Asked) -> 
     })
 }
 
-fn row(snapshot: &Snapshot, query: Label, i: usize, f: &Found<'_>, meta: bool) -> Result<NeighbourRow> {
-    let text = if meta { f.part.meta(f.row())? } else { String::new() };
-    // Neighbours are ranked by the kept originals of a block, so these are what is shown.
-    let original = if f.part.is_lossy() { snapshot.original_of(f.part)? } else { None };
-    let exact = original.as_ref().and_then(|o| Some((o, o.row_of(f.hit.key)?)));
-    let (part, at) = exact.unwrap_or((f.part, f.row()));
-    let mut buffer = Vec::new();
-    let vector = part.vectors(at..at + 1, &mut buffer)?.to_vec();
+fn row<'a>(
+    snapshot: &'a Snapshot,
+    query: Label,
+    i: usize,
+    f: &Found<'a>,
+    (meta, vectors): (bool, bool),
+) -> Result<NeighbourRow> {
+    // The index knows keys only; the point's own file is opened when more is shown.
+    let place = match f.part {
+        None if !meta && !vectors => None,
+        _ => Some(f.place(snapshot)?),
+    };
+    let text = place.filter(|_| meta).map_or(Ok(String::new()), |(part, row)| part.meta(row))?;
+    let (mut approx, mut vector) = (false, Vec::new());
+    if let Some((part, at)) = place {
+        // Neighbours are ranked by the kept originals of a block, so these are what is shown.
+        let original = if part.is_lossy() { snapshot.original_of(part)? } else { None };
+        let exact = original.as_ref().and_then(|o| Some((o, o.row_of(f.hit.key)?)));
+        let (part, at) = exact.unwrap_or((part, at));
+        approx = part.is_approx(at);
+        if vectors {
+            vector.extend_from_slice(part.vectors(at..at + 1, &mut Vec::new())?);
+        }
+    }
     Ok(NeighbourRow {
         vector,
         query,
@@ -192,12 +221,40 @@ fn row(snapshot: &Snapshot, query: Label, i: usize, f: &Found<'_>, meta: bool) -
         distance: f.hit.distance,
         d_vec: f.hit.d_vec,
         d_time: f.hit.d_time,
-        approx: part.is_approx(at),
+        approx,
         meta: (!text.is_empty()).then_some(Json(text)),
     })
 }
 
 fn stats(context: &Context, cost: &Cost, started: Instant) {
+    if let Some(because) = &cost.exact_because {
+        context.note(&format!("every selected point was scanned: {because}"));
+    } else {
+        let i = &cost.index;
+        let mut paths: BTreeMap<&str, usize> = BTreeMap::new();
+        i.reports.iter().for_each(|r| *paths.entry(r.path.as_str()).or_default() += 1);
+        let paths: Vec<String> = paths.iter().map(|(path, n)| format!("{path} {n}")).collect();
+        context.note(&format!(
+            "index: {}; {} lists, {} one-bit estimates, {} 8-bit distances, {} hops, {} exact distances",
+            if paths.is_empty() { "too few points selected to ask it".to_owned() } else { paths.join(", ") },
+            i.lists,
+            i.estimates,
+            i.codes,
+            i.hops,
+            i.exact
+        ));
+        if let Some(report) = i.reports.first() {
+            let costs: Vec<String> =
+                report.costs.iter().map(|(path, ns)| format!("{} {:.0}", path.as_str(), ns / 1e3)).collect();
+            context.note(&format!(
+                "{} was estimated cheapest for {} of {} rows (thousands of units: {})",
+                report.path.as_str(),
+                report.eligible,
+                report.window,
+                costs.join(", ")
+            ));
+        }
+    }
     context.note(&format!(
         "{} points scanned, {} bytes; {} of {} parts pruned; {} distances computed exactly; {:.1} ms",
         cost.scan.rows,

@@ -1,0 +1,87 @@
+//! How many of the true neighbours the index finds, asked with stored points.
+
+use crate::dataset::{Select, Snapshot};
+use crate::error::Result;
+use crate::index::Check;
+use crate::metric::Metric;
+use crate::model::TimeRange;
+use crate::query::{Found, How, Request, When, neighbours, search};
+use rand::{RngExt, SeedableRng};
+use rand_xoshiro::Xoshiro256PlusPlus;
+
+/// Neighbours that count.
+const WANTED: usize = 10;
+
+/// What was measured.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Recall {
+    /// Share of the true neighbours that were found, by distance.
+    pub recall: f64,
+    /// Questions asked.
+    pub queries: usize,
+}
+
+/// Asks for the ten nearest points of other entities to `sample` stored points, through the index
+/// and exactly. `None` without an index or points in it.
+pub fn recall(snapshot: &Snapshot, sample: usize, seed: u64) -> Result<Option<Recall>> {
+    let mut parts = Vec::new();
+    for entry in snapshot.manifest().index_parts() {
+        parts.push(snapshot.index_part(&entry)?);
+    }
+    let Some(metric) = parts.first().map(|p| p.part.metric()) else { return Ok(None) };
+    let rows: u64 = parts.iter().map(|p| p.entry.rows).sum();
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed ^ 0x7265_6361_6c6c);
+    let mut requests = Vec::new();
+    // Dead rows are drawn in vain; a part is at most a quarter dead after a build.
+    for _ in 0..4 * sample {
+        let mut row = rng.random_range(0..rows.max(1));
+        for part in &parts {
+            if row < part.entry.rows {
+                let row = row as u32;
+                if requests.len() < sample && !part.dead.contains(row) {
+                    let key = part.part.reader(Check::Lazy)?.key(row)?;
+                    requests.extend(request(snapshot, key)?);
+                }
+                break;
+            }
+            row -= part.entry.rows;
+        }
+    }
+    if requests.is_empty() {
+        return Ok(None);
+    }
+    measure(snapshot, metric, &requests).map(Some)
+}
+
+fn request(snapshot: &Snapshot, key: crate::model::Key) -> Result<Option<Request>> {
+    use crate::model::VectorSource;
+    let Some((part, row)) = snapshot.point(key)? else { return Ok(None) };
+    let mut buffer = Vec::new();
+    Ok(Some(Request {
+        vector: part.vectors(row..row + 1, &mut buffer)?.to_vec(),
+        k: WANTED,
+        radius: None,
+        when: When::window(TimeRange::ALL),
+        exclude: Some(key.entity),
+        best_per_entity: false,
+        time: None,
+    }))
+}
+
+fn measure(snapshot: &Snapshot, metric: Metric, requests: &[Request]) -> Result<Recall> {
+    let select = Select::default();
+    let (found, _) = search(snapshot, &select, metric, requests, How::default())?;
+    let (truth, _) = neighbours(snapshot, &select, metric, requests)?;
+    let (mut hits, mut wanted) = (0, 0);
+    for (found, truth) in found.iter().zip(&truth) {
+        wanted += truth.len();
+        let last = truth.last().map_or(f64::NEG_INFINITY, |t| t.hit.distance);
+        // By distance, so that ties count.
+        let near = |f: &&Found<'_>| f.hit.distance <= last;
+        hits += found.iter().filter(near).count().min(truth.len());
+    }
+    Ok(Recall {
+        recall: if wanted == 0 { 1.0 } else { hits as f64 / wanted as f64 },
+        queries: requests.len(),
+    })
+}
