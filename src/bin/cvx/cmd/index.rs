@@ -151,7 +151,6 @@ fn options(context: &Context, args: &BuildArgs) -> Result<Options> {
             Some(now.window(args.from.as_ref(), args.to.as_ref())?)
         }
     };
-    let memory = Options::default().memory.max(rustix::system::sysinfo().totalram as u64 / 2);
     Ok(Options {
         metric: args.metric.map(Into::into),
         time,
@@ -159,7 +158,7 @@ fn options(context: &Context, args: &BuildArgs) -> Result<Options> {
         exact: !args.lean,
         rebuild: args.rebuild,
         seed: context.seed(),
-        memory,
+        memory: context.memory() as u64,
     })
 }
 
