@@ -2,11 +2,12 @@
 //! and what an interrupted writer left in `tmp/`. Only the writer, under the lock, does this.
 
 use super::{NAMED, clock_us};
+use crate::cold::Store;
 use crate::error::Result;
 use crate::fsio;
 use crate::manifest::{self, Manifest};
 use crate::wal;
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -60,6 +61,7 @@ pub(super) fn files_below(dir: &Path, below: &str) -> Result<Vec<String>> {
 pub(super) fn collect(dir: &Path, current: &Manifest, keep_for: Duration) -> Result<Collected> {
     let mut out = Collected::default();
     let mut named: HashSet<String> = paths(current).collect();
+    let mut elsewhere: BTreeSet<(String, String)> = BTreeSet::new();
     let commits = manifest::commits(dir)?;
     let mut removed_any = false;
     // From the newest down: each version became old when the one after it was committed.
@@ -80,6 +82,7 @@ pub(super) fn collect(dir: &Path, current: &Manifest, keep_for: Duration) -> Res
             fsio::remove_file(&path)?;
             removed_any = true;
             out.versions += 1;
+            elsewhere.extend(old.iter().flat_map(objects));
         } else {
             if removable {
                 out.in_use.push(commit);
@@ -96,7 +99,29 @@ pub(super) fn collect(dir: &Path, current: &Manifest, keep_for: Duration) -> Res
         fsio::sync_dir(&dir.join("manifest"))?;
     }
     out.files = remove_unnamed(dir, &named)?;
+    elsewhere.retain(|(_, name)| !named.contains(name));
+    remove_objects(&elsewhere);
     Ok(out)
+}
+
+/// Files of a version that lie in other stores: store and name.
+fn objects(m: &Manifest) -> Vec<(String, String)> {
+    let store = |id| m.stores.get((m.placement(id)?.store as usize).checked_sub(1)?).cloned();
+    m.files.iter().filter_map(|f| Some((store(f.id)?, m.path_of(f)))).collect()
+}
+
+/// Removes objects that no version names any more. A store that does not answer keeps them: that
+/// costs space, and must not fail the command.
+fn remove_objects(objects: &BTreeSet<(String, String)>) {
+    let mut stores: HashMap<&str, Option<Store>> = HashMap::new();
+    for (target, name) in objects {
+        let store = stores.entry(target).or_insert_with(|| Store::open(target).ok());
+        if let Some(s) = store
+            && s.remove(name).is_err()
+        {
+            *store = None;
+        }
+    }
 }
 
 /// Removes files that no kept version names, and directories of buckets that are left empty.

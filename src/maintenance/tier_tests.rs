@@ -123,6 +123,29 @@ fn a_point_replaced_after_it_went_cold_is_answered_from_hot_and_a_deleted_one_is
 }
 
 #[test]
+fn purge_takes_the_dead_out_of_blocks_that_hold_or_keep_exact_vectors() {
+    for (codec, keep) in [("zstd", false), ("sq8", true), ("sq8", false)] {
+        let (_t, dir) = made(3);
+        let mut model = warm(&dir);
+        demote(&dir, &Policy { keep_original: keep, ..policy(codec) }).unwrap();
+        let select = Select { entities: Some([6].into()), ..Select::default() };
+        crate::delete::delete(&dir, options(), &select, |_| Ok(())).unwrap();
+        let dead = model.keys().filter(|k| k.entity == 6).count() as u64;
+        model.retain(|k, _| k.entity != 6);
+        let policy = compact::Policy { purge: true, ..compact::Policy::default() };
+        let report =
+            compact(&dir, &options(), &compact::Options { policy, ..Default::default() }, &|| Ok(()))
+                .unwrap();
+        let exact = keep || codec == "zstd";
+        assert_eq!((report.points_purged, report.points_left), if exact { (dead, 0) } else { (0, dead) });
+        let m = Snapshot::open(&dir, None).unwrap().manifest().clone();
+        assert_eq!(m.of(FileKind::Deletions).count(), usize::from(!exact));
+        compare(&dir, &model);
+        clean(&dir);
+    }
+}
+
+#[test]
 fn a_block_above_the_error_bound_stays_warm() {
     let (_t, dir) = made(3);
     let model = warm(&dir);
@@ -225,4 +248,34 @@ fn a_target_outside_the_dataset_serves_as_well() {
     assert_eq!(tier::status(&m).iter().map(|g| g.points).sum::<u64>(), model.len() as u64);
     back(&dir, &Select::default()).unwrap();
     assert_eq!(all(&dir).unwrap(), model);
+    let left = walkdir::WalkDir::new(t.path().join("elsewhere"));
+    let left = left.into_iter().filter(|e| e.as_ref().is_ok_and(|e| e.file_type().is_file()));
+    assert_eq!(left.count(), 0, "what no version names is removed there too");
+}
+
+/// A run that dies after it has put its objects, before it publishes: the next one is not stopped
+/// by what lies there.
+#[test]
+fn objects_of_a_run_that_died_are_no_obstacle() {
+    let mut n = 0;
+    loop {
+        n += 1;
+        let (t, dir) = made(3);
+        let model = warm(&dir);
+        let target = t.path().join("elsewhere").display().to_string();
+        let policy = Policy { target: Some(target), keep_original: true, ..policy("zstd") };
+        let armed = arm(&dir, n, Mode::FromThere, false);
+        let r = demote(&dir, &policy);
+        let fired = armed.fired();
+        drop(armed);
+        assert_eq!(all(&dir).unwrap(), model, "step {n}");
+        if !fired {
+            r.unwrap();
+            break;
+        }
+        demote(&dir, &policy).unwrap_or_else(|e| panic!("step {n}, then: {e}"));
+        assert_eq!((all(&dir).unwrap(), points_of(&dir)[3]), (model.clone(), model.len() as u64), "step {n}");
+        clean(&dir);
+    }
+    assert!(n > 15, "only {n} steps");
 }

@@ -19,6 +19,7 @@ mod predict;
 mod query;
 mod schema;
 mod streams;
+mod tiers;
 mod usage;
 mod verify;
 

@@ -180,7 +180,7 @@ impl Writer {
             create_dirs(&self.dir, &name)?;
             file.publish(&self.dir.join(name), Publish::New)?;
         } else {
-            self.shelf.store(&self.manifest, store)?.put_file(&name, file.path())?;
+            self.put(store, &name, file.path())?;
         }
         self.manifest.add(entry, Some(place));
         self.manifest.arrange();
@@ -211,11 +211,19 @@ impl Writer {
                 create_dirs(&self.dir, &name)?;
                 fsio::link(&from, &self.dir.join(&name))?;
             } else {
-                self.shelf.store(&self.manifest, store)?.put_file(&name, &from)?;
+                self.put(store, &name, &from)?;
             }
             self.manifest.add(entry, Some(place));
         }
         Ok(())
+    }
+
+    /// Puts a file into another store. What has its name there is left from a run that died before
+    /// it published: ids that a version names are not given out again.
+    fn put(&self, store: u32, name: &str, file: &Path) -> Result<()> {
+        let store = self.shelf.store(&self.manifest, store)?;
+        store.remove(name)?;
+        store.put_file(name, file)
     }
 
     /// Marks the rows of some keys as dead in the files from slot `first` on.

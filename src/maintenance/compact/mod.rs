@@ -6,8 +6,10 @@ pub use plan::{Job, Policy, Why, plan};
 
 use super::Limits;
 use super::merge::Merge;
+use super::tier;
 use crate::dataset::{self, Exchange, Select, Snapshot, Workshop, Writer};
 use crate::error::Result;
+use crate::manifest::FileKind;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -42,6 +44,8 @@ pub struct Report {
     pub bytes_after: u64,
     /// Rows that no longer counted and are gone.
     pub points_purged: u64,
+    /// Rows that no longer count but stay, hidden, in lossy blocks without originals.
+    pub points_left: u64,
     /// Jobs that a limit left for the next run.
     pub jobs_left: u64,
     /// Jobs that were given up because their files were changed meanwhile.
@@ -64,7 +68,9 @@ pub fn preview(dir: &Path, options: &Options) -> Result<(Snapshot, Vec<Job>)> {
 /// True when a run would change something.
 pub fn is_needed(dir: &Path, options: &Options) -> Result<bool> {
     let (snapshot, jobs) = preview(dir, options)?;
-    Ok(!jobs.is_empty() || snapshot.recent().is_some())
+    let m = snapshot.manifest();
+    let dead_in_cold = options.policy.purge && m.of(FileKind::Cold).any(|f| m.deletions_of(f.id).is_some());
+    Ok(!jobs.is_empty() || snapshot.recent().is_some() || dead_in_cold)
 }
 
 /// Compacts the dataset in `dir`. `stop` ends it early with its error; what was published stays.
@@ -91,6 +97,9 @@ pub fn compact(
         }
         run.job(&snapshot, job)?;
     }
+    if options.policy.purge && run.report.jobs_left == 0 {
+        run.purge_cold(&snapshot)?;
+    }
     let mut report = run.report;
     report.seconds = started.elapsed().as_secs_f64();
     Ok(report)
@@ -106,6 +115,21 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
+    /// Takes dead rows out of cold blocks as well, as far as exact vectors are there.
+    fn purge_cold(&mut self, snapshot: &Snapshot) -> Result<()> {
+        let m = snapshot.manifest();
+        let dead: u64 = m.of(FileKind::Cold).filter_map(|f| Some(m.deletions_of(f.id)?.rows)).sum();
+        if dead == 0 {
+            return Ok(());
+        }
+        let (done, left) = tier::purge(self.dir, &self.writing, self.options.policy.target_bytes, self.stop)?;
+        self.report.points_left = left;
+        self.report.points_purged += dead.saturating_sub(left);
+        self.report.files_in += done.blocks;
+        self.report.commit = self.report.commit.max(done.commit);
+        Ok(())
+    }
+
     /// Builds the files of a job and publishes them in one version.
     fn job(&mut self, snapshot: &Snapshot, job: &Job) -> Result<()> {
         let mut parts = Vec::new();

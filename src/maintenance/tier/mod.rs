@@ -7,7 +7,7 @@ mod restore;
 mod status;
 
 pub use plan::{Move, Policy, plan};
-pub use restore::{Restored, restore, restore_plan};
+pub use restore::{Restored, purge, restore, restore_plan};
 pub use status::{Group, status};
 
 use super::Limits;

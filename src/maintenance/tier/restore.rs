@@ -51,18 +51,53 @@ pub fn restore(
     target_bytes: u64,
     stop: &(dyn Fn() -> Result<()> + Sync),
 ) -> Result<Restored> {
+    bring_back(dir, writing, target_bytes, stop, |snapshot| sources(snapshot, select))
+}
+
+/// Takes the rows that no longer count out of cold blocks: those whose exact vectors are there
+/// go back to warm. Returns also how many dead rows stay in blocks that hold nothing exact.
+pub fn purge(
+    dir: &Path,
+    writing: &dataset::Options,
+    target_bytes: u64,
+    stop: &(dyn Fn() -> Result<()> + Sync),
+) -> Result<(Restored, u64)> {
+    let mut left = 0;
+    let done = bring_back(dir, writing, target_bytes, stop, |snapshot| {
+        let m = snapshot.manifest();
+        let mut out = Vec::new();
+        for f in m.of(FileKind::Cold) {
+            let (Some(dead), Some(part)) = (m.deletions_of(f.id), snapshot.part_of(f.id)?) else { continue };
+            if part.is_lossy() && m.original_of(f.id).is_none() {
+                left += dead.rows;
+                continue;
+            }
+            let alive = (0..part.rows() as u32).filter(|r| part.is_live(*r as usize)).collect();
+            out.push(source(snapshot, part, f.id, alive)?);
+        }
+        Ok(out)
+    })?;
+    Ok((done, left))
+}
+
+fn bring_back(
+    dir: &Path,
+    writing: &dataset::Options,
+    target_bytes: u64,
+    stop: &(dyn Fn() -> Result<()> + Sync),
+    sources: impl FnOnce(&Snapshot) -> Result<Vec<Source>>,
+) -> Result<Restored> {
     let started = Instant::now();
     let mut writer = Writer::open(dir, writing.clone())?;
     let shop = writer.workshop(IDS)?;
     writer.finish()?;
     let snapshot = Snapshot::open(dir, None)?;
-    let sources = sources(&snapshot, select)?;
+    let sources = sources(&snapshot)?;
     let mut out = report(&snapshot, &sources);
     if !sources.is_empty() {
         let parts = sources.iter().map(|s| &s.part).collect();
-        let merge =
-            Merge { snapshot: &snapshot, shop: &shop, parts, select: Select::default(), target_bytes, stop };
-        let made = merge.run()?;
+        let select = Select::default();
+        let made = Merge { snapshot: &snapshot, shop: &shop, parts, select, target_bytes, stop }.run()?;
         out.bytes_after = made.iter().map(|m| m.entry.seal.len).sum();
         let moved = sources.iter().map(|s| (s.id, s.rows.clone())).collect();
         let patient =
@@ -104,11 +139,16 @@ fn sources(snapshot: &Snapshot, select: &Select) -> Result<Vec<Source>> {
         ranges.into_iter().for_each(|r| {
             rows.insert_range(r);
         });
-        let exact = snapshot.original_of(part)?.map(|original| exact_part(part, &rows, original));
-        let part = exact.unwrap_or_else(|| only(part.clone(), &rows));
-        out.push(Source { id: entry.id, rows, part });
+        out.push(source(snapshot, part, entry.id, rows)?);
     }
     Ok(out)
+}
+
+/// Rows of a block, in its kept original where there is one.
+fn source(snapshot: &Snapshot, block: &Part, id: u64, rows: RoaringBitmap) -> Result<Source> {
+    let exact = snapshot.original_of(block)?.map(|original| exact_part(block, &rows, original));
+    let part = exact.unwrap_or_else(|| only(block.clone(), &rows));
+    Ok(Source { id, rows, part })
 }
 
 /// The part with all other rows dead.

@@ -30,9 +30,9 @@ pub struct Args {
     if_needed: bool,
 }
 
-/// What `ingest --compact` does too, with the defaults.
+/// What to compact, and how much.
 #[derive(clap::Args, Debug, Clone)]
-pub struct CompactArgs {
+struct CompactArgs {
     /// Only hot segments all of whose points are older than this
     #[arg(long, value_name = "DUR", default_value = "0s", value_parser = duration)]
     older_than: Duration,
@@ -118,10 +118,24 @@ pub fn run(context: &Context, args: Args) -> Result<()> {
     finish(context, &report)
 }
 
+/// Compacts with the defaults after another command, whose rows stand alone on standard output.
+pub fn afterwards(context: &Context) -> Result<()> {
+    let writing = context.writing("ingest --compact");
+    let r = compact::compact(&context.dataset(), &writing, &Options::default(), &signals::check)?;
+    context.detail(&format!("compacted {} points into {} files", r.points, r.files_out));
+    Ok(())
+}
+
 /// Prints what was done. Jobs lost to another process make it partial.
-pub fn finish(context: &Context, report: &Report) -> Result<()> {
+fn finish(context: &Context, report: &Report) -> Result<()> {
     if report.jobs_left > 0 {
         context.note(&format!("{} jobs are left for the next run", report.jobs_left));
+    }
+    if report.points_left > 0 {
+        context.note(&format!(
+            "{} deleted or replaced points stay, hidden, in lossy blocks without originals: `cvx tier restore`, then --purge, takes them out",
+            report.points_left
+        ));
     }
     context.record(&row(report))?;
     match report.jobs_lost {

@@ -95,6 +95,9 @@ pub struct Args {
     /// Longest line or record taken
     #[arg(long, value_name = "SIZE", default_value = "4MiB", value_parser = size)]
     max_line: usize,
+    /// Compact afterwards, as `cvx compact` does
+    #[arg(long)]
+    compact: bool,
 }
 
 /// `--input-format`.
@@ -224,6 +227,7 @@ impl Args {
 /// Runs the command.
 pub fn run(context: &Context, args: Args) -> Result<()> {
     let events_file = args.events.clone();
+    let compacts = args.compact;
     let (mut options, sync) = args.options();
     // A batch is in memory as text, as rows, and as what is written.
     options.batch.bytes = options.batch.bytes.min(context.memory() / 8).max(1 << 20);
@@ -268,6 +272,9 @@ pub fn run(context: &Context, args: Args) -> Result<()> {
         // Standard output is the events'.
         true => context.note(&format!("{} rows read, {} added", report.rows_read, report.rows_added)),
         false => context.record(&row(&report))?,
+    }
+    if compacts {
+        super::compact::afterwards(context)?;
     }
     match report.rows_rejected {
         0 => Ok(()),

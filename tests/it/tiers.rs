@@ -1,0 +1,192 @@
+//! `cvx compact` and `cvx tier`: from the command line, beside other jobs, and as cron and make run them.
+
+use crate::{cvx, failure, stdout, walkers};
+use std::path::Path;
+use std::process::Command;
+use tempfile::tempdir;
+
+fn run(dir: &Path, args: &[&str]) -> String {
+    stdout(cvx(dir).args(["-d", "d"]).args(args))
+}
+
+/// All points as csv.
+fn points(dir: &Path) -> String {
+    run(dir, &["export", "-f", "csv"])
+}
+
+fn tiers(dir: &Path) -> String {
+    let rows = run(dir, &["info", "--tiers", "-f", "csv"]);
+    rows.lines().skip(1).map(|l| l.split(',').nth(2).unwrap()).collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn compact_moves_everything_and_changes_no_answer() {
+    let dir = tempdir().unwrap();
+    walkers(&dir.path().join("d"));
+    let queries: [&[&str]; 5] = [
+        &["query", "knn", "--like", "a", "-k", "3", "--vectors", "list"],
+        &["query", "asof", "--at", "2024-01-03", "--vectors", "list", "--meta"],
+        &["query", "trajectory", "--entity", "a", "--meta"],
+        &["velocity", "-f", "csv"],
+        &["drift", "-f", "csv"],
+    ];
+    let answers = |dir: &Path| -> Vec<String> { queries.iter().map(|q| run(dir, q)).collect() };
+    let (before, all) = (answers(dir.path()), points(dir.path()));
+    let plan = run(dir.path(), &["compact", "--dry-run", "-f", "csv"]);
+    assert!(plan.starts_with("job,action,path,points,points_dead,bytes,bytes_after\n1,hot,hot/"), "{plan}");
+    assert_eq!(tiers(dir.path()), "0 4 0 0");
+    let done = run(dir.path(), &["compact", "-f", "csv"]);
+    assert!(done.starts_with("wal_segments,files_in,files_out,points,"), "{done}");
+    assert!(done.lines().nth(1).unwrap().starts_with("0,1,1,4,"), "{done}");
+    assert_eq!(tiers(dir.path()), "0 0 4 0");
+    assert_eq!((answers(dir.path()), points(dir.path())), (before, all));
+    let idle = run(dir.path(), &["compact", "--if-needed", "-f", "csv"]);
+    assert!(idle.lines().nth(1).unwrap().starts_with("0,0,0,0,0,0,0,"), "{idle}");
+    let files = run(dir.path(), &["info", "--partitions", "-f", "csv"]);
+    assert!(files.contains("warm/bucket=0000/2024-01.") && files.contains(".parquet,warm,4,0,"), "{files}");
+    run(dir.path(), &["verify", "--level", "deep"]);
+}
+
+#[test]
+fn lossy_blocks_need_a_word_and_say_approx() {
+    let dir = tempdir().unwrap();
+    walkers(&dir.path().join("d"));
+    run(dir.path(), &["compact"]);
+    let all = points(dir.path());
+    let tier = |args: &[&str]| {
+        let mut c = cvx(dir.path());
+        c.args(["-d", "d", "tier", "run", "--older-than", "0s", "--codec"]).args(args);
+        c
+    };
+    let (code, said) = failure(&mut tier(&["sq8"]));
+    assert_eq!(code, 2);
+    assert!(
+        said.contains("exact vectors of 4 points in 1 files") && said.contains("--keep-original"),
+        "{said}"
+    );
+    let (code, said) = failure(&mut tier(&["pq:3", "--yes"]));
+    assert_eq!((code, said.contains("dimension 2 into 3 parts")), (2, true), "{said}");
+    let (code, said) = failure(&mut tier(&["mp3"]));
+    assert_eq!((code, said.contains("is not a codec")), (2, true), "{said}");
+    let (code, said) = failure(&mut tier(&["zstd", "--target", "ftp://x"]));
+    assert_eq!((code, said.contains("no cold storage speaks ftp://")), (2, true), "{said}");
+    assert_eq!(tiers(dir.path()), "0 0 4 0");
+    let plan = run(dir.path(), &["tier", "plan", "--older-than", "0s", "--codec", "sq8", "-f", "csv"]);
+    assert!(plan.lines().nth(1).unwrap().starts_with("1,sq8,warm/bucket=0000/2024-01."), "{plan}");
+    // Kept originals: nothing is lost, neighbours are exact, the rest says approx.
+    let kept = stdout(tier(&["sq8", "--keep-original"]).args(["-f", "csv"]));
+    assert!(kept.starts_with("partitions,points,bytes_before,bytes_after,ratio,codec,err_p50,"), "{kept}");
+    assert_eq!(tiers(dir.path()), "0 0 0 4");
+    assert!(points(dir.path()).lines().skip(1).all(|l| l.ends_with(",true")));
+    let near = run(dir.path(), &["query", "knn", "--like", "a", "-k", "3", "--include-self"]);
+    assert!(near.lines().count() == 3 && near.lines().all(|l| l.contains("\"approx\":false")), "{near}");
+    let status = run(dir.path(), &["tier", "status", "-f", "csv"]);
+    assert!(status.lines().nth(1).unwrap().starts_with("cold,cold,sq8,,1,4,"), "{status}");
+    run(dir.path(), &["verify", "--level", "deep"]);
+    let (code, said) = failure(cvx(dir.path()).args(["-d", "d", "tier", "restore"]));
+    assert_eq!((code, said.contains("restore needs a selection")), (2, true), "{said}");
+    let back = run(dir.path(), &["tier", "restore", "--all", "-f", "csv"]);
+    assert!(back.lines().nth(1).unwrap().starts_with("1,4,0,"), "{back}");
+    assert_eq!(points(dir.path()), all);
+    // Without originals.
+    stdout(&mut tier(&["sq8", "--yes"]));
+    let found = run(dir.path(), &["query", "asof", "--entity", "b", "--at", "2024-02-01"]);
+    assert!(found.contains("\"approx\":true") && found.contains("2024-01-03"), "{found}");
+    let moved = run(dir.path(), &["query", "trajectory", "--entity", "a"]);
+    assert!(moved.lines().all(|l| l.contains("\"approx\":true")), "{moved}");
+    run(dir.path(), &["verify", "--level", "deep"]);
+}
+
+#[test]
+fn a_dataset_of_nothing_and_one_that_is_not_there() {
+    let dir = tempdir().unwrap();
+    stdout(cvx(dir.path()).args(["init", "d", "--dim", "2"]));
+    assert!(run(dir.path(), &["compact", "-f", "csv"]).lines().nth(1).unwrap().starts_with("0,0,0,0,"));
+    assert_eq!(run(dir.path(), &["tier", "status", "-f", "csv"]).lines().count(), 1);
+    assert_eq!(run(dir.path(), &["compact", "-n", "-f", "csv"]).lines().count(), 1);
+    let none =
+        run(dir.path(), &["tier", "run", "--older-than", "1d", "--codec", "pq:1", "--yes", "-f", "csv"]);
+    assert!(none.lines().nth(1).unwrap().starts_with("0,0,0,0,,pq:1,"), "{none}");
+    for args in [&["compact"][..], &["tier", "status"], &["tier", "restore", "--all"]] {
+        let (code, _) = failure(cvx(dir.path()).args(["-d", "nowhere"]).args(args));
+        assert_eq!(code, 10, "{args:?}");
+    }
+    let (code, said) = failure(cvx(dir.path()).args(["-d", "d", "compact", "--target-file", "1KiB"]));
+    assert_eq!((code, said.contains("--target-file")), (2, true), "{said}");
+}
+
+#[test]
+fn two_jobs_at_once() {
+    let dir = tempdir().unwrap();
+    let d = dir.path().join("d");
+    walkers(&d);
+    let patient = std::time::Duration::from_secs(10);
+    let options = cvx::dataset::Options { lock_timeout: patient, ..Default::default() };
+    let held = cvx::dataset::Writer::open(&d, options).unwrap();
+    let (code, said) = failure(cvx(dir.path()).args(["-d", "d", "compact"]));
+    assert_eq!((code, said.contains("locked by")), (11, true), "{said}");
+    let skip = cvx(dir.path()).args(["-d", "d", "compact", "--skip-if-locked"]).output().unwrap();
+    assert_eq!(skip.status.code(), Some(0));
+    assert!(String::from_utf8(skip.stderr).unwrap().starts_with("note: skipped: the dataset is locked"));
+    drop(held);
+    run(dir.path(), &["compact", "--skip-if-locked"]);
+    assert_eq!(tiers(dir.path()), "0 0 4 0");
+    // Nothing to do needs no lock.
+    let _held =
+        cvx::dataset::Writer::open(&d, cvx::dataset::Options { lock_timeout: patient, ..Default::default() })
+            .unwrap();
+    run(dir.path(), &["compact", "--if-needed"]);
+}
+
+#[test]
+fn ingest_compacts_afterwards() {
+    let dir = tempdir().unwrap();
+    stdout(cvx(dir.path()).args(["init", "d", "--dim", "2"]));
+    std::fs::write(
+        dir.path().join("p.jsonl"),
+        "{\"entity_id\":1,\"timestamp\":\"2024-01-01\",\"vector\":[1,2]}\n",
+    )
+    .unwrap();
+    run(dir.path(), &["ingest", "p.jsonl", "--compact"]);
+    assert_eq!(tiers(dir.path()), "0 0 1 0");
+}
+
+/// The example jobs, with the program and the paths of the test.
+#[test]
+fn the_crontab_and_the_makefile_work() {
+    let dir = tempdir().unwrap();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let program = assert_cmd::cargo::cargo_bin("cvx");
+    let bin = program.parent().unwrap().to_str().unwrap().to_owned();
+    let path = format!("{bin}:{}", std::env::var("PATH").unwrap_or_default());
+    stdout(cvx(dir.path()).args(["init", "d", "--dim", "2"]));
+    std::fs::create_dir(dir.path().join("drop")).unwrap();
+    let point = |e: u32, t: &str| format!("{{\"entity_id\":{e},\"timestamp\":\"{t}\",\"vector\":[{e},2]}}\n");
+    let text: String = (1..30).map(|e| point(e, "2020-01-01") + &point(e, "2020-02-01")).collect();
+    std::fs::write(dir.path().join("drop/a.jsonl"), text).unwrap();
+    let crontab = std::fs::read_to_string(root.join("scripts/crontab.example")).unwrap();
+    let jobs: Vec<&str> = crontab.lines().filter(|l| l.contains("cvx -q")).collect();
+    assert_eq!(jobs.len(), 3);
+    for job in jobs.iter().chain(&jobs) {
+        // Five words of time, then the command.
+        let command = job.split_whitespace().skip(5).collect::<Vec<_>>().join(" ");
+        let command = command.replace("/drop/", &format!("{}/drop/", dir.path().display()));
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &command]).env("PATH", &path).env("CVX_DATASET", "d");
+        let out = shell.env("XDG_CONFIG_HOME", dir.path()).current_dir(dir.path()).output().unwrap();
+        let said = String::from_utf8_lossy(&out.stderr).into_owned() + &String::from_utf8_lossy(&out.stdout);
+        assert!(out.status.success() && said.is_empty(), "{command}: {said}");
+    }
+    assert_eq!(tiers(dir.path()), "0 0 0 58");
+    let make = |target: &str| {
+        let mut c = Command::new("make");
+        c.args(["-f", root.join("scripts/Makefile.example").to_str().unwrap(), target]);
+        c.args(["DATA=d", "INPUT=drop/a.jsonl"]).env("PATH", &path).env("XDG_CONFIG_HOME", dir.path());
+        c.current_dir(dir.path()).output().unwrap()
+    };
+    let out = make("drift.csv");
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    let rows = std::fs::read_to_string(dir.path().join("drift.csv")).unwrap();
+    assert_eq!(rows.lines().count(), 30, "{rows}");
+    assert!(String::from_utf8_lossy(&make("drift.csv").stdout).contains("up to date"));
+}
