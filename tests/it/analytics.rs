@@ -141,3 +141,74 @@ fn errors() {
         assert!(said.contains(message), "{said}");
     }
 }
+
+/// `(entity, day, vector, model)` in a dataset of numbered entities.
+fn given(dir: &TempDir, dim: usize, points: &[(u64, i64, Vec<f32>, &str)]) {
+    use cvx::dataset::{OnConflict, Options, Writer, init};
+    let d = dir.path().join("d");
+    init(&d, &cvx::config::Settings::new(dim), false).unwrap();
+    let mut writer = Writer::open(&d, Options::default()).unwrap();
+    let mut all = cvx::points::Points::new(dim);
+    for (entity, t, x, model) in points {
+        let model = (*model).to_string();
+        let origin = all.intern(&cvx::points::Origin { source: String::new(), model });
+        all.push(cvx::model::Key { entity: *entity, t: *t }, x, "", origin);
+    }
+    writer.append(&mut all, None, OnConflict::Error, &mut |_| unreachable!()).unwrap();
+    writer.finish().unwrap();
+}
+
+#[test]
+fn every_status_that_these_commands_can_give() {
+    let dir = tempdir().unwrap();
+    let day = crate::day;
+    let mut points = vec![(1, day(0), vec![1.0, 0.0], "m@1")];
+    for i in 0..12 {
+        points.push((2, day(i), vec![3.0, 4.0], "m@1"));
+        points.push((3, day(i), vec![0.0, 0.0], "m@1"));
+        points.push((4, day(i), vec![1.0, i as f32], if i < 6 { "m@1" } else { "m@2" }));
+        points.push((5, day(i + if i < 6 { 0 } else { 90 }), vec![1.0, (i * i % 7) as f32], "m@1"));
+        // Before 1970, ten years a step.
+        points.push((6, -day(0) - i * 315_576_000_000_000, vec![1.0, (i * i % 7) as f32], "m@1"));
+    }
+    given(&dir, 2, &points);
+    let statuses = |args: &[&str]| -> Vec<String> {
+        let text = stdout(cvx(dir.path()).args(["-d", "d", "-q", "-f", "jsonl"]).args(args));
+        let row = |l: &str| serde_json::from_str::<serde_json::Value>(l).unwrap();
+        let rows = text.lines().map(row);
+        let mut all: Vec<String> =
+            rows.map(|r| format!("{} {}", r["entity_id"], r["status"].as_str().unwrap())).collect();
+        all.dedup();
+        all
+    };
+    let drift = statuses(&["drift", "--max-gap", "4000d"]);
+    assert_eq!(drift, ["1 few_points", "2 constant", "3 zero_norm", "4 model_break", "5 ok", "6 ok"]);
+    let summary = statuses(&["changepoints", "--summary", "--max-gap", "30d"]);
+    assert_eq!(summary, ["1 few_points", "2 constant", "3 constant", "4 model_break", "5 gap", "6 gap"]);
+    let velocity = statuses(&["velocity", "--max-gap", "30d"]);
+    for wanted in ["1 few_points", "2 ok", "4 model_break", "5 ok", "5 gap", "6 gap"] {
+        assert!(velocity.contains(&wanted.to_string()), "{wanted}: {velocity:?}");
+    }
+    // The least warm-up takes all twelve points, and raises no alarm.
+    let online = statuses(&["changepoints", "--method", "bocpd", "--summary", "--warmup", "12"]);
+    assert_eq!(online, ["1 few_points", "2 ok", "3 ok", "4 model_break", "5 ok", "6 ok"]);
+    let (code, said) =
+        failure(cvx(dir.path()).args(["-d", "d", "changepoints", "--state", "s", "--warmup", "11"]));
+    assert!(code == 2 && said.contains("at least 12"), "{said}");
+}
+
+#[test]
+fn one_and_four_thousand_dimensions() {
+    for dim in [1, 4096] {
+        let dir = tempdir().unwrap();
+        let point = |i: i64| {
+            let x: Vec<f32> = (0..dim).map(|d| (1 + (i * 31 + d as i64 * 17) % 13) as f32).collect();
+            (7, crate::day(i), x, "m@1")
+        };
+        given(&dir, dim, &(0..30).map(point).collect::<Vec<_>>());
+        for command in [&["velocity"][..], &["drift"], &["changepoints", "--summary"]] {
+            let text = stdout(cvx(dir.path()).args(["-d", "d", "-q", "-f", "csv"]).args(command));
+            assert!(text.lines().skip(1).all(|l| l.starts_with("7,") && l.contains(",ok")), "{dim}: {text}");
+        }
+    }
+}

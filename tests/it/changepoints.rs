@@ -230,7 +230,7 @@ fn edges_and_errors() {
     assert!(csv(&dir, &["changepoints", "--summary", "--max-gap", "1h"]).contains(",gap"));
     assert_eq!(csv(&dir, &["changepoints", "--limit", "0"]).lines().count(), 1);
     for (args, exit, message) in [
-        (&["changepoints", "--warmup", "9"][..], 2, "belongs to --method bocpd"),
+        (&["changepoints", "--warmup", "19"][..], 2, "belongs to --method bocpd"),
         (&["changepoints", "--method", "bocpd", "--cost", "mean"], 2, "belongs to --method pelt"),
         (&["changepoints", "--state", "s", "--scale", "1d"], 2, "leave one of the two out"),
         (&["changepoints", "--state", "a/b"], 2, "cannot be a name"),

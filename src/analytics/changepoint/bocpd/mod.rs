@@ -25,8 +25,8 @@ use shared::{Context, Level};
 /// Runs of at most this many points are recent: alarms rest on their mass, and follow one
 /// another by more than this many points.
 const RECENT: u64 = 10;
-/// Least number of warm-up points.
-const MIN_WARMUP: usize = 8;
+/// Least number of warm-up points: the run that they make must not itself count as recent.
+const MIN_WARMUP: usize = RECENT as usize + 2;
 
 /// What the detector looks at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -60,7 +60,7 @@ pub struct Params {
     pub features: Features,
     /// How long runs last.
     pub expected_run: ExpectedRun,
-    /// Points that scales are learnt from; no alarm before them. At least 8.
+    /// Points that scales are learnt from; no alarm before them. At least 12.
     pub warmup: usize,
     /// An alarm needs this much mass on runs of at most ten points.
     pub threshold: f64,

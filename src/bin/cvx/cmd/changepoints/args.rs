@@ -234,8 +234,8 @@ fn at_least_one(text: &str) -> Result<usize, String> {
 pub fn warmup(text: &str) -> Result<usize, String> {
     text.parse()
         .ok()
-        .filter(|n| *n >= 8)
-        .ok_or_else(|| "expected a number of points of at least 8".to_string())
+        .filter(|n| *n >= 12)
+        .ok_or_else(|| "expected a number of points of at least 12".to_string())
 }
 
 /// Reads `--expected-run`.
@@ -302,11 +302,11 @@ mod tests {
         );
         assert_eq!((p.noise, p.signal, p.sensitive), (Noise::Iid, Signal::Norm, true));
         assert_eq!((p.normalize, p.top), (true, 3));
-        let args = parsed("cvx --state x --expected-run 1h --features pca:2 --warmup 9 --threshold 0.7");
+        let args = parsed("cvx --state x --expected-run 1h --features pca:2 --warmup 19 --threshold 0.7");
         let expected = bocpd::Params {
             features: Features::Pca(2),
             expected_run: ExpectedRun::Seconds(3600.0),
-            warmup: 9,
+            warmup: 19,
             threshold: 0.7,
         };
         assert!(args.is_online());
@@ -315,7 +315,7 @@ mod tests {
 
     #[test]
     fn foreign_options_are_refused() {
-        for line in ["cvx --warmup 9", "cvx --method bocpd --cost mean", "cvx --state s --segments"] {
+        for line in ["cvx --warmup 19", "cvx --method bocpd --cost mean", "cvx --state s --segments"] {
             assert!(parsed(line).check().is_err(), "{line}");
         }
         for line in ["cvx --penalty x", "cvx --alpha 1", "cvx --expected-run 1", "cvx --features pca:0"] {
