@@ -101,6 +101,10 @@ pub fn compact(
         run.purge_cold(&snapshot)?;
     }
     let mut report = run.report;
+    drop(snapshot);
+    if report.files_in > 0 {
+        super::collect(dir, writing)?;
+    }
     report.seconds = started.elapsed().as_secs_f64();
     Ok(report)
 }

@@ -85,6 +85,10 @@ pub fn run(
         run.demote(m, &moves[i..])?;
     }
     let mut report = run.report;
+    drop(snapshot);
+    if report.partitions > 0 {
+        super::collect(dir, writing)?;
+    }
     report.seconds = started.elapsed().as_secs_f64();
     Ok(report)
 }

@@ -109,6 +109,12 @@ fn bring_back(
             return Err(super::lost());
         }
     }
+    let changed = !sources.is_empty();
+    drop(sources);
+    drop(snapshot);
+    if changed {
+        crate::maintenance::collect(dir, writing)?;
+    }
     out.seconds = started.elapsed().as_secs_f64();
     Ok(out)
 }
