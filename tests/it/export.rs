@@ -76,3 +76,23 @@ fn arrays_and_base64_come_back() {
         assert_eq!(points(path, &name), want, "{file}");
     }
 }
+
+#[test]
+fn a_view_over_exactly_the_live_files() {
+    let dir = tempdir().unwrap();
+    let path = dir.path();
+    walkers(&path.join("d"));
+    let (code, said) = failure(cvx(path).args(["export", "-d", "d", "--duckdb"]));
+    assert!(code == 5 && said.contains("cvx compact"), "{said}");
+    stdout(cvx(path).args(["compact", "-d", "d"]));
+    let sql = stdout(cvx(path).args(["export", "-d", "d", "--duckdb"]));
+    let listed: Vec<&str> =
+        sql.lines().filter_map(|l| l.trim().strip_prefix('\'')?.split('\'').next()).collect();
+    assert!(!listed.is_empty() && listed.iter().all(|f| std::path::Path::new(f).is_file()), "{sql}");
+    assert!(!sql.contains("are not in Parquet") && !sql.contains("rows in these files"), "{sql}");
+    stdout(cvx(path).args(["delete", "-d", "d", "--entity", "b", "--yes"]));
+    let sql = stdout(cvx(path).args(["export", "-d", "d", "--duckdb"]));
+    assert!(sql.contains("1 rows in these files were replaced or deleted"), "{sql}");
+    let (code, _) = failure(cvx(path).args(["export", "-d", "d", "--duckdb", "--entity", "a"]));
+    assert_eq!(code, 2);
+}

@@ -6,7 +6,8 @@ use crate::select::{SelectArgs, time};
 use crate::signals;
 use clap::ValueHint;
 use cvx::dataset::{Rows, Selected, Snapshot, Trajectories, asof_rows};
-use cvx::error::{Error, Result};
+use cvx::error::{Code, Error, Result};
+use cvx::manifest::{FileEntry, FileKind};
 use cvx::output::{Format, Id, Json, NpyWriter, Time, Vectors};
 use cvx::time::TimeExpr;
 use std::path::{Path, PathBuf};
@@ -22,7 +23,8 @@ Examples:
   cvx export -o points.parquet
   cvx export --where \"lang = 'en'\" --in 2024 -o english.jsonl
   cvx export --as-of 2020-01-01 -f csv --vectors columns -o states.csv
-  cvx export --npy arrays/"
+  cvx export --npy arrays/
+  cvx export --duckdb | duckdb -init /dev/stdin"
 )]
 pub struct Args {
     #[command(flatten)]
@@ -33,11 +35,17 @@ pub struct Args {
     /// Write DIR/vectors.npy, an array of f32, and DIR/ids.csv with the key of each row
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with = "out")]
     npy: Option<PathBuf>,
+    /// Print the SQL that opens the Parquet files of this version as a view in DuckDB, and export nothing
+    #[arg(long, conflicts_with_all = ["npy", "as_of"])]
+    duckdb: bool,
 }
 
 /// Runs the command.
 pub fn run(context: &Context, args: Args) -> Result<()> {
     let snapshot = context.snapshot()?;
+    if args.duckdb {
+        return view(context, &snapshot, args.select.is_empty());
+    }
     let selection = args.select.resolve(context, &snapshot)?;
     let selected = match &args.as_of {
         None => selection.select.resolve(&snapshot)?,
@@ -55,6 +63,42 @@ pub fn run(context: &Context, args: Args) -> Result<()> {
         out.finish()?;
     }
     selection.finish()
+}
+
+/// A view over exactly the Parquet files that are live, and what it does not show.
+fn view(context: &Context, snapshot: &Snapshot, whole: bool) -> Result<()> {
+    if !whole {
+        return Err(Error::usage("--duckdb opens all points")
+            .what("option --duckdb")
+            .fix("select in the query, or export the selection as Parquet"));
+    }
+    let m = snapshot.manifest();
+    let files: Vec<_> = m.of(FileKind::Warm).collect();
+    if files.is_empty() {
+        return Err(Error::new(Code::NotFound, "no point lies in a Parquet file yet")
+            .fix("`cvx compact` writes them; `cvx export -o points.parquet` makes a copy"));
+    }
+    let root = snapshot.dir().canonicalize().map_err(|e| Error::io("open", snapshot.dir(), &e))?;
+    let dead: u64 = files.iter().filter_map(|f| m.deletions_of(f.id)).map(|d| d.rows).sum();
+    let shown = files.iter().map(|f| f.rows).sum::<u64>() - dead;
+    let mut sql = format!("-- commit {} of {}\n", m.commit, root.display());
+    if dead > 0 {
+        sql += &format!(
+            "-- {dead} rows in these files were replaced or deleted: `cvx compact --rewrite` drops them\n"
+        );
+    }
+    if snapshot.points() > shown {
+        let missing = snapshot.points() - shown;
+        sql += &format!(
+            "-- {missing} points are not in Parquet: `cvx compact` moves those of log and hot segments\n"
+        );
+    }
+    sql += "CREATE OR REPLACE VIEW points AS SELECT * FROM read_parquet([\n";
+    let path = |f: &&FileEntry| root.join(m.path_of(f)).display().to_string().replace('\'', "''");
+    let list: Vec<String> = files.iter().map(|f| format!("  '{}'", path(f))).collect();
+    sql += &list.join(",\n");
+    sql += "\n], hive_partitioning = false);\n";
+    context.text(sql.as_bytes())
 }
 
 /// `vectors.npy` and `ids.csv` in `dir`, row for row.

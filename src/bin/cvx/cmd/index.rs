@@ -26,6 +26,7 @@ pub struct Args {
 enum IndexCommand {
     Build(BuildArgs),
     /// A row a part of the index
+    #[command(after_long_help = "Examples:\n  cvx index status\n  cvx index status -f csv")]
     Status,
     /// Remove the index; queries scan
     Drop,
