@@ -29,6 +29,7 @@ enum IndexCommand {
     #[command(after_long_help = "Examples:\n  cvx index status\n  cvx index status -f csv")]
     Status,
     /// Remove the index; queries scan
+    #[command(after_long_help = "Examples:\n  cvx index drop -d news")]
     Drop,
 }
 
