@@ -1,0 +1,86 @@
+//! The rows of index.
+
+use cvx::output::{Json, Time};
+use cvx::row;
+
+row! {
+    /// What an index build did.
+    pub struct IndexBuiltRow {
+        /// graph or lists.
+        pub kind: &'static str,
+        /// Distance.
+        pub metric: String,
+        /// Points in the index.
+        pub points: u64,
+        /// Points that were worked in, those of merged parts included.
+        pub points_built: u64,
+        /// Parts of the index.
+        pub parts: usize,
+        /// Of these, new ones.
+        pub parts_new: usize,
+        /// Bytes of the index.
+        pub bytes: u64 => "byte",
+        /// Bytes of the index a point.
+        pub bytes_per_point: Option<f64> => "byte",
+        /// Time taken.
+        pub seconds: f64 => "s",
+        /// Points worked in per second.
+        pub points_per_s: f64 => "1/s",
+        /// Share of the true ten nearest neighbours found, with --check-recall.
+        pub recall_at_10: Option<f64>,
+        /// Stored points that were asked with.
+        pub recall_queries: Option<usize>,
+        /// Rows made durable when it was built.
+        pub seq: u64,
+        /// The version with the new index.
+        pub commit: u64,
+    }
+    wide [bytes_per_point, recall_queries, seq, commit]
+}
+
+row! {
+    /// A part of the index.
+    pub struct IndexRow {
+        /// Path in the dataset.
+        pub part: String,
+        /// ok or damaged.
+        pub status: &'static str,
+        /// graph, lists or codes: what it was large enough for.
+        pub kind: Option<&'static str>,
+        /// Distance.
+        pub metric: Option<String>,
+        /// Rows.
+        pub rows: u64,
+        /// Rows that no longer count.
+        pub rows_dead: u64,
+        /// Inverted lists.
+        pub lists: Option<u32>,
+        /// Sequence number of the first point covered.
+        pub seq_from: u64,
+        /// Sequence number behind the last point covered.
+        pub seq_to: u64,
+        /// First instant covered; none for all times.
+        pub from: Option<Time>,
+        /// Last instant covered.
+        pub to: Option<Time>,
+        /// Length of the file.
+        pub bytes: u64 => "byte",
+        /// Length of the file a row.
+        pub bytes_per_row: f64 => "byte",
+        /// Bytes of each section, by its name in FORMAT.md.
+        pub sections: Option<Json>,
+    }
+    wide [seq_from, seq_to, from, to, sections]
+}
+
+row! {
+    /// An index that was dropped.
+    pub struct IndexDroppedRow {
+        /// Parts.
+        pub parts: usize,
+        /// Their bytes; they go when no version names them any more.
+        pub bytes: u64 => "byte",
+        /// The version without them.
+        pub commit: u64,
+    }
+}

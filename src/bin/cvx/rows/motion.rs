@@ -1,0 +1,127 @@
+//! The rows of velocity and drift.
+
+use cvx::output::{Id, Json, Time};
+use cvx::row;
+
+row! {
+    /// The motion of an entity at one time.
+    pub struct VelocityRow {
+        /// Entity.
+        pub entity_id: Id,
+        /// Its name.
+        pub entity: Option<String>,
+        /// Time.
+        pub t: Time,
+        /// Points of the selected trajectory.
+        pub n: usize,
+        /// Time since the point before.
+        pub dt_before_s: Option<f64> => "s",
+        /// Time to the point after.
+        pub dt_after_s: Option<f64> => "s",
+        /// Length of the velocity.
+        pub speed: Option<f64> => "1/per",
+        /// Length of the acceleration, with --order 2.
+        pub accel: Option<f64> => "1/per^2",
+        /// Angle between the steps in and out.
+        pub turn_deg: Option<f64> => "degree",
+        /// The unit of time of speed and acceleration.
+        pub per: String,
+        /// Why something is missing.
+        pub status: &'static str,
+        /// The velocity.
+        pub vector_velocity: Option<Vec<f32>> => "1/per",
+        /// The acceleration.
+        pub vector_accel: Option<Vec<f32>> => "1/per^2",
+        /// The grid that the trajectory was put on, with --scale.
+        pub scale: Option<String>,
+    }
+    wide [dt_before_s, dt_after_s, per]
+}
+
+row! {
+    /// How far an entity has moved.
+    pub struct DriftRow {
+        /// Entity.
+        pub entity_id: Id,
+        /// Its name.
+        pub entity: Option<String>,
+        /// Time of the first point used.
+        pub t1: Option<Time>,
+        /// Time of the last point used.
+        pub t2: Option<Time>,
+        /// Points from the first to the last one used.
+        pub n: usize,
+        /// Euclidean distance.
+        pub l2: Option<f64>,
+        /// Cosine distance.
+        pub cosine: Option<f64>,
+        /// Angle.
+        pub angle_deg: Option<f64> => "degree",
+        /// Length of the last state over that of the first.
+        pub norm_ratio: Option<f64>,
+        /// The unit of time of rate.
+        pub rate_per: String,
+        /// Euclidean distance per rate_per.
+        pub rate: Option<f64> => "1/rate_per",
+        /// Length of the path.
+        pub path_l2: Option<f64>,
+        /// Distance over path: 1 is a straight line.
+        pub efficiency: Option<f64>,
+        /// The dimensions with the largest shares of the squared distance: dim, delta, share.
+        pub top_dims: Json,
+        /// Least number of dimensions with 80 % of the squared distance.
+        pub pareto80: Option<usize>,
+        /// How far the steps share a direction.
+        pub t2_stat: Option<f64>,
+        /// Probability of a statistic this large without a common direction.
+        pub p_value: Option<f64>,
+        /// Why something is missing.
+        pub status: &'static str,
+        /// The grid that the trajectory was put on, with --scale.
+        pub scale: Option<String>,
+        /// Slope of ln path_l2 on ln scale over all scales, with --scale: about H - 1.
+        pub roughness: Option<f64>,
+        /// Distance to the first state along the trajectory, in tables.
+        pub path: Option<String>,
+    }
+    wide [norm_ratio, rate_per, rate, path_l2, pareto80, t2_stat]
+}
+
+row! {
+    /// A test of whether a population has moved between two windows.
+    pub struct PopulationRow {
+        /// Value of the --by key.
+        pub group: Option<String>,
+        /// Start of the reference window.
+        pub ref_from: Option<Time>,
+        /// End of the reference window, outside of it.
+        pub ref_to: Option<Time>,
+        /// Start of the current window.
+        pub cur_from: Option<Time>,
+        /// End of the current window, outside of it.
+        pub cur_to: Option<Time>,
+        /// Points of the reference window that were compared.
+        pub n_ref: u64,
+        /// Points of the current window that were compared.
+        pub n_cur: u64,
+        /// Which test.
+        pub test: &'static str,
+        /// Its statistic.
+        pub statistic: Option<f64>,
+        /// How often relabelled windows differ as much.
+        pub p_value: Option<f64>,
+        /// The same, by Holm over all rows of the run.
+        pub p_adjusted: Option<f64>,
+        /// True when p_adjusted is at most --alpha.
+        pub drift: bool,
+        /// Statistic over its standard deviation under relabelling.
+        pub effect: Option<f64>,
+        /// The dimensions in which the means moved most, for the centroid.
+        pub top_dims: Json,
+        /// Why something is missing.
+        pub status: &'static str,
+        /// Cosine distance of the two means, for the centroid.
+        pub cosine: Option<f64>,
+    }
+    wide [ref_to, cur_to]
+}

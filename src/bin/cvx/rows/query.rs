@@ -1,0 +1,89 @@
+//! The rows of queries.
+
+use cvx::output::{Id, Json, Label, Time};
+use cvx::row;
+
+row! {
+    /// A neighbour of a query.
+    pub struct NeighbourRow {
+        /// The query: its id, or its position from 0.
+        pub query: Label,
+        /// Place in the order of distance, from 1.
+        pub rank: u64,
+        /// Entity.
+        pub entity_id: Id,
+        /// Its name.
+        pub entity: Option<String>,
+        /// Time of the point.
+        pub t: Time,
+        /// What the rows are ordered by.
+        pub distance: f64,
+        /// Distance of the vectors.
+        pub d_vec: f64,
+        /// Distance in time, when it takes part.
+        pub d_time: Option<f64>,
+        /// True when the vector comes from a lossy block.
+        pub approx: bool,
+        /// Metadata.
+        pub meta: Option<Json>,
+        /// The vector.
+        pub vector: Vec<f32>,
+    }
+    wide [approx]
+}
+
+row! {
+    /// The state of an entity at an instant.
+    pub struct StateRow {
+        /// Entity.
+        pub entity_id: Id,
+        /// Its name.
+        pub entity: Option<String>,
+        /// Time of its latest point.
+        pub t: Time,
+        /// Time since that point.
+        pub age_s: f64 => "s",
+        /// Length of the vector.
+        pub norm: f64,
+        /// Embedding model.
+        pub model: Option<String>,
+        /// True when the vector comes from a lossy block.
+        pub approx: bool,
+        /// Vector.
+        pub vector: Vec<f32>,
+        /// Metadata.
+        pub meta: Option<Json>,
+    }
+    wide [approx]
+}
+
+row! {
+    /// A point of a trajectory.
+    pub struct TrajectoryRow {
+        /// Entity.
+        pub entity_id: Id,
+        /// Its name.
+        pub entity: Option<String>,
+        /// Time.
+        pub t: Time,
+        /// Position in the selected trajectory, from 0.
+        pub n: usize,
+        /// Length of the vector.
+        pub norm: f64,
+        /// Euclidean distance from the point before.
+        pub step_l2: Option<f64>,
+        /// Cosine distance from the point before.
+        pub step_cosine: Option<f64>,
+        /// Time since the point before.
+        pub dt_s: Option<f64> => "s",
+        /// Embedding model.
+        pub model: Option<String>,
+        /// True when something in the row comes from a lossy block.
+        pub approx: bool,
+        /// Vector.
+        pub vector: Vec<f32>,
+        /// Metadata.
+        pub meta: Option<Json>,
+    }
+    wide [approx]
+}
