@@ -7,9 +7,9 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use cvx::format::container::Seal;
 use cvx::fsio::{Publish, TempFile};
 use cvx::model::{Key, TimeRange};
-use cvx::points::Origin;
+use cvx::points::{KeptPoints, Origin};
 use cvx::pq::{CHUNK_ROWS, Codec, Quantizer};
-use cvx::warm::{Columns, Expect, Rows, WarmFile, WarmWriter};
+use cvx::warm::{Columns, Expect, WarmFile, WarmWriter};
 use std::hint::black_box;
 use std::path::Path;
 use support::{CpuTime, pairs, vectors};
@@ -54,12 +54,12 @@ fn warm_file(path: &Path, entities: u64, each: usize) -> (Seal, u64) {
     let temporary = TempFile::create(path.with_extension("tmp")).unwrap();
     let mut writer = WarmWriter::create(temporary, [7; 16], 1, DIM, false).unwrap();
     for entity in 0..entities {
-        let mut rows = Rows::new(DIM);
+        let mut rows = KeptPoints::new(DIM);
         let origin = rows.points.intern(&Origin { source: "bench".into(), model: "m@1".into() });
         for (i, x) in vectors(entity, each, DIM).chunks(DIM).enumerate() {
             rows.points.push(Key { entity, t: i as i64 }, x, "", origin);
             rows.seq.push(entity * each as u64 + i as u64);
-            rows.approx.push(false);
+            rows.original.push(None);
         }
         writer.write(&rows, None).unwrap();
     }

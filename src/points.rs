@@ -1,5 +1,9 @@
 //! Points in columns, as they travel from input to log to segment and back.
 
+mod kept;
+
+pub use kept::{KeptPoints, Summary};
+
 use crate::model::{EntityId, Key, TimestampUs};
 
 /// A column of texts: one buffer and the end of each.

@@ -14,15 +14,13 @@
 //! | `ORGS` | bytes | origins: count u32, then source and model texts |
 //! | `HEAD` | bytes | codec, codebook, dimension, rows, measured errors |
 
-use super::Rows;
 use super::head::Head;
 use super::remote::{Place, Remote};
-use super::writer::Summary;
 use crate::error::{Error, Result};
 use crate::format::codec::{Decoder, Malformed};
 use crate::format::container::{Expect, Kind};
 use crate::model::{EntityId, Key, TimeRange, TimestampUs};
-use crate::points::{Origin, Points, Texts};
+use crate::points::{KeptPoints, Origin, Points, Summary, Texts};
 use crate::pq::{CHUNK_ROWS, Quantizer};
 use std::ops::Range;
 use std::path::Path;
@@ -213,17 +211,26 @@ impl ColdBlock {
     }
 
     /// Rows as points, with reconstructed vectors where a quantizer is given.
-    pub fn read(&self, rows: Range<usize>, quantizer: Option<&Quantizer>) -> Result<Rows> {
+    pub fn read(&self, rows: Range<usize>, quantizer: Option<&Quantizer>) -> Result<KeptPoints> {
         let mut out = self.table(rows.clone())?;
         out.points.meta = self.metas(rows.clone())?;
+        let marks = self.approx(rows.clone())?;
+        let hashes = self.hashes(rows.clone())?;
+        out.original = marks.into_iter().zip(hashes).map(|(a, h)| a.then_some(h)).collect();
         if let Some(quantizer) = quantizer {
             self.decode(quantizer, rows, &mut out.points.x)?;
         }
         Ok(out)
     }
 
-    /// What is small of some rows: all but vectors and metadata.
-    pub fn table(&self, rows: Range<usize>) -> Result<Rows> {
+    /// For each of some rows, whether its vector is not the one that was ingested.
+    pub fn approx(&self, rows: Range<usize>) -> Result<Vec<bool>> {
+        let lossy = !self.head.codec.is_lossless();
+        Ok(self.column::<u8>(tags::APPROX, rows)?.iter().map(|a| lossy || *a != 0).collect())
+    }
+
+    /// Keys, sequence numbers and origins of some rows.
+    pub fn table(&self, rows: Range<usize>) -> Result<KeptPoints> {
         let mut points = Points::new(self.head.dim);
         points.entity = self.column(tags::ENTITIES, rows.clone())?;
         points.t = self.column(tags::TIMES, rows.clone())?;
@@ -232,10 +239,7 @@ impl ColdBlock {
         if points.origin.iter().any(|o| *o as usize >= points.origins.len()) {
             return Err(self.remote.damaged("a row of an origin that is not listed"));
         }
-        let lossy = !self.head.codec.is_lossless();
-        let approx =
-            self.column::<u8>(tags::APPROX, rows.clone())?.iter().map(|a| lossy || *a != 0).collect();
-        Ok(Rows { points, seq: self.seqs(rows)?, approx })
+        Ok(KeptPoints { points, seq: self.seqs(rows)?, original: Vec::new() })
     }
 
     fn origins(&self) -> Result<Vec<Origin>> {

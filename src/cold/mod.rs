@@ -28,17 +28,4 @@ pub use head::Head;
 pub use knn::{Candidate, Search};
 pub use remote::Place;
 pub use store::Store;
-pub use writer::{BlockWriter, Summary, Written};
-
-use crate::points::Points;
-
-/// Rows read from a cold block. All columns have the same number of rows.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Rows {
-    /// The points. Without vectors `x` is empty.
-    pub points: Points,
-    /// Sequence number of each row.
-    pub seq: Vec<u64>,
-    /// True for rows whose vector is not the original.
-    pub approx: Vec<bool>,
-}
+pub use writer::{BlockWriter, Written};

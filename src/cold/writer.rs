@@ -7,46 +7,11 @@ use crate::format::DatasetId;
 use crate::format::codec::Encoder;
 use crate::format::container::{ALIGN, Finished, Kind, PAGE, Seal, Writer};
 use crate::fsio::TempFile;
-use crate::model::{Key, TimestampUs};
-use crate::points::{Origin, Points};
+use crate::points::{KeptPoints, Origin, Points, Summary};
 use crate::pq::{CHUNK_ROWS, ErrorStats, Quantizer, relative_errors};
+use crate::segment::content_hash;
 use std::collections::HashMap;
 use std::sync::Arc;
-
-/// What a block's rows are as a whole.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Summary {
-    /// Rows.
-    pub rows: u64,
-    /// Distinct entities.
-    pub entities: u64,
-    /// First and last key; `None` without rows.
-    pub keys: Option<(Key, Key)>,
-    /// Earliest and latest timestamp.
-    pub times: Option<(TimestampUs, TimestampUs)>,
-    /// Least and largest sequence number.
-    pub seqs: Option<(u64, u64)>,
-}
-
-impl Summary {
-    /// Adds a row, whose key must follow the one before; false when it does not.
-    pub fn add(&mut self, key: Key, seq: u64) -> bool {
-        match &mut self.keys {
-            None => (self.keys, self.entities) = (Some((key, key)), 1),
-            Some((_, last)) if *last < key => {
-                self.entities += u64::from(last.entity != key.entity);
-                *last = key;
-            }
-            Some(_) => return false,
-        }
-        let (t0, t1) = self.times.unwrap_or((key.t, key.t));
-        self.times = Some((t0.min(key.t), t1.max(key.t)));
-        let (s0, s1) = self.seqs.unwrap_or((seq, seq));
-        self.seqs = Some((s0.min(seq), s1.max(seq)));
-        self.rows += 1;
-        true
-    }
-}
 
 /// A finished block.
 #[derive(Debug)]
@@ -130,18 +95,18 @@ impl BlockWriter {
         })
     }
 
-    /// Appends rows, whose keys follow all before. `hashes` holds the 128-bit hash of each
-    /// row's original content, `approx` whether its vector was one from a lossy block already.
-    pub fn push(&mut self, points: &Points, seq: &[u64], approx: &[bool], hashes: &[u128]) -> Result<()> {
+    /// Appends rows, whose keys follow all before.
+    pub fn push(&mut self, rows: &KeptPoints) -> Result<()> {
+        let KeptPoints { points, seq, original } = rows;
         let n = points.len();
-        if points.dim != self.quantizer.dim() || [seq.len(), approx.len(), hashes.len()] != [n; 3] {
+        if points.dim != self.quantizer.dim() || [seq.len(), original.len()] != [n; 2] {
             return Err(Error::internal("columns of a cold block of different lengths"));
         }
         for i in 0..n {
             if !self.summary.add(points.key(i), seq[i]) {
                 return Err(Error::internal("rows of a cold block out of order"));
             }
-            self.columns.push(points, i, seq[i], approx[i], hashes[i]);
+            self.columns.push(points, i, seq[i], original[i]);
             self.pending.extend_from_slice(points.row(i));
             if self.pending.len() == CHUNK_ROWS * points.dim {
                 self.flush()?;
@@ -190,15 +155,16 @@ impl BlockWriter {
 }
 
 impl Columns {
-    fn push(&mut self, points: &Points, i: usize, seq: u64, approx: bool, hash: u128) {
+    fn push(&mut self, points: &Points, i: usize, seq: u64, original: Option<u128>) {
         self.entity.push(points.entity[i]);
         self.t.push(points.t[i]);
         self.seq.push(seq);
+        let hash = original.unwrap_or_else(|| content_hash(points.row(i), points.meta.get(i)));
         self.hash.push([hash as u64, (hash >> 64) as u64]);
         let norm = points.row(i).iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt();
         self.norm.push(norm as f32);
         self.inverse_norm.push(if norm > 0.0 { (1.0 / norm) as f32 } else { 0.0 });
-        self.approx.push(u8::from(approx));
+        self.approx.push(u8::from(original.is_some()));
         self.meta.extend_from_slice(points.meta.get(i).as_bytes());
         self.meta_ends.push(self.meta.len() as u64);
         let origin = points.origins.get(points.origin[i] as usize).cloned().unwrap_or_default();

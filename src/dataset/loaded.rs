@@ -5,7 +5,7 @@ use super::chunks::{Chunk, Chunks, What};
 use crate::cold::ColdBlock;
 use crate::error::{Error, Result};
 use crate::model::{EntityId, TimestampUs};
-use crate::points::Origin;
+use crate::points::{KeptPoints, Origin};
 use crate::pq::{CHUNK_ROWS, Quantizer};
 use crate::segment::{content_hash, inverse_norm};
 use crate::warm::{Columns, WarmFile};
@@ -41,16 +41,8 @@ pub struct Loaded {
     origin: Vec<u32>,
     origins: Vec<Origin>,
     approx: RoaringBitmap,
-}
-
-/// Small columns of some rows, whatever file they are from.
-struct Table {
-    entity: Vec<EntityId>,
-    t: Vec<TimestampUs>,
-    seq: Vec<u64>,
-    origin: Vec<u32>,
-    origins: Vec<Origin>,
-    approx: Vec<bool>,
+    /// The hashes of their originals; empty for a block, which is asked when one is needed.
+    originals: Vec<u128>,
 }
 
 impl Loaded {
@@ -62,15 +54,9 @@ impl Loaded {
         let scan = file.scan(from_ref(&(0..rows as u64)), Columns::TABLE, BATCH)?;
         for batch in scan {
             let rows = batch?;
-            let p = rows.points;
-            this.take(Table {
-                entity: p.entity,
-                t: p.t,
-                seq: rows.seq,
-                origin: p.origin,
-                origins: p.origins,
-                approx: rows.approx,
-            })?;
+            let approx: Vec<bool> = rows.original.iter().map(Option::is_some).collect();
+            this.originals.extend(rows.original.iter().flatten());
+            this.take(rows, &approx)?;
         }
         this.finish()
     }
@@ -88,16 +74,9 @@ impl Loaded {
             let File::Cold(block, _) = &this.file else {
                 return Err(Error::internal("a block that was just given"));
             };
-            let rows = block.table(start..(start + BATCH).min(rows))?;
-            let p = rows.points;
-            this.take(Table {
-                entity: p.entity,
-                t: p.t,
-                seq: rows.seq,
-                origin: p.origin,
-                origins: p.origins,
-                approx: rows.approx,
-            })?;
+            let span = start..(start + BATCH).min(rows);
+            let (table, approx) = (block.table(span.clone())?, block.approx(span)?);
+            this.take(table, &approx)?;
         }
         this.finish()
     }
@@ -115,6 +94,7 @@ impl Loaded {
             origin: Vec::new(),
             origins: Vec::new(),
             approx: RoaringBitmap::new(),
+            originals: Vec::new(),
         };
         if u32::try_from(rows).is_err() {
             return Err(this.damaged(format!("{rows} rows are more than a file may have")));
@@ -123,11 +103,11 @@ impl Loaded {
     }
 
     /// Appends rows, whose keys follow all before.
-    fn take(&mut self, table: Table) -> Result<()> {
-        let first = self.times.len();
-        let ordinals: Vec<u32> = table.origins.iter().map(|o| self.intern(o)).collect();
-        for i in 0..table.entity.len() {
-            let (entity, t) = (table.entity[i], table.t[i]);
+    fn take(&mut self, rows: KeptPoints, approx: &[bool]) -> Result<()> {
+        let (first, points) = (self.times.len(), &rows.points);
+        let ordinals: Vec<u32> = points.origins.iter().map(|o| self.intern(o)).collect();
+        for i in 0..points.entity.len() {
+            let (entity, t) = (points.entity[i], points.t[i]);
             let row = (first + i) as u32;
             match self.entities.last() {
                 Some(last) if *last == entity => {
@@ -142,14 +122,14 @@ impl Loaded {
                 }
             }
             self.times.push(t);
-            if table.approx[i] {
+            if approx.get(i).copied().unwrap_or(false) {
                 self.approx.insert(row);
             }
-            let ordinal = ordinals.get(table.origin[i] as usize).copied();
+            let ordinal = ordinals.get(points.origin[i] as usize).copied();
             self.origin
                 .push(ordinal.ok_or_else(|| self.damaged("a row names an origin that does not exist"))?);
         }
-        self.seqs.extend(table.seq);
+        self.seqs.extend(rows.seq);
         Ok(())
     }
 
@@ -229,6 +209,24 @@ impl Loaded {
     /// True when the row's vector is not the one that was ingested.
     pub(super) fn is_approx(&self, row: usize) -> bool {
         self.approx.contains(row as u32)
+    }
+
+    /// The hash of the content that was ingested, of a row whose vector is not the original.
+    pub(super) fn original(&self, row: usize) -> Result<Option<u128>> {
+        if !self.is_approx(row) {
+            return Ok(None);
+        }
+        match &self.file {
+            File::Cold(b, _) => Ok(b.hashes(row..row + 1)?.first().copied()),
+            File::Warm(_) => {
+                let at = self.approx.rank(row as u32) as usize - 1;
+                self.originals
+                    .get(at)
+                    .copied()
+                    .map(Some)
+                    .ok_or_else(|| Error::internal("a hash that is not there"))
+            }
+        }
     }
 
     /// The rows that are decoded together with `row`.
@@ -329,8 +327,8 @@ impl Loaded {
         Ok(())
     }
 
-    /// True when a row is the point with this content: by the hash of the original in a block,
-    /// bit for bit elsewhere.
+    /// True when a row is the point with this content: by the hash of the original where
+    /// that is lost, bit for bit elsewhere.
     pub(super) fn same_content(
         &self,
         row: usize,
@@ -338,8 +336,8 @@ impl Loaded {
         meta: &str,
         buffer: &mut Vec<f32>,
     ) -> Result<bool> {
-        if let File::Cold(block, _) = &self.file {
-            return Ok(block.hashes(row..row + 1)?.first() == Some(&content_hash(x, meta)));
+        if let Some(hash) = self.original(row)? {
+            return Ok(hash == content_hash(x, meta));
         }
         let stored = self.vectors(row..row + 1, buffer)?;
         let equal = stored.iter().zip(x).all(|(a, b)| a.to_bits() == b.to_bits());

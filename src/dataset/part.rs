@@ -125,6 +125,14 @@ impl Part {
         }
     }
 
+    /// The hash of the content that was ingested, of a row whose vector is not the original.
+    pub fn original(&self, row: usize) -> Result<Option<u128>> {
+        match &self.body {
+            Body::Hot(_) => Ok(None),
+            Body::Tier(b) => b.original(row),
+        }
+    }
+
     /// The cold block and its codec.
     pub fn block(&self) -> Option<(&ColdBlock, &Arc<Quantizer>)> {
         match &self.body {

@@ -76,6 +76,12 @@ impl<'a> Rows<'a> {
         part.is_approx(row as usize)
     }
 
+    /// The hash of the content that was ingested, of a point whose vector is not the original.
+    pub fn original(&self, i: usize) -> Result<Option<u128>> {
+        let (part, row) = self.places[i];
+        part.original(row as usize)
+    }
+
     /// True when any of the points is approximate.
     pub fn any_approx(&self) -> bool {
         (0..self.len()).any(|i| self.is_approx(i))

@@ -7,8 +7,8 @@ use crate::error::{Code, Error, Result};
 use crate::fsio;
 use crate::manifest::{FileEntry, FileKind, Placement};
 use crate::model::{TimeRange, VectorSource};
-use crate::points::Texts;
-use crate::warm::{self, WarmWriter};
+use crate::points::{KeptPoints, Texts};
+use crate::warm::WarmWriter;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -184,7 +184,7 @@ struct OneFile<'a> {
     out: &'a Output,
     named: bool,
     writer: Option<(u64, WarmWriter)>,
-    batch: warm::Rows,
+    batch: KeptPoints,
     names: Texts,
     batch_rows: usize,
     x: Vec<f32>,
@@ -199,7 +199,7 @@ impl<'a> OneFile<'a> {
             out,
             named: s.ids == IdKind::String,
             writer: None,
-            batch: warm::Rows::new(s.dim),
+            batch: KeptPoints::new(s.dim),
             names: Texts::new(),
             batch_rows: (BATCH_BYTES / (4 * s.dim)).clamp(64, 8192),
             x: Vec::new(),
@@ -219,7 +219,7 @@ impl<'a> OneFile<'a> {
                 let origin = p.intern(rows.origin(i));
                 p.push(crate::model::Key { entity: rows.entity, t: rows.t[i] }, x, &rows.meta(i)?, origin);
                 self.batch.seq.push(rows.seq(i));
-                self.batch.approx.push(rows.is_approx(i));
+                self.batch.original.push(rows.original(i)?);
                 if self.named {
                     self.names.push(&name);
                 }
@@ -248,9 +248,7 @@ impl<'a> OneFile<'a> {
             }
         };
         writer.write(&self.batch, self.named.then_some(&self.names))?;
-        self.batch.points.clear();
-        self.batch.seq.clear();
-        self.batch.approx.clear();
+        self.batch.clear();
         self.names.clear();
         Ok(())
     }

@@ -1,11 +1,10 @@
 //! Rows to Arrow record batches and back.
 
-use super::Rows;
 use super::reader::Columns;
-use super::schema::Shape;
+use super::schema::{HASH_BYTES, Shape};
 use crate::error::{Error, Result};
-use crate::points::{Origin, Texts};
-use arrow_array::builder::StringBuilder;
+use crate::points::{KeptPoints, Origin, Texts};
+use arrow_array::builder::{FixedSizeBinaryBuilder, StringBuilder};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float32Type, TimestampMicrosecondType, UInt64Type};
 use arrow_array::{
@@ -21,7 +20,7 @@ use std::sync::Arc;
 pub fn to_batch(
     shape: Shape,
     schema: &Arc<Schema>,
-    rows: &Rows,
+    rows: &KeptPoints,
     names: Option<&Texts>,
 ) -> Result<RecordBatch> {
     let points = &rows.points;
@@ -38,6 +37,13 @@ pub fn to_batch(
         let names = names.ok_or_else(|| Error::internal("rows without their entities' names"))?;
         columns.push(Arc::new(StringArray::from_iter_values(names.iter())));
     }
+    let mut hashes = FixedSizeBinaryBuilder::new(HASH_BYTES);
+    for hash in &rows.original {
+        match hash {
+            Some(hash) => hashes.append_value(hash.to_le_bytes()).map_err(internal)?,
+            None => hashes.append_null(),
+        }
+    }
     columns.extend([
         Arc::new(TimestampMicrosecondArray::from(points.t.clone()).with_timezone("UTC")) as ArrayRef,
         Arc::new(vectors),
@@ -45,7 +51,8 @@ pub fn to_batch(
         texts(points.origin.iter().map(|i| origin(i).map_or("", |o| o.source.as_str()))),
         texts(points.origin.iter().map(|i| origin(i).map_or("", |o| o.model.as_str()))),
         Arc::new(UInt64Array::from(rows.seq.clone())),
-        Arc::new(BooleanArray::from(rows.approx.clone())),
+        Arc::new(rows.original.iter().map(|o| Some(o.is_some())).collect::<BooleanArray>()),
+        Arc::new(hashes.finish()),
     ]);
     RecordBatch::try_new(schema.clone(), columns).map_err(internal)
 }
@@ -60,10 +67,8 @@ fn texts<'a>(values: impl Iterator<Item = &'a str>) -> ArrayRef {
 }
 
 /// Appends a record batch, which holds the columns asked for, to `rows`.
-pub fn append(path: &Path, batch: &RecordBatch, what: Columns, rows: &mut Rows) -> Result<()> {
-    let column = |name: &str| {
-        batch.column_by_name(name).filter(|c| name == "metadata" || is_text(name) || c.null_count() == 0)
-    };
+pub fn append(path: &Path, batch: &RecordBatch, what: Columns, rows: &mut KeptPoints) -> Result<()> {
+    let column = |name: &str| batch.column_by_name(name).filter(|c| may_be_null(name) || c.null_count() == 0);
     let missing = |name: &str| Error::damaged(path, format!("column {name} is missing or has nulls"));
     let numbers = |name: &str| {
         column(name).and_then(|c| c.as_primitive_opt::<UInt64Type>()).ok_or_else(|| missing(name))
@@ -74,7 +79,18 @@ pub fn append(path: &Path, batch: &RecordBatch, what: Columns, rows: &mut Rows) 
         let time = column("timestamp").and_then(|c| c.as_primitive_opt::<TimestampMicrosecondType>());
         rows.points.t.extend_from_slice(time.ok_or_else(|| missing("timestamp"))?.values());
         let approx = column("approx").and_then(|c| c.as_boolean_opt()).ok_or_else(|| missing("approx"))?;
-        rows.approx.extend((0..approx.len()).map(|i| approx.value(i)));
+        let hashes = column("original_hash").and_then(|c| c.as_fixed_size_binary_opt());
+        let hashes = hashes.ok_or_else(|| missing("original_hash"))?;
+        for (approx, hash) in approx.iter().zip(hashes) {
+            let hash = hash.and_then(|h| h.try_into().ok()).map(u128::from_le_bytes);
+            if hash.is_some() != approx.unwrap_or(false) {
+                return Err(Error::damaged(
+                    path,
+                    "a row is approximate without a hash of its original, or not and has one",
+                ));
+            }
+            rows.original.push(hash);
+        }
     }
     if what.vectors {
         let values = column("vector")
@@ -99,11 +115,11 @@ pub fn append(path: &Path, batch: &RecordBatch, what: Columns, rows: &mut Rows) 
     Ok(())
 }
 
-fn is_text(name: &str) -> bool {
-    name == "source" || name == "model"
+fn may_be_null(name: &str) -> bool {
+    ["metadata", "source", "model", "original_hash"].contains(&name)
 }
 
-fn append_origins(source: &StringArray, model: &StringArray, rows: &mut Rows) {
+fn append_origins(source: &StringArray, model: &StringArray, rows: &mut KeptPoints) {
     let mut known: HashMap<(&str, &str), u32> = HashMap::new();
     for (source, model) in source.iter().zip(model) {
         let (source, model) = (source.unwrap_or(""), model.unwrap_or(""));

@@ -3,7 +3,8 @@
 //! Owns `warm/bucket=HHHH/PERIOD.ID.parquet`. Rows are sorted by (entity, timestamp), each
 //! pair once. Columns: `entity_id` u64, `entity` (with named entities), `timestamp`
 //! (microseconds, UTC), `vector` (fixed-size list of f32), `metadata` (JSON text), `source`,
-//! `model`, `seq` u64, `approx` bool. See `schema`.
+//! `model`, `seq` u64, `approx` bool, and `original_hash` (16 bytes): the hash of the content that
+//! was ingested, for rows whose vector a lossy codec took. See `schema`.
 //!
 //! Parquet itself covers its bytes with no checksum here, so the file carries ours: the
 //! footer's key `cvx.blocks` holds an XXH3-64 for each 64 KiB block, the manifest holds the
@@ -23,36 +24,4 @@ mod writer;
 mod tests;
 
 pub use reader::{Columns, Expect, Scan, WarmFile};
-pub use writer::{Summary, WarmWriter};
-
-use crate::points::Points;
-
-/// Points with what warm files keep beside them. All columns have the same number of rows.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Rows {
-    /// The points. After a read without vectors `x` is empty, without metadata its texts are,
-    /// and without origins every ordinal is 0 and means unknown; without keys all of these
-    /// columns are empty but the one that was asked for.
-    pub points: Points,
-    /// Sequence number of each row.
-    pub seq: Vec<u64>,
-    /// True for rows restored from a lossy block.
-    pub approx: Vec<bool>,
-}
-
-impl Rows {
-    /// No rows of a dimension.
-    pub fn new(dim: usize) -> Rows {
-        Rows { points: Points::new(dim), ..Rows::default() }
-    }
-
-    /// Number of rows.
-    pub fn len(&self) -> usize {
-        self.seq.len()
-    }
-
-    /// True without rows.
-    pub fn is_empty(&self) -> bool {
-        self.seq.is_empty()
-    }
-}
+pub use writer::WarmWriter;

@@ -1,16 +1,15 @@
 //! Reads warm files: one entity from a few pages, or everything in batches.
 
-use super::Rows;
 use super::batch::append;
-use super::schema::Shape;
+use super::schema::{HASH_BYTES, Shape};
 use super::select::{self, KeyPage};
 use super::source::Source;
-use super::writer::Summary;
 use crate::error::{Error, Result};
 use crate::format::DatasetId;
 use crate::format::container::Seal;
 use crate::fsio::Bytes;
 use crate::model::{EntityId, TimeRange};
+use crate::points::{KeptPoints, Summary};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
@@ -49,7 +48,7 @@ pub struct Expect {
 /// Which columns a read decodes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Columns {
-    /// Entity, timestamp, seq and approx.
+    /// Entity, timestamp, seq, and the hashes of lost originals.
     pub keys: bool,
     /// Vectors.
     pub vectors: bool,
@@ -161,8 +160,8 @@ impl WarmFile {
     }
 
     /// The rows of some ranges, which are in order and do not overlap.
-    pub fn read(&self, ranges: &[Range<u64>], what: Columns) -> Result<Rows> {
-        let mut rows = Rows::new(self.shape.dim);
+    pub fn read(&self, ranges: &[Range<u64>], what: Columns) -> Result<KeptPoints> {
+        let mut rows = KeptPoints::new(self.shape.dim);
         let batch = if what.vectors { self.shape.vector_page_rows().max(256) } else { KEY_BATCH };
         let mut scan = self.scan(ranges, what, batch)?;
         while scan.next_into(&mut rows)? {}
@@ -217,7 +216,7 @@ impl WarmFile {
         let shape = self.shape;
         let mut names = Vec::new();
         if what.keys {
-            names.extend(["entity_id", "timestamp", "seq", "approx"]);
+            names.extend(["entity_id", "timestamp", "seq", "approx", "original_hash"]);
         }
         names.extend(what.vectors.then_some("vector"));
         names.extend(what.metadata.then_some("metadata"));
@@ -266,7 +265,11 @@ impl WarmFile {
             if let Some(i) = rows.points.x.iter().position(|v| !v.is_finite()) {
                 return Err(place(i / self.shape.dim, "a vector holds a value that is not finite"));
             }
-            summary.add(&rows).map_err(|i| place(i, "the rows are not in order"))?;
+            for i in 0..rows.len() {
+                if !summary.add(rows.points.key(i), rows.seq[i]) {
+                    return Err(place(i, "the rows are not in order"));
+                }
+            }
         }
         Ok(summary)
     }
@@ -292,6 +295,7 @@ fn check_limits(metadata: &ParquetMetaData, shape: Shape, rows: u64) -> Result<(
                 _ if c == shape.column("vector") => shape.dim as u64 * 4,
                 _ if ["metadata", "source", "model"].iter().any(|n| c == shape.column(n)) => MAX_TEXT,
                 _ if shape.named && c == shape.column("entity") => MAX_TEXT,
+                _ if c == shape.column("original_hash") => HASH_BYTES as u64,
                 _ => 8,
             };
             // Levels, dictionaries and headers come on top.
@@ -321,7 +325,7 @@ pub struct Scan {
 
 impl Scan {
     /// Appends the next batch to `rows`. False at the end.
-    pub fn next_into(&mut self, rows: &mut Rows) -> Result<bool> {
+    pub fn next_into(&mut self, rows: &mut KeptPoints) -> Result<bool> {
         match self.reader.next() {
             Some(Ok(batch)) => {
                 self.left = self.left.saturating_sub(batch.num_rows() as u64);
@@ -338,10 +342,10 @@ impl Scan {
 }
 
 impl Iterator for Scan {
-    type Item = Result<Rows>;
+    type Item = Result<KeptPoints>;
 
-    fn next(&mut self) -> Option<Result<Rows>> {
-        let mut rows = Rows::new(self.dim);
+    fn next(&mut self) -> Option<Result<KeptPoints>> {
+        let mut rows = KeptPoints::new(self.dim);
         match self.next_into(&mut rows) {
             Ok(true) => Some(Ok(rows)),
             Ok(false) => None,

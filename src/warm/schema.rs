@@ -16,6 +16,22 @@ const KEY_PAGE_ROWS: usize = 2048;
 /// Bytes in a page of anything but vectors.
 const PAGE_BYTES: usize = 128 << 10;
 
+/// Bytes of the hash of a row's content.
+pub const HASH_BYTES: i32 = 16;
+/// The columns, `entity` only with named entities.
+const NAMES: [&str; 10] = [
+    "entity_id",
+    "entity",
+    "timestamp",
+    "vector",
+    "metadata",
+    "source",
+    "model",
+    "seq",
+    "approx",
+    "original_hash",
+];
+
 /// What sets the columns of one dataset's files apart from another's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shape {
@@ -52,22 +68,19 @@ impl Shape {
             Field::new("model", DataType::Utf8, true),
             Field::new("seq", DataType::UInt64, false),
             Field::new("approx", DataType::Boolean, false),
+            Field::new("original_hash", DataType::FixedSizeBinary(HASH_BYTES), true),
         ]);
         Schema::new(fields)
     }
 
     /// Number of leaf columns, which is that of the columns.
     pub fn columns(self) -> usize {
-        8 + usize::from(self.named)
+        9 + usize::from(self.named)
     }
 
     /// Ordinal of a leaf column by name.
     pub fn column(self, name: &str) -> usize {
-        let at =
-            ["entity_id", "entity", "timestamp", "vector", "metadata", "source", "model", "seq", "approx"]
-                .iter()
-                .filter(|n| self.named || **n != "entity")
-                .position(|n| *n == name);
+        let at = NAMES.iter().filter(|n| self.named || **n != "entity").position(|n| *n == name);
         at.unwrap_or(0)
     }
 

@@ -4,7 +4,7 @@ use super::*;
 use crate::error::{Code, Result};
 use crate::fsio::{Bytes, TempFile};
 use crate::model::{Key, TimeRange};
-use crate::points::{Origin, Texts};
+use crate::points::{KeptPoints, Origin, Summary, Texts};
 use parquet::basic::{Compression, Encoding};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use std::path::Path;
@@ -13,8 +13,8 @@ use std::slice::from_ref;
 const DATASET: [u8; 16] = [3; 16];
 
 /// `per` rows for each of the entities, with uneven values.
-fn rows(entities: &[u64], per: usize, dim: usize) -> Rows {
-    let mut r = Rows::new(dim);
+fn rows(entities: &[u64], per: usize, dim: usize) -> KeptPoints {
+    let mut r = KeptPoints::new(dim);
     let origins = [
         r.points.intern(&Origin { source: "a.csv".into(), model: "m@1".into() }),
         r.points.intern(&Origin { source: "b.csv".into(), model: String::new() }),
@@ -27,7 +27,7 @@ fn rows(entities: &[u64], per: usize, dim: usize) -> Rows {
             let meta = if n % 3 == 0 { String::new() } else { format!("{{\"n\":{n},\"é\":\"ü\"}}") };
             r.points.push(Key { entity: *entity, t }, &v, &meta, origins[n % 2]);
             r.seq.push((n * 7919 % 1_000_000) as u64);
-            r.approx.push(n % 5 == 0);
+            r.original.push((n % 5 == 0).then_some(n as u128 + (7 << 90)));
         }
     }
     r
@@ -39,14 +39,14 @@ struct Written {
     summary: Summary,
 }
 
-fn write(all: &Rows, named: bool, batch: usize) -> Written {
+fn write(all: &KeptPoints, named: bool, batch: usize) -> Written {
     let dir = tempfile::tempdir().unwrap();
     let file = TempFile::create(dir.path().join("f")).unwrap();
     let dim = all.points.dim;
     let mut w = WarmWriter::create(file, DATASET, 7, dim, named).unwrap();
     for start in (0..all.len()).step_by(batch) {
         let end = (start + batch).min(all.len());
-        let mut part = Rows::new(dim);
+        let mut part = KeptPoints::new(dim);
         part.points.origins = all.points.origins.clone();
         let mut names = Texts::new();
         for i in start..end {
@@ -57,7 +57,7 @@ fn write(all: &Rows, named: bool, batch: usize) -> Written {
                 all.points.origin[i],
             );
             part.seq.push(all.seq[i]);
-            part.approx.push(all.approx[i]);
+            part.original.push(all.original[i]);
             names.push(&format!("entity {}", all.points.entity[i]));
         }
         w.write(&part, named.then_some(&names)).unwrap();
@@ -73,15 +73,15 @@ fn open(bytes: &[u8], expect: &Expect) -> Result<WarmFile> {
     WarmFile::from_bytes(Path::new("f.parquet"), Bytes::from_vec(bytes), expect)
 }
 
-fn same(a: &Rows, b: &Rows) {
-    assert_eq!((a.len(), &a.seq, &a.approx), (b.len(), &b.seq, &b.approx));
+fn same(a: &KeptPoints, b: &KeptPoints) {
+    assert_eq!((a.len(), &a.seq, &a.original), (b.len(), &b.seq, &b.original));
     assert_eq!(
         (&a.points.entity, &a.points.t, &a.points.meta),
         (&b.points.entity, &b.points.t, &b.points.meta)
     );
     assert!(a.points.x.iter().map(|v| v.to_bits()).eq(b.points.x.iter().map(|v| v.to_bits())));
     for i in 0..a.len() {
-        let origin = |r: &Rows| r.points.origins[r.points.origin[i] as usize].clone();
+        let origin = |r: &KeptPoints| r.points.origins[r.points.origin[i] as usize].clone();
         assert_eq!(origin(a), origin(b));
     }
 }
@@ -94,14 +94,14 @@ fn rows_come_back_whatever_the_batches() {
         let f = open(&w.bytes, &w.expect).unwrap();
         same(&f.read(from_ref(&(0..f.rows())), Columns::ALL).unwrap(), &all);
         assert_eq!(f.verify().unwrap(), w.summary);
-        assert_eq!((w.summary.rows, w.summary.entities, w.summary.approx), (2800, 4, 560));
+        assert_eq!(w.summary.rows, 2800);
         assert_eq!(w.bytes, write(&all, named, 333).bytes);
     }
 }
 
 #[test]
 fn an_empty_file_is_a_file() {
-    let w = write(&Rows::new(3), false, 1);
+    let w = write(&KeptPoints::new(3), false, 1);
     let f = open(&w.bytes, &w.expect).unwrap();
     assert!(f.read(&[], Columns::ALL).unwrap().is_empty());
     assert_eq!(f.verify().unwrap(), Summary::default());

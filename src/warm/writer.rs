@@ -1,6 +1,5 @@
 //! Writes a warm file front to back, one row group in memory.
 
-use super::Rows;
 use super::batch::to_batch;
 use super::schema::Shape;
 use super::seal;
@@ -9,55 +8,12 @@ use crate::error::{Error, Result};
 use crate::format::DatasetId;
 use crate::format::container::Seal;
 use crate::fsio::TempFile;
-use crate::model::{Key, TimestampUs};
-use crate::points::Texts;
+use crate::points::{KeptPoints, Summary, Texts};
 use arrow_schema::Schema;
 use parquet::arrow::ArrowWriter;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::KeyValue;
 use std::sync::Arc;
-
-/// What a file's rows are as a whole: what a manifest wants to know, and what reading the
-/// file back must give again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Summary {
-    /// Rows.
-    pub rows: u64,
-    /// Distinct entities.
-    pub entities: u64,
-    /// First and last key; `None` without rows.
-    pub keys: Option<(Key, Key)>,
-    /// Earliest and latest timestamp.
-    pub times: Option<(TimestampUs, TimestampUs)>,
-    /// Least and largest sequence number.
-    pub seqs: Option<(u64, u64)>,
-    /// Rows that are approximate.
-    pub approx: u64,
-}
-
-impl Summary {
-    /// Adds rows. Fails with the row's ordinal in `rows` whose key does not follow the one before.
-    pub fn add(&mut self, rows: &Rows) -> Result<(), usize> {
-        for i in 0..rows.len() {
-            let (key, seq) = (rows.points.key(i), rows.seq[i]);
-            match &mut self.keys {
-                None => (self.keys, self.entities) = (Some((key, key)), 1),
-                Some((_, last)) if *last < key => {
-                    self.entities += u64::from(last.entity != key.entity);
-                    *last = key;
-                }
-                Some(_) => return Err(i),
-            }
-            let (t0, t1) = self.times.unwrap_or((key.t, key.t));
-            self.times = Some((t0.min(key.t), t1.max(key.t)));
-            let (s0, s1) = self.seqs.unwrap_or((seq, seq));
-            self.seqs = Some((s0.min(seq), s1.max(seq)));
-            self.approx += u64::from(rows.approx[i]);
-            self.rows += 1;
-        }
-        Ok(())
-    }
-}
 
 /// A warm file being written. Memory is one row group, about 32 MiB of vectors.
 #[derive(Debug)]
@@ -88,8 +44,8 @@ impl WarmWriter {
 
     /// Appends rows, whose keys follow all before. `names` holds the entity's name of each
     /// row where the dataset has names.
-    pub fn write(&mut self, rows: &Rows, names: Option<&Texts>) -> Result<()> {
-        if self.summary.add(rows).is_err() {
+    pub fn write(&mut self, rows: &KeptPoints, names: Option<&Texts>) -> Result<()> {
+        if !(0..rows.len()).all(|i| self.summary.add(rows.points.key(i), rows.seq[i])) {
             return Err(Error::internal("rows of a warm file out of order"));
         }
         let batch = to_batch(self.shape, &self.schema, rows, names)?;

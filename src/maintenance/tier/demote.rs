@@ -7,9 +7,8 @@ use crate::error::{Error, Result};
 use crate::format::container::Finished;
 use crate::manifest::{FileEntry, FileKind, Placement};
 use crate::model::{Key, VectorSource};
-use crate::points::Points;
+use crate::points::KeptPoints;
 use crate::pq::ErrorStats;
-use crate::segment::content_hash;
 use std::ops::Range;
 
 /// Rows coded at a time.
@@ -71,21 +70,19 @@ pub(super) fn block(
 }
 
 fn push(out: &mut BlockWriter, part: &Part, rows: Range<usize>) -> Result<()> {
-    let mut points = Points::new(part.dim());
+    let mut kept = KeptPoints::new(part.dim());
     let mut buffer = Vec::new();
     let x = part.vectors(rows.clone(), &mut buffer)?;
-    let (mut seqs, mut approx, mut hashes) = (Vec::new(), Vec::new(), Vec::new());
     let (first, dim) = (rows.start, part.dim());
     part.metas(rows, &mut |row, meta| {
         let vector = &x[(row - first) * dim..(row - first + 1) * dim];
-        let origin = points.intern(part.origin(row));
-        points.push(Key { entity: part.key(row).entity, t: part.times()[row] }, vector, meta, origin);
-        seqs.push(part.seq(row));
-        approx.push(part.is_approx(row));
-        hashes.push(content_hash(vector, meta));
+        let origin = kept.points.intern(part.origin(row));
+        kept.points.push(Key { entity: part.key(row).entity, t: part.times()[row] }, vector, meta, origin);
+        kept.seq.push(part.seq(row));
+        kept.original.push(part.original(row)?);
         Ok(())
     })?;
-    out.push(&points, &seqs, &approx, &hashes)
+    out.push(&kept)
 }
 
 /// The file of a fresh codebook.
