@@ -72,6 +72,31 @@ fn open(bytes: &[u8], seal: Seal) -> Result<ColdBlock> {
 }
 
 #[test]
+fn rows_are_copied_with_their_codes() {
+    for codec in ["pq:4", "pq:4x4", "opq:4", "rabitq:1", "rabitq:4", "sq8", "f16"] {
+        let m = make(codec, 2300, 12);
+        let from = open(&m.bytes, m.written.seal).unwrap();
+        let rows: Vec<u32> = (0..2300).filter(|i| i % 5 != 2 && !(500..700).contains(i)).collect();
+        let mut w = BlockWriter::in_memory(DATASET, 9, m.quantizer.clone(), from.head().codebook).unwrap();
+        w.copy(&from, &rows).unwrap();
+        let (Finished::Memory(bytes), written) = w.finish().unwrap() else { panic!() };
+        assert_eq!(written.errors, m.written.errors);
+        let to = open(&bytes, written.seal).unwrap();
+        assert_eq!(to.verify(Some(&m.quantizer)).unwrap(), written.summary);
+        let (old, new) = (from.read(0..2300, Some(&m.quantizer)), to.read(0..to.rows(), Some(&m.quantizer)));
+        let (old, new) = (old.unwrap(), new.unwrap());
+        assert_eq!(new.len(), rows.len());
+        for (i, row) in rows.iter().map(|r| *r as usize).enumerate() {
+            assert_eq!(new.points.key(i), old.points.key(row));
+            assert_eq!(new.points.row(i), old.points.row(row), "{codec} row {row}");
+            assert_eq!(new.points.meta.get(i), old.points.meta.get(row));
+            assert_eq!((new.seq[i], new.original[i]), (old.seq[row], old.original[row]));
+            assert_eq!(to.keys().unwrap().norm[i], from.keys().unwrap().norm[row]);
+        }
+    }
+}
+
+#[test]
 fn blocks_come_back_through_every_store() {
     let dir = tempfile::tempdir().unwrap();
     for codec in ["pq:4", "pq:4x4", "opq:4", "rabitq:1", "rabitq:4", "sq8", "f16", "zstd"] {

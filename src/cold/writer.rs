@@ -1,14 +1,15 @@
 //! Writes a cold block: codes as they come, chunk by chunk, then the columns of the keys.
 
-use super::block::tags;
+use super::block::{ColdBlock, tags};
 use super::head::Head;
 use crate::error::{Error, Result};
 use crate::format::DatasetId;
 use crate::format::codec::Encoder;
 use crate::format::container::{ALIGN, Finished, Kind, PAGE, Seal, Writer};
 use crate::fsio::TempFile;
-use crate::points::{KeptPoints, Origin, Points, Summary};
-use crate::pq::{CHUNK_ROWS, ErrorStats, Quantizer, relative_errors};
+use crate::model::Key;
+use crate::points::{KeptPoints, Origin, Summary};
+use crate::pq::{CHUNK_ROWS, ErrorStats, Piece, Quantizer, relative_errors};
 use crate::segment::content_hash;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -38,8 +39,22 @@ pub struct BlockWriter {
     /// Where the chunks begin in section `CODE`, and where the last one ends.
     offsets: Vec<u64>,
     errors: Vec<f64>,
+    /// Errors that were measured when rows copied from another block were coded.
+    copied: Option<ErrorStats>,
     summary: Summary,
     columns: Columns,
+}
+
+/// What a block keeps of a row beside its code.
+struct RowKeys<'a> {
+    key: Key,
+    seq: u64,
+    hash: u128,
+    approx: bool,
+    /// Norm and its inverse.
+    norms: [f32; 2],
+    meta: &'a str,
+    origin: &'a Origin,
 }
 
 #[derive(Debug, Default)]
@@ -90,6 +105,7 @@ impl BlockWriter {
             pending: Vec::new(),
             offsets: vec![0],
             errors: Vec::new(),
+            copied: None,
             summary: Summary::default(),
             columns: Columns::default(),
         })
@@ -103,10 +119,19 @@ impl BlockWriter {
             return Err(Error::internal("columns of a cold block of different lengths"));
         }
         for i in 0..n {
-            if !self.summary.add(points.key(i), seq[i]) {
-                return Err(Error::internal("rows of a cold block out of order"));
-            }
-            self.columns.push(points, i, seq[i], original[i]);
+            let (x, meta) = (points.row(i), points.meta.get(i));
+            let norm = x.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt();
+            let inverse = if norm > 0.0 { 1.0 / norm } else { 0.0 };
+            let origin = points.origins.get(points.origin[i] as usize).cloned().unwrap_or_default();
+            self.push_keys(RowKeys {
+                key: points.key(i),
+                seq: seq[i],
+                hash: original[i].unwrap_or_else(|| content_hash(x, meta)),
+                approx: original[i].is_some(),
+                norms: [norm as f32, inverse as f32],
+                meta,
+                origin: &origin,
+            })?;
             self.pending.extend_from_slice(points.row(i));
             if self.pending.len() == CHUNK_ROWS * points.dim {
                 self.flush()?;
@@ -127,9 +152,48 @@ impl BlockWriter {
             .decode(&codes, rows, 0..rows, &mut back)
             .map_err(|m| Error::internal(format!("codes just made: {m}")))?;
         self.errors.extend(relative_errors(&self.pending, &back, self.quantizer.dim()));
-        self.out.write(&codes)?;
-        self.offsets.push(self.offsets[self.offsets.len() - 1] + codes.len() as u64);
         self.pending.clear();
+        self.write_chunk(&codes)
+    }
+
+    fn write_chunk(&mut self, codes: &[u8]) -> Result<()> {
+        self.offsets.push(self.offsets[self.offsets.len() - 1] + codes.len() as u64);
+        self.out.write(codes)
+    }
+
+    /// Copies rows of a lossy block of the same codebook, which are ascending, codes and all.
+    pub fn copy(&mut self, from: &ColdBlock, rows: &[u32]) -> Result<()> {
+        let norms = from.keys()?;
+        self.copied = Some(from.head().errors);
+        for group in rows.chunks(CHUNK_ROWS) {
+            let (first, last) = (group[0] as usize, group[group.len() - 1] as usize);
+            let kept = from.read(first..last + 1, None)?;
+            for row in group.iter().map(|r| *r as usize) {
+                let (i, points) = (row - first, &kept.points);
+                self.push_keys(RowKeys {
+                    key: points.key(i),
+                    seq: kept.seq[i],
+                    hash: kept.original[i]
+                        .ok_or_else(|| Error::internal("codes of exact rows are copied"))?,
+                    approx: true,
+                    norms: [norms.norm[row], norms.inverse_norm[row]],
+                    meta: points.meta.get(i),
+                    origin: &points.origins[points.origin[i] as usize],
+                })?;
+            }
+            let pieces = group.chunk_by(|a, b| *a as usize / CHUNK_ROWS == *b as usize / CHUNK_ROWS);
+            let pieces = pieces.map(|rows| piece(from, rows)).collect::<Result<Vec<_>>>()?;
+            let codes = self.quantizer.regroup(&pieces).map_err(|m| from.malformed(&m))?;
+            self.write_chunk(&codes)?;
+        }
+        Ok(())
+    }
+
+    fn push_keys(&mut self, row: RowKeys<'_>) -> Result<()> {
+        if !self.summary.add(row.key, row.seq) {
+            return Err(Error::internal("rows of a cold block out of order"));
+        }
+        self.columns.push(row);
         Ok(())
     }
 
@@ -137,7 +201,7 @@ impl BlockWriter {
     pub fn finish(mut self) -> Result<(Finished, Written)> {
         self.flush()?;
         let code_bytes = self.offsets[self.offsets.len() - 1];
-        let errors = ErrorStats::of(self.errors);
+        let errors = self.copied.unwrap_or_else(|| ErrorStats::of(self.errors));
         let head = Head {
             codec: self.quantizer.codec(),
             codebook: self.codebook,
@@ -154,26 +218,36 @@ impl BlockWriter {
     }
 }
 
+/// Some rows of one chunk of a block.
+fn piece(from: &ColdBlock, rows: &[u32]) -> Result<Piece> {
+    let first = rows[0] as usize / CHUNK_ROWS * CHUNK_ROWS;
+    let which = rows.iter().map(|r| *r as usize - first).collect();
+    let mut out = Piece { chunk: Vec::new(), rows: 0, which };
+    from.each_chunk(first..first + 1, |_, rows, codes| {
+        (out.rows, out.chunk) = (rows, codes.to_vec());
+        Ok(())
+    })?;
+    Ok(out)
+}
+
 impl Columns {
-    fn push(&mut self, points: &Points, i: usize, seq: u64, original: Option<u128>) {
-        self.entity.push(points.entity[i]);
-        self.t.push(points.t[i]);
-        self.seq.push(seq);
-        let hash = original.unwrap_or_else(|| content_hash(points.row(i), points.meta.get(i)));
-        self.hash.push([hash as u64, (hash >> 64) as u64]);
-        let norm = points.row(i).iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt();
-        self.norm.push(norm as f32);
-        self.inverse_norm.push(if norm > 0.0 { (1.0 / norm) as f32 } else { 0.0 });
-        self.approx.push(u8::from(original.is_some()));
-        self.meta.extend_from_slice(points.meta.get(i).as_bytes());
+    fn push(&mut self, row: RowKeys<'_>) {
+        self.entity.push(row.key.entity);
+        self.t.push(row.key.t);
+        self.seq.push(row.seq);
+        self.hash.push([row.hash as u64, (row.hash >> 64) as u64]);
+        self.norm.push(row.norms[0]);
+        self.inverse_norm.push(row.norms[1]);
+        self.approx.push(u8::from(row.approx));
+        self.meta.extend_from_slice(row.meta.as_bytes());
         self.meta_ends.push(self.meta.len() as u64);
-        let origin = points.origins.get(points.origin[i] as usize).cloned().unwrap_or_default();
         let next = self.origins.len() as u32;
-        let ordinal = *self.known.entry(origin).or_insert_with_key(|origin| {
-            self.origins.push(origin.clone());
+        let known = self.known.get(row.origin).copied();
+        self.origin.push(known.unwrap_or_else(|| {
+            self.origins.push(row.origin.clone());
+            self.known.insert(row.origin.clone(), next);
             next
-        });
-        self.origin.push(ordinal);
+        }));
     }
 
     fn write(&self, out: &mut Writer) -> Result<()> {

@@ -8,7 +8,7 @@
 use super::deletions;
 use super::part::Part as Points;
 use super::snapshot::Snapshot;
-use super::writer::{Writer, owner, plain_entry};
+use super::writer::{Writer, owner};
 use crate::config::Config;
 use crate::error::{Code, Error, Result};
 use crate::format::container::{Expect, Finished, Kind, Seal};
@@ -233,7 +233,7 @@ impl Writer {
         let id = self.take_id();
         let (finished, seal) = deletions::write(self.temp(id)?, self.config.id, id, dead)?;
         let entry =
-            FileEntry { target: part.id, rows: dead.len(), ..plain_entry(FileKind::Deletions, id, seal) };
+            FileEntry { target: part.id, rows: dead.len(), ..FileEntry::bare(FileKind::Deletions, id, seal) };
         self.publish_file(finished, &entry)?;
         self.manifest.files.retain(|f| f.kind != FileKind::Deletions || f.target != part.id);
         self.manifest.files.push(entry);
@@ -280,7 +280,7 @@ impl Writer {
                 t_max: part.time.last(),
                 seq_min: part.seqs.0,
                 seq_max: part.seqs.1,
-                ..plain_entry(FileKind::Index, self.take_id(), part.seal)
+                ..FileEntry::bare(FileKind::Index, self.take_id(), part.seal)
             };
             self.publish_file(Finished::File(part.file), &entry)?;
             self.manifest.files.push(entry);

@@ -42,6 +42,10 @@ pub use verify::{Finding, Level, Status, verify};
 pub use workshop::Workshop;
 pub use writer::{Appended, Conflict, Exchange, Made, OnConflict, Options, Sync, Writer};
 
+use crate::config::Config;
+use crate::manifest::Manifest;
+use crate::wal::LogId;
+
 /// Directories of a dataset.
 const DIRS: [&str; 7] = ["manifest", "wal", "hot", "dict", "index", "results", "tmp"];
 /// Those whose files a manifest names; what no kept one names is collected.
@@ -51,6 +55,11 @@ const NAMED: [&str; 4] = ["hot", "dict", "index", "wal"];
 fn clock_us() -> i64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+}
+
+/// The log that a version names as live.
+fn live_log(config: &Config, manifest: &Manifest) -> LogId {
+    LogId { dataset: config.id, file: manifest.log, dim: config.settings.dim, first_seq: manifest.next_seq }
 }
 
 #[cfg(test)]

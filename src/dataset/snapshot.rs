@@ -1,6 +1,7 @@
 //! A pinned version of a dataset: what a reader sees from beginning to end.
 
 use super::RowId;
+use super::live_log;
 use super::memory::Memory;
 use super::part::{Body, Part, may_hold};
 use super::shelf::Shelf;
@@ -12,7 +13,7 @@ use crate::fsio::SharedLock;
 use crate::manifest::{self, FileEntry, FileKind, Manifest, Placement};
 use crate::model::{EntityId, Key, TimeRange};
 use crate::pq::Quantizer;
-use crate::wal::{self, LogId};
+use crate::wal;
 use roaring::RoaringBitmap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -114,12 +115,7 @@ impl Snapshot {
         if self.manifest.log == 0 {
             return Ok(());
         }
-        let id = LogId {
-            dataset: self.config.id,
-            file: self.manifest.log,
-            dim: self.config.settings.dim,
-            first_seq: self.manifest.next_seq,
-        };
+        let id = live_log(&self.config, &self.manifest);
         let log = wal::read(&self.dir, &id)?;
         self.torn = log.torn;
         self.log_bytes = std::fs::metadata(self.dir.join(wal::path(id.file))).map_or(0, |m| m.len());

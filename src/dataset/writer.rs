@@ -5,6 +5,7 @@ mod exchange;
 pub use exchange::{Exchange, Made};
 
 use super::content::{self, Verdict};
+use super::live_log;
 use super::memory::Memory;
 use super::part::{Part, may_hold};
 use super::shelf::Shelf;
@@ -13,7 +14,7 @@ use super::{RowId, clock_us, deletions, gc};
 use crate::config::Config;
 use crate::dict::{self, Dictionary};
 use crate::error::{Error, Result};
-use crate::format::container::{Finished, Seal};
+use crate::format::container::Finished;
 use crate::fsio::{Lock, Publish, TempFile};
 use crate::manifest::{self, FileEntry, FileKind, Manifest};
 use crate::model::{EntityId, Key, TimeRange};
@@ -192,12 +193,7 @@ impl Writer {
     /// continued: after a failed sync its pages may be in memory and not on disk.
     fn recover(&mut self) -> Result<()> {
         if self.manifest.log != 0 {
-            let id = LogId {
-                dataset: self.config.id,
-                file: self.manifest.log,
-                dim: self.config.settings.dim,
-                first_seq: self.manifest.next_seq,
-            };
+            let id = live_log(&self.config, &self.manifest);
             let log = wal::read(&self.dir, &id)?;
             self.recovered = Recovered { rows: log.rows(), torn: log.torn };
             for (seq, batch) in log.batches {
@@ -540,7 +536,7 @@ impl Writer {
             rows: w.names,
             entity_min: w.entities.0,
             entity_max: w.entities.1,
-            ..plain_entry(FileKind::Dictionary, id, w.seal)
+            ..FileEntry::bare(FileKind::Dictionary, id, w.seal)
         };
         self.publish_file(finished, &entry)?;
         self.manifest.files.retain(|f| f.kind != FileKind::Dictionary || !merged.contains(&f.id));
@@ -560,7 +556,7 @@ impl Writer {
             let Some(part) = &self.slots[i].part else { continue };
             let (finished, seal) = deletions::write(self.temp(id)?, self.config.id, id, &part.dead)?;
             let entry =
-                FileEntry { target, rows: part.dead.len(), ..plain_entry(FileKind::Deletions, id, seal) };
+                FileEntry { target, rows: part.dead.len(), ..FileEntry::bare(FileKind::Deletions, id, seal) };
             self.publish_file(finished, &entry)?;
             self.manifest.files.retain(|f| f.kind != FileKind::Deletions || f.target != target);
             self.manifest.files.push(entry);
@@ -667,22 +663,6 @@ fn taken(points: &mut Points, verdicts: &content::Verdicts, names: Vec<NewName>)
         out.replaces.push(verdicts.replaces_sealed[i]);
     }
     out
-}
-
-pub(super) fn plain_entry(kind: FileKind, id: u64, seal: Seal) -> FileEntry {
-    FileEntry {
-        kind,
-        id,
-        seal,
-        target: 0,
-        rows: 0,
-        entity_min: 0,
-        entity_max: 0,
-        t_min: 0,
-        t_max: 0,
-        seq_min: 0,
-        seq_max: 0,
-    }
 }
 
 /// One line that says who holds the lock.

@@ -7,6 +7,7 @@
 //! [`super::onebit`] accurate for any spectrum.
 
 use crate::metric::Metric;
+use crate::simd::hadamard::walsh_hadamard;
 use crate::simd::wide::norm;
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -119,25 +120,9 @@ impl Space {
         for (round, signs) in self.signs.iter().enumerate() {
             x.iter_mut().zip(signs).for_each(|(x, s)| *x *= s);
             let start = if round % 2 == 0 { 0 } else { self.padded - power };
-            hadamard(&mut x[start..start + power]);
+            walsh_hadamard(&mut x[start..start + power]);
         }
     }
-}
-
-/// Walsh-Hadamard transform scaled to keep lengths; the length is a power of two.
-fn hadamard(x: &mut [f32]) {
-    let mut half = 1;
-    while half < x.len() {
-        for pair in x.chunks_exact_mut(2 * half) {
-            let (a, b) = pair.split_at_mut(half);
-            for (a, b) in a.iter_mut().zip(b) {
-                (*a, *b) = (*a + *b, *a - *b);
-            }
-        }
-        half *= 2;
-    }
-    let scale = 1.0 / (x.len() as f32).sqrt();
-    x.iter_mut().for_each(|x| *x *= scale);
 }
 
 #[cfg(test)]

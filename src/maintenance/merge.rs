@@ -1,11 +1,12 @@
 //! Rows of some parts, merged in key order into warm files: the one way that Parquet is made.
 
+use super::entry_of;
 use super::period::Periods;
 use crate::config::{Buckets, IdKind};
 use crate::dataset::{Made, Part, Rows, Select, Shard, Snapshot, Trajectories, Workshop};
 use crate::error::{Code, Error, Result};
 use crate::fsio;
-use crate::manifest::{FileEntry, FileKind, Placement};
+use crate::manifest::{FileKind, Placement};
 use crate::model::{TimeRange, VectorSource};
 use crate::points::{KeptPoints, Texts};
 use crate::warm::WarmWriter;
@@ -258,22 +259,7 @@ impl<'a> OneFile<'a> {
         let Some((id, writer)) = self.writer.take() else { return Ok(()) };
         let (mut file, seal, summary) = writer.finish()?;
         file.sync()?;
-        let (Some(keys), Some(times), Some(seqs)) = (summary.keys, summary.times, summary.seqs) else {
-            return Err(Error::internal("a warm file without rows"));
-        };
-        let entry = FileEntry {
-            kind: FileKind::Warm,
-            id,
-            seal,
-            target: 0,
-            rows: summary.rows,
-            entity_min: keys.0.entity,
-            entity_max: keys.1.entity,
-            t_min: times.0,
-            t_max: times.1,
-            seq_min: seqs.0,
-            seq_max: seqs.1,
-        };
+        let entry = entry_of(FileKind::Warm, id, seal, &summary)?;
         let place = Placement::warm(id, self.out.bucket, self.out.bits, self.out.label.clone());
         self.done.push(Made { file, entry, place });
         Ok(())

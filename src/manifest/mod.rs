@@ -115,6 +115,23 @@ pub struct FileEntry {
 }
 
 impl FileEntry {
+    /// A file that holds no points.
+    pub fn bare(kind: FileKind, id: u64, seal: Seal) -> FileEntry {
+        FileEntry {
+            kind,
+            id,
+            seal,
+            target: 0,
+            rows: 0,
+            entity_min: 0,
+            entity_max: 0,
+            t_min: 0,
+            t_max: 0,
+            seq_min: 0,
+            seq_max: 0,
+        }
+    }
+
     /// Path relative to the dataset directory.
     pub fn path(&self) -> String {
         self.kind.path(self.id)

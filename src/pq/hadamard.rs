@@ -4,6 +4,7 @@
 //! components in turn, four rounds in all, so that no padding is needed.
 
 use super::random::Draws;
+use crate::simd::hadamard::walsh_hadamard;
 
 const ROUNDS: usize = 4;
 
@@ -51,22 +52,6 @@ impl RandomRotation {
             self.flip(round, x);
         }
     }
-}
-
-/// The orthonormal Walsh-Hadamard transform, its own inverse. The length is a power of two.
-fn walsh_hadamard(x: &mut [f32]) {
-    let mut half = 1;
-    while half < x.len() {
-        for pair in x.chunks_exact_mut(2 * half) {
-            let (a, b) = pair.split_at_mut(half);
-            for (a, b) in a.iter_mut().zip(b) {
-                (*a, *b) = (*a + *b, *a - *b);
-            }
-        }
-        half *= 2;
-    }
-    let scale = (1.0 / (x.len() as f64).sqrt()) as f32;
-    x.iter_mut().for_each(|v| *v *= scale);
 }
 
 #[cfg(test)]

@@ -27,4 +27,4 @@ mod tests;
 pub use codec::Codec;
 pub use drift::Drift;
 pub use error::{ErrorStats, relative_errors};
-pub use quantizer::{CHUNK_ROWS, Parts, Quantizer, Query};
+pub use quantizer::{CHUNK_ROWS, Parts, Piece, Quantizer, Query};

@@ -58,6 +58,17 @@ pub struct Parts {
     pub rotation: Vec<f32>,
 }
 
+/// Some rows of a chunk.
+#[derive(Debug)]
+pub struct Piece {
+    /// The chunk.
+    pub chunk: Vec<u8>,
+    /// All rows of the chunk.
+    pub rows: usize,
+    /// Which of them, each below `rows`.
+    pub which: Vec<usize>,
+}
+
 /// A query, prepared for scanning chunks of one quantizer.
 #[derive(Debug)]
 pub struct Query<'a> {
@@ -174,6 +185,29 @@ impl Quantizer {
             }),
             _ => Ok(()),
         }
+    }
+
+    /// The codes of some rows of several chunks as one chunk, as they are. Together they are at
+    /// most [`CHUNK_ROWS`]. A codec without loss has no codes of single rows.
+    pub fn regroup(&self, pieces: &[Piece]) -> Result<Vec<u8>, Malformed> {
+        for p in pieces {
+            self.check(&p.chunk, p.rows)?;
+        }
+        let rows = || pieces.iter().flat_map(|p| p.which.iter().map(move |row| (p, *row)));
+        let plain =
+            |len: usize| rows().flat_map(move |(p, row)| p.chunk[row * len..(row + 1) * len].to_vec());
+        Ok(match (&self.codec, &self.learnt) {
+            (Codec::Pq4 { m }, _) => {
+                let m = usize::from(*m);
+                let codes = rows().flat_map(|(p, row)| fastscan::unpack_row(&p.chunk, m, row));
+                fastscan::pack(&codes.collect::<Vec<_>>(), m)
+            }
+            (_, Learnt::Product(p) | Learnt::Rotated(_, p)) => plain(p.m()).collect(),
+            (_, Learnt::Rabitq(r)) => r.regroup(pieces),
+            (Codec::Sq8, _) => plain(scalar::sq8_row(self.dim)).collect(),
+            (Codec::F16, _) => plain(scalar::f16_row(self.dim)).collect(),
+            _ => return Err(Malformed { at: 0, what: format!("codec {} codes no single rows", self.codec) }),
+        })
     }
 
     /// Appends the reconstructions of some rows of a chunk of `rows` rows. `which` lies inside.

@@ -12,6 +12,7 @@
 
 use super::fastscan::{self, ByteTables, GROUP};
 use super::hadamard::RandomRotation;
+use super::quantizer::Piece;
 use rayon::prelude::*;
 
 /// Components whose signs make one four-bit code.
@@ -115,12 +116,31 @@ impl Rabitq {
 
     /// Codes a chunk of rows.
     pub fn encode(&self, x: &[f32]) -> Vec<u8> {
-        let dim = self.mean.len();
-        let at = self.layout(x.len() / dim);
-        let coded: Vec<Coded> = x.par_chunks_exact(dim).map(|row| self.code(row)).collect();
+        let coded: Vec<Coded> = x.par_chunks_exact(self.mean.len()).map(|row| self.code(row)).collect();
+        self.pack(&coded)
+    }
+
+    /// The codes of some rows of several chunks as one chunk.
+    pub fn regroup(&self, pieces: &[Piece]) -> Vec<u8> {
+        let one = |p: &Piece, row: usize| {
+            let at = self.layout(p.rows);
+            let factor = |which: usize| Rabitq::factor(&p.chunk, &at, row, which);
+            Coded {
+                codes: self.codes(&p.chunk, &at, row),
+                full: factor(0),
+                sign: factor(at.factors - 1),
+                cos2: 1.0,
+            }
+        };
+        let rows = pieces.iter().flat_map(|p| p.which.iter().map(move |row| one(p, *row)));
+        self.pack(&rows.collect::<Vec<_>>())
+    }
+
+    fn pack(&self, coded: &[Coded]) -> Vec<u8> {
+        let at = self.layout(coded.len());
         let shift = self.bits - 1;
         let mut nibbles = Vec::with_capacity(coded.len() * at.parts);
-        for row in &coded {
+        for row in coded {
             nibbles.extend(
                 row.codes
                     .chunks(NIBBLE)
@@ -128,12 +148,12 @@ impl Rabitq {
             );
         }
         let mut out = fastscan::pack(&nibbles, at.parts);
-        for row in &coded {
+        for row in coded {
             let start = out.len();
             out.resize(start + at.extra_row, 0);
             write_bits(&row.codes, shift, &mut out[start..]);
         }
-        for row in &coded {
+        for row in coded {
             out.extend_from_slice(&row.full.to_le_bytes());
             if at.factors == 2 {
                 out.extend_from_slice(&row.sign.to_le_bytes());

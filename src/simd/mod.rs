@@ -16,6 +16,7 @@
 //! | `reference.rs` | the plain twins that the tests compare with |
 
 pub mod bits;
+pub mod hadamard;
 pub mod int8;
 mod kernel;
 mod pair;

@@ -44,8 +44,6 @@ pub struct Report {
     pub bytes_after: u64,
     /// Rows that no longer counted and are gone.
     pub points_purged: u64,
-    /// Rows that no longer count but stay, hidden, in lossy blocks without originals.
-    pub points_left: u64,
     /// Jobs that a limit left for the next run.
     pub jobs_left: u64,
     /// Jobs that were given up because their files were changed meanwhile.
@@ -119,16 +117,15 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// Takes dead rows out of cold blocks as well, as far as exact vectors are there.
+    /// Takes dead rows out of cold blocks as well.
     fn purge_cold(&mut self, snapshot: &Snapshot) -> Result<()> {
         let m = snapshot.manifest();
         let dead: u64 = m.of(FileKind::Cold).filter_map(|f| Some(m.deletions_of(f.id)?.rows)).sum();
         if dead == 0 {
             return Ok(());
         }
-        let (done, left) = tier::purge(self.dir, &self.writing, self.options.policy.target_bytes, self.stop)?;
-        self.report.points_left = left;
-        self.report.points_purged += dead.saturating_sub(left);
+        let done = tier::purge(self.dir, &self.writing, self.options.policy.target_bytes, self.stop)?;
+        self.report.points_purged += dead;
         self.report.files_in += done.blocks;
         self.report.commit = self.report.commit.max(done.commit);
         Ok(())

@@ -5,6 +5,7 @@ use crate::cold::{BlockWriter, write_codebook};
 use crate::dataset::{Made, Part, Select, Snapshot, Workshop};
 use crate::error::{Error, Result};
 use crate::format::container::Finished;
+use crate::maintenance::entry_of;
 use crate::manifest::{FileEntry, FileKind, Placement};
 use crate::model::{Key, VectorSource};
 use crate::points::KeptPoints;
@@ -37,35 +38,21 @@ pub(super) fn block(
             }
         }
     }
+    let place =
+        Placement { codebook: codebook.id, codec: codebook.quantizer.codec().to_string(), ..place.clone() };
+    finish(out, id, place)
+}
+
+/// Completes the file of a block.
+pub(super) fn finish(out: BlockWriter, id: u64, place: Placement) -> Result<(Made, ErrorStats)> {
     let (finished, written) = out.finish()?;
-    let (Finished::File(mut file), s) = (finished, written.summary) else {
+    let Finished::File(mut file) = finished else {
         return Err(Error::internal("a block that was written to memory"));
     };
-    let (Some(keys), Some(times), Some(seqs)) = (s.keys, s.times, s.seqs) else {
-        return Err(Error::internal("a cold block without rows"));
-    };
     file.sync()?;
-    let entry = FileEntry {
-        kind: FileKind::Cold,
-        id,
-        seal: written.seal,
-        target: 0,
-        rows: s.rows,
-        entity_min: keys.0.entity,
-        entity_max: keys.1.entity,
-        t_min: times.0,
-        t_max: times.1,
-        seq_min: seqs.0,
-        seq_max: seqs.1,
-    };
+    let entry = entry_of(FileKind::Cold, id, written.seal, &written.summary)?;
     let e = written.errors;
-    let place = Placement {
-        id,
-        codebook: codebook.id,
-        codec: codebook.quantizer.codec().to_string(),
-        errors: [e.p50, e.p99, e.max],
-        ..place.clone()
-    };
+    let place = Placement { id, errors: [e.p50, e.p99, e.max], ..place };
     Ok((Made { file, entry, place }, e))
 }
 
@@ -91,19 +78,7 @@ pub(super) fn codebook_file(snapshot: &Snapshot, shop: &Workshop, codebook: &Cod
     let mut file = shop.temp(codebook.id)?;
     file.write_all(&bytes)?;
     file.sync()?;
-    let entry = FileEntry {
-        kind: FileKind::Codebook,
-        id: codebook.id,
-        seal,
-        target: 0,
-        rows: 0,
-        entity_min: 0,
-        entity_max: 0,
-        t_min: 0,
-        t_max: 0,
-        seq_min: 0,
-        seq_max: 0,
-    };
+    let entry = FileEntry::bare(FileKind::Codebook, codebook.id, seal);
     let codec = codebook.quantizer.codec().to_string();
     let place = Placement { codec, ..Placement::warm(codebook.id, 0, 0, String::new()) };
     Ok(Made { file, entry, place })

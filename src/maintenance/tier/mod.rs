@@ -3,11 +3,13 @@
 mod codebook;
 mod demote;
 mod plan;
+mod purge;
 mod restore;
 mod status;
 
 pub use plan::{Move, Policy, plan};
-pub use restore::{Restored, purge, restore, restore_plan};
+pub use purge::{Purged, purge};
+pub use restore::{Restored, restore, restore_plan};
 pub use status::{Group, status};
 
 use super::Limits;

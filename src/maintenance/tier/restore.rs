@@ -30,7 +30,7 @@ pub struct Restored {
 }
 
 /// A block and the rows of it that come back.
-struct Source {
+pub(super) struct Source {
     id: u64,
     rows: RoaringBitmap,
     /// The rows to be merged: of the block, or of the exact file that was kept.
@@ -54,33 +54,8 @@ pub fn restore(
     bring_back(dir, writing, target_bytes, stop, |snapshot| sources(snapshot, select))
 }
 
-/// Takes the rows that no longer count out of cold blocks: those whose exact vectors are there
-/// go back to warm. Returns also how many dead rows stay in blocks that hold nothing exact.
-pub fn purge(
-    dir: &Path,
-    writing: &dataset::Options,
-    target_bytes: u64,
-    stop: &(dyn Fn() -> Result<()> + Sync),
-) -> Result<(Restored, u64)> {
-    let mut left = 0;
-    let done = bring_back(dir, writing, target_bytes, stop, |snapshot| {
-        let m = snapshot.manifest();
-        let mut out = Vec::new();
-        for f in m.of(FileKind::Cold) {
-            let (Some(dead), Some(part)) = (m.deletions_of(f.id), snapshot.part_of(f.id)?) else { continue };
-            if part.is_lossy() && m.original_of(f.id).is_none() {
-                left += dead.rows;
-                continue;
-            }
-            let alive = (0..part.rows() as u32).filter(|r| part.is_live(*r as usize)).collect();
-            out.push(source(snapshot, part, f.id, alive)?);
-        }
-        Ok(out)
-    })?;
-    Ok((done, left))
-}
-
-fn bring_back(
+/// Brings rows of blocks back to warm, in one version.
+pub(super) fn bring_back(
     dir: &Path,
     writing: &dataset::Options,
     target_bytes: u64,
@@ -151,7 +126,7 @@ fn sources(snapshot: &Snapshot, select: &Select) -> Result<Vec<Source>> {
 }
 
 /// Rows of a block, in its kept original where there is one.
-fn source(snapshot: &Snapshot, block: &Part, id: u64, rows: RoaringBitmap) -> Result<Source> {
+pub(super) fn source(snapshot: &Snapshot, block: &Part, id: u64, rows: RoaringBitmap) -> Result<Source> {
     let exact = snapshot.original_of(block)?.map(|original| exact_part(block, &rows, original));
     let part = exact.unwrap_or_else(|| only(block.clone(), &rows));
     Ok(Source { id, rows, part })

@@ -45,6 +45,13 @@ struct CompactArgs {
     /// Rewrite all files
     #[arg(long)]
     rewrite: bool,
+    #[command(flatten)]
+    pace: PaceArgs,
+}
+
+/// How much of a job is done at once, and how long what it replaces stays.
+#[derive(clap::Args, Debug, Clone)]
+pub struct PaceArgs {
     /// How long versions that nobody reads are kept, with their files
     #[arg(long, value_name = "DUR", default_value = "1h", value_parser = duration)]
     keep_for: Duration,
@@ -54,6 +61,16 @@ struct CompactArgs {
     /// Begin nothing more after this time; the next run goes on
     #[arg(long, value_name = "DUR", value_parser = duration)]
     max_time: Option<Duration>,
+}
+
+impl PaceArgs {
+    pub fn limits(&self) -> Limits {
+        Limits { bytes: self.max_bytes.map(|b| b as u64), time: self.max_time.as_ref().map(span) }
+    }
+
+    pub fn writing(&self, context: &Context, command: &str) -> dataset::Options {
+        dataset::Options { keep_for: span(&self.keep_for), ..context.writing(command) }
+    }
 }
 
 /// Smallest target: below it a file is mostly its footer.
@@ -72,9 +89,8 @@ impl CompactArgs {
             true => None,
             false => Some(cut(context, &self.older_than)?),
         };
-        let bytes = self.max_bytes.map(|b| b as u64);
-        let time = self.max_time.as_ref().map(span);
-        let job_bytes = bytes.or(time.is_some().then_some(TIMED_JOB_BYTES)).unwrap_or(0);
+        let limits = self.pace.limits();
+        let job_bytes = limits.bytes.or(limits.time.is_some().then_some(TIMED_JOB_BYTES)).unwrap_or(0);
         Ok(Options {
             policy: Policy {
                 before,
@@ -83,7 +99,7 @@ impl CompactArgs {
                 rewrite: self.rewrite,
                 job_bytes,
             },
-            limits: Limits { bytes, time },
+            limits,
         })
     }
 }
@@ -113,7 +129,7 @@ pub fn run(context: &Context, args: Args) -> Result<()> {
             Report { seq: snapshot.next_seq(), commit: snapshot.manifest().commit, ..Report::default() };
         return context.record(&row(&idle));
     }
-    let writing = dataset::Options { keep_for: span(&args.how.keep_for), ..context.writing("compact") };
+    let writing = args.how.pace.writing(context, "compact");
     let report = compact::compact(&dir, &writing, &options, &signals::check)?;
     finish(context, &report)
 }
@@ -130,12 +146,6 @@ pub fn afterwards(context: &Context) -> Result<()> {
 fn finish(context: &Context, report: &Report) -> Result<()> {
     if report.jobs_left > 0 {
         context.note(&format!("{} jobs are left for the next run", report.jobs_left));
-    }
-    if report.points_left > 0 {
-        context.note(&format!(
-            "{} deleted or replaced points stay, hidden, in lossy blocks without originals: `cvx tier restore`, then --purge, takes them out",
-            report.points_left
-        ));
     }
     context.record(&row(report))?;
     match report.jobs_lost {

@@ -1,6 +1,6 @@
 //! `cvx tier`: old Parquet into cold blocks, and back.
 
-use super::compact::{cut, span};
+use super::compact::{PaceArgs, cut, span};
 use crate::context::Context;
 use crate::rows::{PlanRow, RestoreRow, TierGroupRow, TierRunRow};
 use crate::select::SelectArgs;
@@ -9,7 +9,6 @@ use crate::values::{duration, size};
 use clap::{Subcommand, ValueEnum};
 use cvx::dataset;
 use cvx::error::{Code, Error, Result};
-use cvx::maintenance::Limits;
 use cvx::maintenance::tier::{self, Policy, Report};
 use cvx::output::Time;
 use cvx::pq::Codec;
@@ -60,15 +59,8 @@ Examples:
 struct RunArgs {
     #[command(flatten)]
     policy: PolicyArgs,
-    /// How long versions that nobody reads are kept, with their files
-    #[arg(long, value_name = "DUR", default_value = "1h", value_parser = duration)]
-    keep_for: Duration,
-    /// Begin nothing more after so many bytes of input; the next run goes on
-    #[arg(long, value_name = "SIZE", value_parser = size)]
-    max_bytes: Option<usize>,
-    /// Begin nothing more after this time; the next run goes on
-    #[arg(long, value_name = "DUR", value_parser = duration)]
-    max_time: Option<Duration>,
+    #[command(flatten)]
+    pace: PaceArgs,
 }
 
 #[derive(clap::Args, Debug)]
@@ -237,9 +229,8 @@ fn demote(context: &Context, args: &RunArgs) -> Result<()> {
             )?;
         }
     }
-    let writing = dataset::Options { keep_for: span(&args.keep_for), ..context.writing("tier run") };
-    let limits = Limits { bytes: args.max_bytes.map(|b| b as u64), time: args.max_time.as_ref().map(span) };
-    let r = tier::run(&context.dataset(), &writing, &policy, &limits, &signals::check)?;
+    let writing = args.pace.writing(context, "tier run");
+    let r = tier::run(&context.dataset(), &writing, &policy, &args.pace.limits(), &signals::check)?;
     if r.left > 0 {
         context.note(&format!("{} files are left for the next run", r.left));
     }
