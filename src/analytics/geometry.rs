@@ -1,5 +1,7 @@
 //! Distances, angles and shares between two vectors, in f64 and in a fixed order.
 
+use pulp::{Arch, Simd, WithSimd};
+
 /// Number of independent partial sums: fixed, so that results never depend on the machine.
 const LANES: usize = 8;
 
@@ -14,6 +16,9 @@ pub struct DimShare {
     pub share: f64,
 }
 
+/// Shorter vectors are summed without a choice of registers, which takes longer than they do.
+const DISPATCH_FROM: usize = 16;
+
 /// Sums `term(x_d, y_d)` over the dimensions.
 #[inline]
 pub(crate) fn sum_pairs<A, B>(x: &[A], y: &[B], term: impl Fn(f64, f64) -> f64) -> f64
@@ -22,12 +27,45 @@ where
     B: Copy + Into<f64>,
 {
     debug_assert_eq!(x.len(), y.len());
+    if x.len() < DISPATCH_FROM {
+        return sum_in_lanes(x, y, term);
+    }
+    Arch::new().dispatch(SumPairs { x, y, term })
+}
+
+struct SumPairs<'a, A, B, F> {
+    x: &'a [A],
+    y: &'a [B],
+    term: F,
+}
+
+impl<A, B, F> WithSimd for SumPairs<'_, A, B, F>
+where
+    A: Copy + Into<f64>,
+    B: Copy + Into<f64>,
+    F: Fn(f64, f64) -> f64,
+{
+    type Output = f64;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> f64 {
+        sum_in_lanes(self.x, self.y, self.term)
+    }
+}
+
+/// The same bits whatever the registers: nothing is fused, and the order is fixed.
+#[inline(always)]
+fn sum_in_lanes<A, B>(x: &[A], y: &[B], term: impl Fn(f64, f64) -> f64) -> f64
+where
+    A: Copy + Into<f64>,
+    B: Copy + Into<f64>,
+{
     let mut lanes = [0.0; LANES];
-    let (xs, ys) = (x.chunks_exact(LANES), y.chunks_exact(LANES));
-    let tail: f64 = xs.remainder().iter().zip(ys.remainder()).map(|(&a, &b)| term(a.into(), b.into())).sum();
-    for (a, b) in xs.zip(ys) {
-        for ((lane, &a), &b) in lanes.iter_mut().zip(a).zip(b) {
-            *lane += term(a.into(), b.into());
+    let ((xs, x_tail), (ys, y_tail)) = (x.as_chunks::<LANES>(), y.as_chunks::<LANES>());
+    let tail: f64 = x_tail.iter().zip(y_tail).map(|(&a, &b)| term(a.into(), b.into())).sum();
+    for (a, b) in xs.iter().zip(ys) {
+        for l in 0..LANES {
+            lanes[l] += term(a[l].into(), b[l].into());
         }
     }
     lanes.iter().sum::<f64>() + tail

@@ -5,17 +5,21 @@
 
 use super::gram::gram;
 use super::rng::Random;
+use pulp::{Arch, Simd, WithSimd};
 
 /// The least number of steps that the test takes.
 pub(crate) const MIN_STEPS: usize = 8;
 /// Up to this many steps all sign patterns are counted.
 const EXHAUSTIVE: usize = 9;
-/// Sign patterns evaluated side by side.
-const BATCH: usize = 64;
 /// Above this many steps the matrix of inner products is not formed.
 const MAX_GRAM: usize = 512;
 /// Flipped statistics this close below the observed one count as equal: sums differ in their last digits.
 const TIE: f64 = 1e-9;
+/// Signs that are looked up together, and words of as many of them.
+const GROUP: usize = 4;
+const GROUPS_A_WORD: usize = u64::BITS as usize / GROUP;
+/// Patterns that the steps themselves are added up for side by side.
+const BATCH: usize = 64;
 
 /// Statistic and p-value.
 pub(crate) struct SignFlip {
@@ -34,101 +38,121 @@ pub(crate) fn test(r: &[f64], dim: usize, flips: usize, seed: u64, entity: u64) 
     if total == 0.0 {
         return None;
     }
-    let form = if n <= MAX_GRAM { Form::Gram(gram(r, dim)) } else { Form::Rows(r, dim) };
-    let observed = form.squared_sums(&vec![1.0; n * BATCH], n)[0];
-    let mut exceed = 0usize;
-    let mut count = |signs: &[f64], used: usize| {
-        let sums = form.squared_sums(signs, n);
-        exceed += sums[..used].iter().filter(|&&s| s >= observed - TIE * total).count();
-    };
-    let p_value = if n <= EXHAUSTIVE {
-        let all = 1usize << n;
-        each_batch(all, |start, used| {
-            count(&signs(n, used, |i, b| ((start + b) >> i) & 1 == 1), used);
-        });
-        exceed as f64 / all as f64
+    let words = n.div_ceil(64);
+    let patterns: Vec<u64> = if n <= EXHAUSTIVE {
+        (0..1u64 << n).collect()
     } else {
         let mut random = Random::new(seed, "drift sign flips", entity);
-        each_batch(flips, |_, used| {
-            let mut bits = vec![0u64; n.div_ceil(64) * used];
-            bits.iter_mut().for_each(|w| *w = random.bits());
-            let words = n.div_ceil(64);
-            count(&signs(n, used, |i, b| (bits[b * words + i / 64] >> (i % 64)) & 1 == 1), used);
-        });
-        (1 + exceed) as f64 / (1 + flips) as f64
+        // The first is the one that was observed.
+        (0..words).map(|_| 0).chain((0..words * flips).map(|_| random.bits())).collect()
     };
-    Some(SignFlip { statistic: observed / total, p_value })
+    let sums =
+        if n <= MAX_GRAM { from_gram(&gram(r, dim), n, &patterns) } else { from_rows(r, dim, &patterns) };
+    let observed = sums[0];
+    let exceed = sums.iter().filter(|&&s| s >= observed - TIE * total).count();
+    Some(SignFlip { statistic: observed / total, p_value: exceed as f64 / sums.len() as f64 })
 }
 
-/// Calls `f(start, length)` for consecutive runs of at most [`BATCH`].
-fn each_batch(total: usize, mut f: impl FnMut(usize, usize)) {
-    let mut start = 0;
-    while start < total {
-        let used = (total - start).min(BATCH);
-        f(start, used);
-        start += used;
-    }
-}
-
-/// Signs of `n` steps (rows) in [`BATCH`] patterns (columns); columns beyond `used` are plus.
-fn signs(n: usize, used: usize, flip: impl Fn(usize, usize) -> bool) -> Vec<f64> {
-    let mut out = vec![1.0; n * BATCH];
-    for i in 0..n {
-        for b in 0..used {
-            if flip(i, b) {
-                out[i * BATCH + b] = -1.0;
+/// `|sum s_i r_i|^2` for each pattern, from the inner products of n steps; a set bit is a minus.
+///
+/// A pattern's quadratic form is the sum of the forms of each two groups of signs, which take few
+/// values: they are tabulated, and looked up by the patterns.
+fn from_gram(g: &[f64], n: usize, patterns: &[u64]) -> Vec<f64> {
+    let words = n.div_ceil(64);
+    let mut out = vec![0.0; patterns.len() / words];
+    let groups = n.div_ceil(GROUP);
+    for high in 1..groups {
+        for low in 0..high {
+            let table = pair_table(g, n, low, high);
+            for (o, pattern) in out.iter_mut().zip(patterns.chunks_exact(words)) {
+                *o += table[bits(pattern, low) | bits(pattern, high) << GROUP];
             }
         }
     }
     out
 }
 
-/// How `|sum s_i r_i|^2` is computed.
-enum Form<'a> {
-    /// From the n x n inner products.
-    Gram(Vec<f64>),
-    /// From the steps themselves.
-    Rows(&'a [f64], usize),
+/// The signs of a group.
+fn bits(pattern: &[u64], group: usize) -> usize {
+    (pattern[group / GROUPS_A_WORD] >> (group % GROUPS_A_WORD * GROUP)) as usize % (1 << GROUP)
 }
 
-impl Form<'_> {
-    /// `|sum s_i r_i|^2` for each column of `signs`.
-    fn squared_sums(&self, signs: &[f64], n: usize) -> [f64; BATCH] {
-        match self {
-            Form::Gram(g) => from_gram(g, signs, n),
-            Form::Rows(r, dim) => from_rows(r, *dim, signs),
+/// What two groups of steps add to `|sum s_i r_i|^2`, for all their signs: twice their products,
+/// and with its neighbour below each group's own, the first group's with the second one's.
+fn pair_table(g: &[f64], n: usize, low: usize, high: usize) -> [f64; 1 << (2 * GROUP)] {
+    let at = |i: usize, j: usize| if i < n && j < n { g[i * n + j] } else { 0.0 };
+    let sign = |signs: usize, k: usize| if signs >> k & 1 == 1 { -1.0 } else { 1.0 };
+    let own = |group: usize, signs: usize| -> f64 {
+        let steps = (0..GROUP).flat_map(|i| (0..GROUP).map(move |j| (i, j)));
+        let first = group * GROUP;
+        steps.map(|(i, j)| sign(signs, i) * sign(signs, j) * at(first + i, first + j)).sum()
+    };
+    let mut table = [0.0; 1 << (2 * GROUP)];
+    for (upper, row) in table.chunks_exact_mut(1 << GROUP).enumerate() {
+        // With the upper signs fixed each lower step adds one number, with either sign.
+        row[0] = if low + 1 == high { own(high, upper) } else { 0.0 };
+        let mut filled = 1;
+        for k in 0..GROUP {
+            let products = (0..GROUP).map(|i| sign(upper, i) * at(high * GROUP + i, low * GROUP + k));
+            let step = 2.0 * products.sum::<f64>();
+            let (plus, minus) = row.split_at_mut(filled);
+            for (p, m) in plus.iter_mut().zip(minus) {
+                *m = *p - step;
+                *p += step;
+            }
+            filled *= 2;
         }
     }
+    if (low, high) == (0, 1) {
+        let first: [f64; 1 << GROUP] = std::array::from_fn(|signs| own(0, signs));
+        for row in table.chunks_exact_mut(1 << GROUP) {
+            row.iter_mut().zip(&first).for_each(|(v, f)| *v += f);
+        }
+    }
+    table
 }
 
-fn from_gram(g: &[f64], signs: &[f64], n: usize) -> [f64; BATCH] {
-    let mut out = [0.0; BATCH];
-    for i in 0..n {
-        let mut below = [0.0; BATCH];
-        for (j, row) in signs.chunks_exact(BATCH).take(i).enumerate() {
-            let w = 2.0 * g[i * n + j];
-            below.iter_mut().zip(row).for_each(|(a, &s)| *a += w * s);
+/// As [`from_gram`], from the steps themselves.
+fn from_rows(r: &[f64], dim: usize, patterns: &[u64]) -> Vec<f64> {
+    let n = r.len() / dim;
+    let words = n.div_ceil(64);
+    let mut out = Vec::with_capacity(patterns.len() / words);
+    for batch in patterns.chunks(words * BATCH) {
+        let mut sums = vec![0.0; dim * BATCH];
+        for (i, x) in r.chunks_exact(dim).enumerate() {
+            let mut signs = [1.0; BATCH];
+            for (s, pattern) in signs.iter_mut().zip(batch.chunks_exact(words)) {
+                *s = if pattern[i / 64] >> (i % 64) & 1 == 1 { -1.0 } else { 1.0 };
+            }
+            Arch::new().dispatch(Add { x, signs: &signs, sums: &mut sums });
         }
-        let row = &signs[i * BATCH..(i + 1) * BATCH];
-        for ((o, b), &s) in out.iter_mut().zip(&below).zip(row) {
-            *o += g[i * n + i] + s * b;
+        let mut squares = [0.0; BATCH];
+        for sums in sums.chunks_exact(BATCH) {
+            squares.iter_mut().zip(sums).for_each(|(o, &v)| *o += v * v);
         }
+        out.extend(&squares[..batch.len() / words]);
     }
     out
 }
 
-fn from_rows(r: &[f64], dim: usize, signs: &[f64]) -> [f64; BATCH] {
-    let mut out = [0.0; BATCH];
-    let mut sums = vec![0.0; dim * BATCH];
-    for (x, s) in r.chunks_exact(dim).zip(signs.chunks_exact(BATCH)) {
-        for (sum, &v) in sums.chunks_exact_mut(BATCH).zip(x) {
-            sum.iter_mut().zip(s).for_each(|(a, &sign)| *a += sign * v);
+/// Adds a step to the sums of all patterns of a batch.
+struct Add<'a> {
+    x: &'a [f64],
+    signs: &'a [f64; BATCH],
+    sums: &'a mut [f64],
+}
+
+impl WithSimd for Add<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        for (sums, x) in self.sums.chunks_exact_mut(BATCH).zip(self.x) {
+            for (sum, sign) in sums.iter_mut().zip(self.signs) {
+                *sum += sign * x;
+            }
         }
     }
-    for sum in sums.chunks_exact(BATCH) {
-        out.iter_mut().zip(sum).for_each(|(o, &v)| *o += v * v);
-    }
-    out
 }
 
 #[cfg(test)]
@@ -141,13 +165,22 @@ mod tests {
     }
 
     #[test]
-    fn both_forms_agree() {
-        let (n, dim) = (20, 7);
-        let r = noise(n, dim, 0.0, 0);
-        let mut random = Random::new(1, "signs", 0);
-        let s: Vec<f64> = (0..n * BATCH).map(|_| if random.bits() & 1 == 0 { 1.0 } else { -1.0 }).collect();
-        let (a, b) = (from_gram(&gram(&r, dim), &s, n), from_rows(&r, dim, &s));
-        assert!(a.iter().zip(&b).all(|(a, b)| (a - b).abs() < 1e-9 * b.max(1.0)));
+    fn both_forms_are_the_squared_sum() {
+        for (n, dim) in [(8, 3), (20, 7), (63, 2), (70, 5)] {
+            let r = noise(n, dim, 0.0, 0);
+            let mut random = Random::new(1, "signs", 0);
+            let words = n.div_ceil(64);
+            let patterns: Vec<u64> = (0..words * (BATCH + 9)).map(|_| random.bits()).collect();
+            let (a, b) = (from_gram(&gram(&r, dim), n, &patterns), from_rows(&r, dim, &patterns));
+            assert_eq!((a.len(), b.len()), (BATCH + 9, BATCH + 9));
+            for ((a, b), pattern) in a.iter().zip(&b).zip(patterns.chunks_exact(words)) {
+                let sign = |i: usize| if pattern[i / 64] >> (i % 64) & 1 == 1 { -1.0 } else { 1.0 };
+                let sum = |d: usize| (0..n).map(|i| sign(i) * r[i * dim + d]).sum::<f64>();
+                let plain: f64 = (0..dim).map(|d| sum(d).powi(2)).sum();
+                assert!((a - plain).abs() < 1e-9 * plain.max(1.0), "{n} {dim}: {a} {plain}");
+                assert!((b - plain).abs() < 1e-9 * plain.max(1.0), "{n} {dim}: {b} {plain}");
+            }
+        }
     }
 
     #[test]

@@ -11,11 +11,13 @@
 //! | `pair.rs` | one pair at a time |
 //! | `tile.rs` | M queries x N rows in registers, and blocks of such tiles |
 //! | `wide.rs` | f32 in, f64 accumulated, the same bits on every machine |
+//! | `double.rs` | f64 in, the same bits on every machine |
 //! | `int8.rs` | dot products of 8-bit codes |
 //! | `bits.rs` | table lookups for blocks of 1-bit codes |
 //! | `reference.rs` | the plain twins that the tests compare with |
 
 pub mod bits;
+pub mod double;
 pub mod hadamard;
 pub mod int8;
 mod kernel;

@@ -1,8 +1,7 @@
 //! What a change and a segment look like to a reader.
 
 use super::Cost;
-use super::cost::{LineCost, MeanCost, SegmentCost};
-use super::noise;
+use super::cost::{LineCost, SegmentCost};
 use super::series::Series;
 use crate::analytics::geometry::{DimShare, attribute, cosine_distance, norm, squared_distance};
 use crate::model::{TimestampUs, Trajectory};
@@ -65,71 +64,83 @@ impl Segment {
     }
 }
 
-/// Describes the `changes` of `raw`, whose row 0 belongs to point `offset`; `centred` is `raw`
-/// without its mean.
-pub(crate) fn describe(
-    part: &Trajectory<'_>,
-    raw: &Series,
-    centred: &Series,
-    changes: &[usize],
-    offset: usize,
-    cost: Cost,
-    top: usize,
-) -> (Vec<Change>, Vec<Segment>) {
-    let edges: Vec<usize> =
-        std::iter::once(0).chain(changes.iter().copied()).chain(std::iter::once(raw.len())).collect();
-    let segments: Vec<Segment> = edges.windows(2).map(|w| segment(part, raw, w[0], w[1], offset)).collect();
-    let trace = noise::within(centred, changes).0;
-    let gains = gains(centred, &edges, cost);
-    let jumps = edges.windows(3).zip(segments.windows(2)).zip(gains);
-    let changes = jumps
-        .map(|((edge, pair), gain)| {
-            let delta: Vec<f64> = pair[1].mean.iter().zip(&pair[0].mean).map(|(b, a)| b - a).collect();
-            let l2 = norm(&delta);
-            let index = edge[1] + offset;
-            Change {
-                t: part.t[index],
-                index,
-                t_before: part.t[index - 1],
-                severity: (trace > 0.0).then(|| l2 / trace.sqrt()),
-                gain,
-                n_before: edge[1] - edge[0],
-                n_after: edge[2] - edge[1],
-                l2,
-                cosine: cosine_distance(&pair[0].mean, &pair[1].mean),
-                top_dims: attribute(&delta, top).0,
-            }
-        })
-        .collect();
-    (changes, segments)
+/// What the search found in a centred series, whose row 0 belongs to point `offset` of `part`.
+pub(crate) struct View<'a> {
+    pub part: &'a Trajectory<'a>,
+    pub series: &'a Series,
+    /// What was subtracted from every row.
+    pub centre: &'a [f64],
+    pub offset: usize,
+    pub changes: &'a [usize],
+    /// What segments look like.
+    pub cost: Cost,
 }
 
-/// What each change saves, given its neighbours.
-fn gains(centred: &Series, edges: &[usize], cost: Cost) -> Vec<f64> {
-    fn saved(cost: &impl SegmentCost, edges: &[usize]) -> Vec<f64> {
-        let one = |w: &[usize]| cost.cost(w[0], w[2]) - cost.cost(w[0], w[1]) - cost.cost(w[1], w[2]);
-        edges.windows(3).map(one).collect()
+impl View<'_> {
+    /// The changes between `segments`, under noise of the given trace.
+    pub fn changes(&self, segments: &[Segment], trace: f64, top: usize) -> Vec<Change> {
+        let edges = self.edges();
+        let jumps = edges.windows(3).zip(segments.windows(2)).zip(self.gains(&edges));
+        jumps
+            .map(|((edge, pair), gain)| {
+                let delta: Vec<f64> = pair[1].mean.iter().zip(&pair[0].mean).map(|(b, a)| b - a).collect();
+                let l2 = norm(&delta);
+                let index = edge[1] + self.offset;
+                Change {
+                    t: self.part.t[index],
+                    index,
+                    t_before: self.part.t[index - 1],
+                    severity: (trace > 0.0).then(|| l2 / trace.sqrt()),
+                    gain,
+                    n_before: edge[1] - edge[0],
+                    n_after: edge[2] - edge[1],
+                    l2,
+                    cosine: cosine_distance(&pair[0].mean, &pair[1].mean),
+                    top_dims: attribute(&delta, top).0,
+                }
+            })
+            .collect()
     }
-    if edges.len() < 3 {
-        Vec::new()
-    } else if cost == Cost::Line {
-        saved(&LineCost::new(centred), edges)
-    } else {
-        saved(&MeanCost::new(centred), edges)
-    }
-}
 
-fn segment(part: &Trajectory<'_>, raw: &Series, a: usize, b: usize, offset: usize) -> Segment {
-    let mean = raw.mean(a, b);
-    let squares: f64 = (a..b).map(|i| squared_distance(raw.row(i), &mean)).sum();
-    // The point before the first step belongs to the first segment of increments.
-    let start = if a == 0 { 0 } else { a + offset };
-    Segment {
-        start,
-        end: b + offset,
-        t_first: part.t[start],
-        t_last: part.t[b + offset - 1],
-        spread: (squares / (b - a) as f64).sqrt(),
-        mean,
+    /// The stretches between the changes.
+    pub fn segments(&self) -> Vec<Segment> {
+        self.edges().windows(2).map(|w| self.segment(w[0], w[1])).collect()
+    }
+
+    /// First rows of the segments, and the end.
+    fn edges(&self) -> Vec<usize> {
+        [0].into_iter().chain(self.changes.iter().copied()).chain([self.series.len()]).collect()
+    }
+
+    /// What each change saves, given its neighbours.
+    fn gains(&self, edges: &[usize]) -> Vec<f64> {
+        if self.cost == Cost::Line && edges.len() > 2 {
+            let cost = LineCost::new(self.series);
+            let saved = |w: &[usize]| cost.cost(w[0], w[2]) - cost.cost(w[0], w[1]) - cost.cost(w[1], w[2]);
+            return edges.windows(3).map(saved).collect();
+        }
+        let means: Vec<Vec<f64>> = edges.windows(2).map(|w| self.series.mean(w[0], w[1])).collect();
+        let pairs = edges.windows(3).zip(means.windows(2));
+        pairs
+            .map(|(w, means)| {
+                let (m, n) = ((w[1] - w[0]) as f64, (w[2] - w[1]) as f64);
+                m * n / (m + n) * squared_distance(&means[0], &means[1])
+            })
+            .collect()
+    }
+
+    fn segment(&self, a: usize, b: usize) -> Segment {
+        let centred = self.series.mean(a, b);
+        let squares: f64 = (a..b).map(|i| squared_distance(self.series.row(i), &centred)).sum();
+        // The point before the first step belongs to the first segment of increments.
+        let start = if a == 0 { 0 } else { a + self.offset };
+        Segment {
+            start,
+            end: b + self.offset,
+            t_first: self.part.t[start],
+            t_last: self.part.t[b + self.offset - 1],
+            mean: centred.iter().zip(self.centre).map(|(m, c)| m + c).collect(),
+            spread: (squares / (b - a) as f64).sqrt(),
+        }
     }
 }

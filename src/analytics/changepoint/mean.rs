@@ -1,11 +1,12 @@
 //! Segments of one kind under noise of one scale, with the penalties of the user's choice.
 
 use super::cost::SegmentCost;
+use super::level::Model;
 use super::noise::{self, Shape};
-use super::pelt;
 use super::penalty::{Penalty, Rule};
 use super::series::Series;
-use super::{Cost, Noise, Outcome};
+use super::{Cost, Noise, Outcome, by_inner_products, pelt, scan};
+use crate::analytics::gram::Gram;
 
 /// Searches: the first takes the noise from all neighbours, the second from within segments.
 const ROUNDS: usize = 2;
@@ -38,11 +39,17 @@ pub(crate) fn search(
         Penalty::Value(v) => v,
         _ => rule.value(trace, &shape, series.dim, n).max(floor),
     };
+    let gram = by_inner_products(n, series.dim).then(|| Gram::of(&series.x, series.dim));
+    let best = |penalty| match &gram {
+        Some(gram) if rule.parameters == 2 => scan::lines(gram, penalty, min_segment),
+        Some(gram) => scan::levels(gram, Model::FIXED, penalty, min_segment),
+        None => pelt::search(cost, penalty, min_segment),
+    };
     let mut changes = Vec::new();
     let mut penalty = 0.0;
     for _ in 0..ROUNDS {
         penalty = penalty_for(noise_trace(series, &changes, noise));
-        changes = pelt::search(cost, penalty, min_segment).changes;
+        changes = best(penalty).changes;
     }
     if rule.penalty == Penalty::Auto {
         keep_locally_significant(series, cost, &mut changes, penalty_for, noise);

@@ -15,8 +15,10 @@ mod noise;
 mod pelt;
 mod penalty;
 mod recalling;
+mod scan;
 mod select;
 mod series;
+mod walk;
 
 pub use describe::{Change, Segment};
 pub use penalty::Penalty;
@@ -24,16 +26,19 @@ pub use penalty::Penalty;
 use super::pieces::{Cuts, slice};
 use super::{Status, geometry};
 use crate::model::{Trajectory, seconds_between};
-use cost::{GramCost, LineCost, MeanCost};
-use describe::describe;
+use cost::{LineCost, MeanCost};
+use describe::View;
 use longrun::Shape;
 use penalty::Rule;
 use series::Series;
+use std::borrow::Cow;
 
 /// Up to this many dimensions columns are scaled one by one and segments are lines by default.
 const FEW_DIMENSIONS: usize = 8;
 /// Up to this many points the matrix of inner products of all of them is formed.
 const MAX_GRAM: usize = 4096;
+/// And up to this many a dimension: with fewer dimensions prefix sums and pruning are quicker.
+const GRAM_PER_DIMENSION: usize = 32;
 /// Longer series in more dimensions than [`PROJECTED`] are searched in that many random directions.
 const PROJECT_ABOVE: usize = 4096;
 const PROJECTED: usize = 64;
@@ -51,6 +56,11 @@ pub enum Cost {
     Line,
     /// A level that may wander, under noise that may remember; how much is taken from the series.
     Level,
+}
+
+/// True where the search from inner products is the quicker one.
+fn by_inner_products(n: usize, dim: usize) -> bool {
+    n <= MAX_GRAM.min(GRAM_PER_DIMENSION * dim)
 }
 
 /// What is known about the noise, for [`Cost::Mean`].
@@ -214,26 +224,26 @@ struct Outcome {
 }
 
 fn detect_piece(part: &Trajectory<'_>, params: &Params, cost: Cost) -> Report {
-    let raw = signal(part, params);
+    let mut series = signal(part, params);
     // An increment belongs to the point it leads to: its first point has none.
-    let offset = part.len() - raw.len();
-    let min_segment = min_segment(params, cost, raw.len());
-    if raw.len() < 2 * min_segment {
+    let offset = part.len() - series.len();
+    let min_segment = min_segment(params, cost, series.len());
+    if series.len() < 2 * min_segment {
         return Report::empty(part.len(), cost, Status::FewPoints);
     }
-    let mut centred = raw.clone();
-    centred.centre();
-    if raw.x.chunks_exact(raw.dim).all(|row| row == raw.row(0)) {
-        let mut out = Report::empty(part.len(), cost, Status::Constant);
-        out.segments = describe(part, &raw, &centred, &[], offset, cost, params.top).1;
-        out.noise_sd = Some(0.0);
-        return out;
+    let constant = series.x.chunks_exact(series.dim).all(|row| row == series.row(0));
+    let centre = series.centre();
+    let view = |changes, cost| View { part, series: &series, centre: &centre, offset, changes, cost };
+    if constant {
+        let segments = view(&[], cost).segments();
+        return Report { segments, noise_sd: Some(0.0), ..Report::empty(part.len(), cost, Status::Constant) };
     }
-    let found = search(centred.clone(), params, cost, min_segment);
-    let (trace, lag1) = noise::within(&centred, &found.changes);
-    let (changes, segments) = describe(part, &raw, &centred, &found.changes, offset, found.cost, params.top);
+    let found = search(&series, params, cost, min_segment);
+    let (trace, lag1) = noise::within(&series, &found.changes);
+    let view = view(&found.changes, found.cost);
+    let segments = view.segments();
     Report {
-        changes,
+        changes: view.changes(&segments, trace, params.top),
         segments,
         penalty: Some(found.penalty),
         noise_sd: Some(trace.sqrt()),
@@ -244,24 +254,25 @@ fn detect_piece(part: &Trajectory<'_>, params: &Params, cost: Cost) -> Report {
 }
 
 /// Finds the changes in a centred series that is not constant.
-fn search(mut series: Series, params: &Params, cost: Cost, min_segment: usize) -> Outcome {
+fn search(series: &Series, params: &Params, cost: Cost, min_segment: usize) -> Outcome {
     let parameters = if cost == Cost::Line { 2 } else { 1 };
     let rule = Rule { penalty: params.penalty, alpha: params.alpha, sensitive: params.sensitive, parameters };
-    if series.len() > PROJECT_ABOVE && series.dim > PROJECTED {
-        series = series.project(PROJECTED);
-    }
+    let long = series.len() > PROJECT_ABOVE && series.dim > PROJECTED;
+    let series = &if long { Cow::Owned(series.project(PROJECTED)) } else { Cow::Borrowed(series) };
+    let mean_segments = || mean::search(series, &MeanCost::new(series), rule, min_segment, params.noise);
     let few = series.dim <= FEW_DIMENSIONS && params.penalty == Penalty::Auto;
     match cost {
         Cost::Auto | Cost::Line | Cost::Mean if few => {
-            series.scale_columns();
-            few_dimensions(&series, params, cost)
+            let mut scaled = Series::clone(series);
+            scaled.scale_columns();
+            few_dimensions(&scaled, params, cost)
         }
-        Cost::Level | Cost::Auto => match select::explain(&series, rule, min_segment) {
+        Cost::Level | Cost::Auto => match select::explain(series, rule, min_segment) {
             Some(f) => Outcome { cost, changes: f.changes, penalty: f.penalty, drifts: f.wanders },
-            None => mean_segments(&series, rule, min_segment, params.noise),
+            None => mean_segments(),
         },
-        Cost::Line => mean::search(&series, &LineCost::new(&series), rule, min_segment, params.noise),
-        Cost::Mean => mean_segments(&series, rule, min_segment, params.noise),
+        Cost::Line => mean::search(series, &LineCost::new(series), rule, min_segment, params.noise),
+        Cost::Mean => mean_segments(),
     }
 }
 
@@ -278,15 +289,6 @@ fn few_dimensions(series: &Series, params: &Params, cost: Cost) -> Outcome {
     };
     let cost = if found.shape == Shape::Line { Cost::Line } else { Cost::Mean };
     Outcome { cost, changes: found.changes, penalty: found.penalty, drifts: found.phi >= 0.8 }
-}
-
-/// Mean segments, with the costs from inner products where these are the smaller matrix.
-fn mean_segments(series: &Series, rule: Rule, min_segment: usize, noise: Noise) -> Outcome {
-    if series.dim > series.len() && series.len() <= MAX_GRAM {
-        mean::search(series, &GramCost::new(series), rule, min_segment, noise)
-    } else {
-        mean::search(series, &MeanCost::new(series), rule, min_segment, noise)
-    }
 }
 
 /// The numbers to search: one row a point, or one a step.

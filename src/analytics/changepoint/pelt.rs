@@ -13,7 +13,7 @@
 use super::cost::SegmentCost;
 
 /// Candidates in the smallest block.
-const LEAF: usize = 16;
+const LEAF: usize = 4;
 /// Bounds must exceed the best value by this share of the penalty: prefix sums round.
 const SLACK: f64 = 1e-9;
 
@@ -24,6 +24,21 @@ pub(crate) struct Segmentation {
     pub changes: Vec<usize>,
     /// Costs of all segments plus the penalty for each change.
     pub objective: f64,
+}
+
+impl Segmentation {
+    /// From the least objectives of the first rows and their last changes.
+    pub fn trace(f: &[f64], last: &[usize]) -> Segmentation {
+        let n = f.len() - 1;
+        let mut changes = Vec::new();
+        let mut t = last[n];
+        while t > 0 {
+            changes.push(t);
+            t = last[t];
+        }
+        changes.reverse();
+        Segmentation { changes, objective: f[n] }
+    }
 }
 
 /// The best segmentation into segments of at least `min_segment` rows; ties go to the smaller
@@ -38,7 +53,7 @@ pub(crate) fn search(cost: &impl SegmentCost, penalty: f64, min_segment: usize) 
     for t in min_segment..=n {
         search.step(t);
     }
-    search.finish()
+    Segmentation::trace(&search.f, &search.last)
 }
 
 /// A run of candidates.
@@ -181,18 +196,6 @@ impl<'a, C: SegmentCost> Search<'a, C> {
             self.least_of(level - 1, 2 * j, end, best);
             self.least_of(level - 1, 2 * j + 1, end, best);
         }
-    }
-
-    fn finish(self) -> Segmentation {
-        let n = self.cost.len();
-        let mut changes = Vec::new();
-        let mut t = self.last[n];
-        while t > 0 {
-            changes.push(t);
-            t = self.last[t];
-        }
-        changes.reverse();
-        Segmentation { changes, objective: self.f[n] }
     }
 }
 

@@ -69,10 +69,10 @@ impl SegmentCost for RecallingCost<'_> {
         (within - squared_distance(self.sum(c), self.sum(b)) / (c - b) as f64).max(0.0)
     }
 
-    /// A stretch that begins at b has to pay for its first row, which its own past predicted: a
-    /// candidate is given up only when a further penalty could not save it.
+    /// A stretch that begins at b also pays for its first row, which its own past predicted: by
+    /// how much is not bounded.
     fn patience(&self) -> f64 {
-        1.0
+        f64::INFINITY
     }
 }
 

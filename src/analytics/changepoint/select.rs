@@ -6,12 +6,13 @@
 //! the series best with fewest changes is kept.
 
 use super::cost::LineCost;
-use super::level::{self, Model, PURE_WALK};
+use super::level::{self, Model, PURE_WALK, Search};
 use super::noise::{MAX_PHI, Memory, Shape, median, variogram};
-use super::pelt;
 use super::penalty::Rule;
 use super::series::Series;
+use super::{by_inner_products, pelt, scan};
 use crate::analytics::geometry::squared_distance;
+use crate::analytics::gram::Gram;
 use rayon::prelude::*;
 
 /// Shares of the fitted walk that are tried.
@@ -37,7 +38,16 @@ pub(crate) fn explain(series: &Series, rule: Rule, min_segment: usize) -> Option
     let series = calm.as_ref().unwrap_or(series);
     let variogram = variogram(series, &shape);
     let inflation = if calm.is_some() { mean_over_median(series, &variogram) } else { 1.0 };
-    let task = Task { series, variogram: &variogram, shape: &shape, inflation, rule, min_segment };
+    let gram = by_inner_products(series.len(), series.dim).then(|| Gram::of(&series.x, series.dim));
+    let task = Task {
+        series,
+        gram: gram.as_ref(),
+        variogram: &variogram,
+        shape: &shape,
+        inflation,
+        rule,
+        min_segment,
+    };
     let models = candidates(&Memory::fit(&variogram));
     // In the order of the models, the lines last, whichever is ready first.
     let explained: Vec<Explained> = (0..=models.len())
@@ -50,6 +60,7 @@ pub(crate) fn explain(series: &Series, rule: Rule, min_segment: usize) -> Option
 /// What every explanation starts from.
 struct Task<'a> {
     series: &'a Series,
+    gram: Option<&'a Gram>,
     variogram: &'a [(f64, f64)],
     shape: &'a Shape,
     /// What noise with heavy tails has beyond the variance that medians see.
@@ -62,7 +73,8 @@ impl Task<'_> {
     /// Segments whose level moves as `model` says.
     fn levels(&self, model: Model) -> Explained {
         let penalty = self.penalty(scale_from_variogram(self.variogram, model), self.rule);
-        let found = level::search(self.series, model, penalty, self.min_segment);
+        let search = Search { series: self.series, gram: self.gram };
+        let found = level::search(&search, model, penalty, self.min_segment);
         let criterion = self.criterion(found.cost, found.changes.len(), 1, found.log_factors);
         Explained { wanders: model.wanders(), penalty, changes: found.changes, criterion }
     }
@@ -72,9 +84,11 @@ impl Task<'_> {
         let white = Model { phi: 0.0, q: 0.0 };
         let rule = Rule { parameters: 2, ..self.rule };
         let penalty = self.penalty(scale_from_variogram(self.variogram, white), rule);
-        let cost = LineCost::new(self.series);
         let min_segment = self.min_segment.max(MIN_LINE);
-        let found = pelt::search(&cost, penalty, min_segment);
+        let found = match self.gram {
+            Some(gram) => scan::lines(gram, penalty, min_segment),
+            None => pelt::search(&LineCost::new(self.series), penalty, min_segment),
+        };
         let edges = edges(&found.changes, self.series.len());
         // Per segment and dimension: ln of the information on the mean and on the slope.
         let logs: f64 = edges.windows(2).map(|w| 2.0 * ((w[1] - w[0]) as f64).ln()).sum();

@@ -1,6 +1,11 @@
 //! The numbers that change points are searched in: a matrix of f64 rows, centred.
 
 use super::super::rng::Random;
+use crate::simd::double::products;
+use rayon::prelude::*;
+
+/// Rows that are projected at once.
+const BLOCK: usize = 256;
 
 /// `n` rows of `dim` values.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,15 +47,16 @@ impl Series {
         mean
     }
 
-    /// Subtracts the mean of all rows: prefix sums of large values lose digits.
-    pub fn centre(&mut self) {
+    /// Subtracts the mean of all rows, and returns it: prefix sums of large values lose digits.
+    pub fn centre(&mut self) -> Vec<f64> {
         if self.x.is_empty() {
-            return;
+            return vec![0.0; self.dim];
         }
         let mean = self.mean(0, self.len());
         for row in self.x.chunks_exact_mut(self.dim) {
             row.iter_mut().zip(&mean).for_each(|(v, m)| *v -= m);
         }
+        mean
     }
 
     /// Divides each column by its standard deviation; columns that do not vary become 0.
@@ -70,12 +76,11 @@ impl Series {
     /// The rows in `to` random orthonormal directions, scaled to keep squared lengths on average.
     /// The directions depend on the dimensions alone.
     pub fn project(&self, to: usize) -> Series {
-        let basis = orthonormal(to, self.dim);
         let gain = (self.dim as f64 / to as f64).sqrt();
-        let mut out = Vec::with_capacity(self.len() * to);
-        for row in self.x.chunks_exact(self.dim) {
-            out.extend(basis.chunks_exact(self.dim).map(|b| gain * super::super::geometry::dot(b, row)));
-        }
+        let basis: Vec<f64> = orthonormal(to, self.dim).into_iter().map(|v| gain * v).collect();
+        let mut out = vec![0.0; self.len() * to];
+        let blocks = self.x.par_chunks(BLOCK * self.dim).zip(out.par_chunks_mut(BLOCK * to));
+        blocks.for_each(|(rows, out)| products(rows, &basis, self.dim, out, to));
         Series::new(out, to)
     }
 }

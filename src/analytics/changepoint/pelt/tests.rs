@@ -1,7 +1,10 @@
-use super::super::cost::{GramCost, LineCost, MeanCost};
+use super::super::cost::{LineCost, MeanCost};
+use super::super::level::Model;
+use super::super::scan;
 use super::super::series::Series;
 use super::*;
 use crate::analytics::golden;
+use crate::analytics::gram::Gram;
 use crate::analytics::rng::Random;
 use proptest::prelude::*;
 
@@ -72,10 +75,17 @@ fn blocks_of_blocks_stay_exact() {
 #[test]
 fn inner_products_give_the_same_segments() {
     let s = series(90, 200, 30, 0.7, 9);
-    let (a, b) = (search(&MeanCost::new(&s), 300.0, 2), search(&GramCost::new(&s), 300.0, 2));
+    let gram = Gram::of(&s.x, s.dim);
+    let (a, b) = (search(&MeanCost::new(&s), 300.0, 2), scan::levels(&gram, Model::FIXED, 300.0, 2));
     assert_eq!(a.changes, b.changes);
     assert_eq!(a.changes, [30, 60]);
     golden::close(a.objective, b.objective, 1e-9);
+    for (seed, penalty) in [(1, 40.0), (2, 900.0)] {
+        let s = series(150, 10, 25, 1.5, seed);
+        let (a, b) = (search(&LineCost::new(&s), penalty, 5), scan::lines(&Gram::of(&s.x, 10), penalty, 5));
+        assert_eq!(a.changes, b.changes);
+        golden::close(a.objective, b.objective, 1e-9);
+    }
 }
 
 #[test]
