@@ -195,17 +195,19 @@ impl<T> Window<T> {
 /// A trajectory on a grid of time, `None` for the points as they are.
 pub type Scale = Option<Grid>;
 
-/// Runs `work` on a trajectory once for each scale, with the last value of each cell.
+/// Runs `work` on a trajectory once for each scale, with the last value of each cell, and with the
+/// points that these values are where they are not all.
 pub fn on_scales<T>(
     trajectory: &Trajectory<'_>,
     scales: &[Scale],
-    mut work: impl FnMut(&Trajectory<'_>, usize) -> T,
+    mut work: impl FnMut(&Trajectory<'_>, usize, Option<&[usize]>) -> T,
 ) -> Vec<T> {
     let one = |(i, scale): (usize, &Scale)| match scale {
-        None => work(trajectory, i),
+        None => work(trajectory, i, None),
         Some(grid) => {
             let on_grid = resample(trajectory, *grid, Fill::Last);
-            work(&on_grid.as_trajectory(trajectory.entity, trajectory.dim), i)
+            let source = Some(on_grid.source.as_slice());
+            work(&on_grid.as_trajectory(trajectory.entity, trajectory.dim), i, source)
         }
     };
     scales.iter().enumerate().map(one).collect()
@@ -289,7 +291,8 @@ mod tests {
     fn scales_resample() {
         let (t, x) = ([0, 1, 12], [1.0, 2.0, 3.0]);
         let trajectory = Trajectory { entity: 4, t: &t, x: &x, dim: 1, model: &[] };
-        let lengths = on_scales(&trajectory, &[None, Some(Grid::Micros(10))], |t, i| (i, t.len(), t.x[0]));
-        assert_eq!(lengths, [(0, 3, 1.0), (1, 2, 2.0)]);
+        let scales = [None, Some(Grid::Micros(10))];
+        let found = on_scales(&trajectory, &scales, |t, i, source| (i, t.x[0], source.map(<[_]>::to_vec)));
+        assert_eq!(found, [(0, 1.0, None), (1, 2.0, Some(vec![1, 2]))]);
     }
 }

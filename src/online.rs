@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// What decides a detector's answers.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Settings {
     /// Parameters of the detector.
     pub params: Params,
@@ -30,12 +30,15 @@ pub struct Settings {
     pub max_gap_us: Option<i64>,
     /// Take all embedding models for one space.
     pub mix_models: bool,
+    /// Which points count, where not all do.
+    #[serde(default)]
+    pub points: String,
 }
 
 impl Settings {
     /// With the default parameters of everything but the detector.
     pub fn new(params: Params) -> Self {
-        Settings { params, normalize: false, max_gap_us: None, mix_models: false }
+        Settings { params, normalize: false, max_gap_us: None, mix_models: false, points: String::new() }
     }
 
     fn cuts(&self) -> Cuts {
@@ -47,7 +50,7 @@ impl Settings {
     pub fn open(&self, dir: &Path, dataset: DatasetId, name: &str) -> Result<Option<States>> {
         let Some(states) = States::open(dir, dataset, name)? else { return Ok(None) };
         let made: Option<Settings> = serde_json::from_value(states.head().parameters.clone()).ok();
-        if made == Some(*self) {
+        if made.as_ref() == Some(self) {
             return Ok(Some(states));
         }
         let told = made.map_or("unreadable".into(), |m| m.to_string());
@@ -61,10 +64,11 @@ impl std::fmt::Display for Settings {
         let p = &self.params;
         write!(f, "threshold {}, expected run {:?}, warm-up {}", p.threshold, p.expected_run, p.warmup)?;
         write!(f, ", features {:?}, normalize {}", p.features, self.normalize)?;
-        match self.max_gap_us {
-            Some(us) => write!(f, ", gaps above {} s", us as f64 / 1e6),
-            None => Ok(()),
+        if let Some(us) = self.max_gap_us {
+            write!(f, ", gaps above {} s", us as f64 / 1e6)?;
         }
+        let points = if self.points.is_empty() { "all points" } else { &self.points };
+        write!(f, ", of {points}")
     }
 }
 
@@ -75,6 +79,8 @@ pub struct Entry {
     model: Option<String>,
     /// True once points of another model have come: distances mean nothing from there on.
     broken: bool,
+    /// True once a point's vector was not the one that was ingested.
+    approx: bool,
     stream: Stream,
 }
 
@@ -91,6 +97,8 @@ pub struct Step {
     pub p_recent: Option<f64>,
     /// New points at times that were passed already.
     pub late: u64,
+    /// True when a vector that was seen is not the one that was ingested.
+    pub approx: bool,
     /// Why nothing may be found.
     pub status: Status,
 }
@@ -98,7 +106,7 @@ pub struct Step {
 impl Entry {
     /// Before the first point.
     pub fn new(dim: usize, settings: &Settings) -> Self {
-        Entry { model: None, broken: false, stream: Stream::new(dim, settings.params) }
+        Entry { model: None, broken: false, approx: false, stream: Stream::new(dim, settings.params) }
     }
 
     /// Reads a stored state.
@@ -142,7 +150,8 @@ impl Entry {
             false => Status::FewPoints,
             true => Status::Ok,
         };
-        Step { entity, alarms, seen: self.stream.seen(), p_recent: self.stream.p_recent(), late, status }
+        let (seen, p_recent) = (self.stream.seen(), self.stream.p_recent());
+        Step { entity, alarms, seen, p_recent, late, approx: self.approx, status }
     }
 }
 
@@ -181,6 +190,7 @@ fn advance(
     rows.read(first..rows.len(), x)?;
     let mut alarms = Vec::new();
     for (i, x) in (first..rows.len()).zip(x.chunks_exact(dim)) {
+        entry.approx |= rows.is_approx(i);
         alarms.extend(entry.observe(rows.t[i], x, &rows.origin(i).model, settings));
     }
     let step = entry.step(rows.entity, alarms, if states.is_some() { late } else { 0 });

@@ -7,6 +7,7 @@ use super::pieces::{Cuts, slice};
 use super::signflip::{self, SignFlip};
 use super::velocity::step;
 use crate::model::{TimestampUs, Trajectory, seconds_between};
+use std::ops::Range;
 
 /// The state that the last one is compared with.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -90,6 +91,8 @@ pub struct Drift {
     pub p_value: Option<f64>,
     /// `y - x`.
     pub delta: Vec<f64>,
+    /// The points whose vectors it comes from.
+    pub used: Range<usize>,
     /// Why something is missing.
     pub status: Status,
 }
@@ -112,6 +115,7 @@ impl Drift {
             t2_stat: None,
             p_value: None,
             delta: Vec::new(),
+            used: 0..0,
             status,
         }
     }
@@ -144,7 +148,7 @@ pub fn drift(trajectory: &Trajectory<'_>, p: &Params<'_>) -> Drift {
     let part = slice(trajectory, start..end + 1);
     match p.cuts.refusal(&part) {
         Some(status) => Drift::empty(part.len(), status),
-        None => between_states(&part, p),
+        None => Drift { used: if own { start } else { end }..end + 1, ..between_states(&part, p) },
     }
 }
 

@@ -87,6 +87,8 @@ pub struct Resampled {
     pub x: Vec<f32>,
     /// Embedding model of each value, when the trajectory names them.
     pub model: Vec<u32>,
+    /// The point that each value comes from, or the last of them.
+    pub source: Vec<usize>,
 }
 
 impl Resampled {
@@ -114,6 +116,7 @@ pub fn resample(trajectory: &Trajectory<'_>, grid: Grid, fill: Fill) -> Resample
         if let Some((row, source)) = value(trajectory, start..next, begins, grid.start(cell + 1), fill) {
             out.t.push(begins.clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64);
             out.x.extend(row);
+            out.source.push(source);
             if let Some(&model) = trajectory.model.get(source) {
                 out.model.push(model);
             }

@@ -65,6 +65,8 @@ pub struct Velocity {
     pub accel: Option<f64>,
     /// Angle between the steps in and out, in degrees.
     pub turn_deg: Option<f64>,
+    /// The points whose vectors it comes from.
+    pub used: Range<usize>,
     /// Why something is missing.
     pub status: Status,
     /// The velocity, when asked for.
@@ -83,6 +85,7 @@ impl Velocity {
             speed: None,
             accel: None,
             turn_deg: None,
+            used: 0..0,
             status,
             velocity: None,
             acceleration: None,
@@ -105,6 +108,7 @@ pub fn rows<'a>(trajectory: &Trajectory<'a>, params: &Params) -> impl Iterator<I
             }
             let mut row = point_row(&part, i, &p);
             row.index = piece.start + i;
+            row.used = row.used.start + piece.start..row.used.end + piece.start;
             let cut_before = i == 0 && piece.start > 0;
             let cut_after = i + 1 == part.len() && piece.end < whole.len();
             if cut_before || cut_after {
@@ -143,6 +147,7 @@ pub fn at(trajectory: &Trajectory<'_>, t: TimestampUs, params: &Params) -> Veloc
         between(&part, i, t, params)
     };
     row.index = index;
+    row.used = row.used.start + piece.start..row.used.end + piece.start;
     row
 }
 
@@ -162,6 +167,9 @@ fn point_row(part: &Trajectory<'_>, i: usize, p: &Params) -> Velocity {
         Scheme::ThreePoint => three_around(i, n),
         Scheme::TwoPoint => i.max(1) - 1..i.max(1) + 1,
     };
+    // The turn looks at both neighbours, the acceleration at three points.
+    let wide = p.acceleration || row.turn_deg.is_some();
+    row.used = if wide { three_around(i, n) } else { nodes.clone() };
     let slope = Newton::new(part, nodes, p.per_s).slope_at(part.t[i]);
     fill(&mut row, part, three_around(i, n), slope, p);
     row
@@ -182,6 +190,7 @@ fn between(part: &Trajectory<'_>, i: usize, t: TimestampUs, p: &Params) -> Veloc
         (None, None) => i..i + 2,
     };
     let nodes = if p.scheme == Scheme::TwoPoint { i..i + 2 } else { three.clone() };
+    row.used = if p.acceleration { three.clone() } else { nodes.clone() };
     let slope = Newton::new(part, nodes, p.per_s).slope_at(t);
     fill(&mut row, part, three, slope, p);
     row

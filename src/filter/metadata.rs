@@ -8,17 +8,26 @@ use std::fmt;
 
 /// `--where`: an expression over metadata.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Filter(Expr);
+pub struct Filter {
+    expr: Expr,
+    text: String,
+}
 
 impl Filter {
     /// Reads an expression.
     pub fn parse(text: &str) -> Result<Filter> {
-        Expr::parse(text).map(Filter)
+        Ok(Filter { expr: Expr::parse(text)?, text: text.to_owned() })
     }
 
     /// True when metadata satisfies it: a JSON object as stored, the empty text for none.
     pub fn matches(&self, metadata: &str) -> bool {
-        self.0.matches(&|path| lookup(metadata, path))
+        self.expr.matches(&|path| lookup(metadata, path))
+    }
+}
+
+impl fmt::Display for Filter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
     }
 }
 

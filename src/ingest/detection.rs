@@ -52,7 +52,7 @@ impl Detection {
     pub fn open(dir: &Path, detect: &Detect, on_event: OnEvent<'_>) -> Result<Detection> {
         crate::results::stored::path(dir, What::States, &detect.state)?;
         let snapshot = Snapshot::open(dir, None)?;
-        let live = Live::open(&snapshot, &detect.state, detect.settings, |step| {
+        let live = Live::open(&snapshot, &detect.state, detect.settings.clone(), |step| {
             let name = snapshot.entity_name(step.entity)?;
             tell(step, name, on_event)
         })?;

@@ -62,27 +62,30 @@ fn row(rows: &[f64], dim: usize, i: usize) -> &[f64] {
 }
 
 #[inline(always)]
+#[expect(clippy::needless_range_loop, reason = "indices of fixed range become registers")]
 fn tile(a: [&[f64]; TILE_A], b: [&[f64]; TILE_B]) -> [[f64; TILE_B]; TILE_A] {
-    let [a0, a1, a2, a3] = a.map(|r| r.as_chunks::<LANES>());
-    let [b0, b1, b2] = b.map(|r| r.as_chunks::<LANES>());
+    let (a4, b4) = (a.map(|r| r.as_chunks::<LANES>().0), b.map(|r| r.as_chunks::<LANES>().0));
+    let chunks = a4[0].len();
+    assert!(a4.iter().chain(&b4).all(|r| r.len() == chunks));
     let mut sums = [[[0.0f64; LANES]; TILE_B]; TILE_A];
-    let left = a0.0.iter().zip(a1.0).zip(a2.0.iter().zip(a3.0));
-    let right = b0.0.iter().zip(b1.0).zip(b2.0);
-    for (((a0, a1), (a2, a3)), ((b0, b1), b2)) in left.zip(right) {
-        for (sums, a) in sums.iter_mut().zip([a0, a1, a2, a3]) {
-            for (sums, b) in sums.iter_mut().zip([b0, b1, b2]) {
+    for c in 0..chunks {
+        let y = [b4[0][c], b4[1][c], b4[2][c]];
+        for i in 0..TILE_A {
+            let x = a4[i][c];
+            for j in 0..TILE_B {
                 for l in 0..LANES {
-                    sums[l] += a[l] * b[l];
+                    sums[i][j][l] += x[l] * y[j][l];
                 }
             }
         }
     }
     let mut out = [[0.0; TILE_B]; TILE_A];
-    let tails = ([a0.1, a1.1, a2.1, a3.1], [b0.1, b1.1, b2.1]);
-    for ((out, sums), a) in out.iter_mut().zip(&mut sums).zip(tails.0) {
-        for ((out, s), b) in out.iter_mut().zip(sums).zip(tails.1) {
-            s.iter_mut().zip(a.iter().zip(b)).for_each(|(s, (x, y))| *s += x * y);
-            *out = (s[0] + s[2]) + (s[1] + s[3]);
+    for i in 0..TILE_A {
+        for j in 0..TILE_B {
+            let s = &mut sums[i][j];
+            let tail = a[i][chunks * LANES..].iter().zip(&b[j][chunks * LANES..]);
+            s.iter_mut().zip(tail).for_each(|(s, (x, y))| *s += x * y);
+            out[i][j] = (s[0] + s[2]) + (s[1] + s[3]);
         }
     }
     out

@@ -25,10 +25,10 @@ fn velocity() {
     assert_eq!(
         rows(&dir, &["velocity", "--scheme", "two-point"]),
         [
-            "a,2024-01-01,3,,86400.0,1.0,,,1d,ok",
-            "a,2024-01-02,3,86400.0,172800.0,1.0,,90.0,1d,ok",
-            "a,2024-01-04,3,172800.0,,2.0,,,1d,ok",
-            "b,2024-01-03,1,,,,,,1d,few_points",
+            "a,2024-01-01,3,,86400.0,1.0,,,1d,false,ok",
+            "a,2024-01-02,3,86400.0,172800.0,1.0,,90.0,1d,false,ok",
+            "a,2024-01-04,3,172800.0,,2.0,,,1d,false,ok",
+            "b,2024-01-03,1,,,,,,1d,false,few_points",
         ]
     );
     assert_eq!(
@@ -144,10 +144,13 @@ fn errors() {
 
 /// `(entity, day, vector, model)` in a dataset of numbered entities.
 fn given(dir: &TempDir, dim: usize, points: &[(u64, i64, Vec<f32>, &str)]) {
-    use cvx::dataset::{OnConflict, Options, Writer, init};
-    let d = dir.path().join("d");
-    init(&d, &cvx::config::Settings::new(dim), false).unwrap();
-    let mut writer = Writer::open(&d, Options::default()).unwrap();
+    cvx::dataset::init(&dir.path().join("d"), &cvx::config::Settings::new(dim), false).unwrap();
+    append(dir, dim, points);
+}
+
+fn append(dir: &TempDir, dim: usize, points: &[(u64, i64, Vec<f32>, &str)]) {
+    use cvx::dataset::{OnConflict, Options, Writer};
+    let mut writer = Writer::open(&dir.path().join("d"), Options::default()).unwrap();
     let mut all = cvx::points::Points::new(dim);
     for (entity, t, x, model) in points {
         let model = (*model).to_string();
@@ -211,4 +214,98 @@ fn one_and_four_thousand_dimensions() {
             assert!(text.lines().skip(1).all(|l| l.starts_with("7,") && l.contains(",ok")), "{dim}: {text}");
         }
     }
+}
+
+#[test]
+fn rows_say_when_they_rest_on_vectors_that_were_changed() {
+    let dir = tempdir().unwrap();
+    let point = |e: u64, i: i64| (e, crate::day(i), vec![(i as f32).sin(), (i * i) as f32 / 7.0], "m@1");
+    // Entity 1: three lossy points, then exact ones; entity 2: exact ones alone.
+    given(&dir, 2, &(0..3).map(|i| point(1, i)).collect::<Vec<_>>());
+    stdout(cvx(dir.path()).args(["-d", "d", "compact"]));
+    stdout(cvx(dir.path()).args(["-d", "d", "tier", "run", "--older-than", "0s", "--codec", "sq8", "--yes"]));
+    let late = (3..20).flat_map(|i| [point(1, i), point(2, i)]).collect::<Vec<_>>();
+    append(&dir, 2, &late);
+    let approx = |args: &[&str]| -> Vec<bool> {
+        let text = stdout(cvx(dir.path()).args(["-d", "d", "-q", "-f", "jsonl"]).args(args));
+        let row = |l: &str| serde_json::from_str::<serde_json::Value>(l).unwrap();
+        text.lines().map(|l| row(l)["approx"].as_bool().unwrap()).collect()
+    };
+    // The parabola of day 3 has a lossy neighbour, that of day 4 none.
+    let speeds = approx(&["velocity", "--entity", "1"]);
+    assert_eq!((&speeds[..5], speeds.contains(&true)), (&[true, true, true, true, false][..], true));
+    assert_eq!(speeds.iter().filter(|a| **a).count(), 4);
+    assert_eq!(
+        approx(&["velocity", "--entity", "1", "--scheme", "two-point", "--at", "2024-01-03T12:00"]),
+        [true]
+    );
+    assert_eq!(
+        approx(&["velocity", "--entity", "1", "--scheme", "two-point", "--at", "2024-01-04T12:00"]),
+        [false]
+    );
+    assert_eq!(approx(&["drift"]), [true, false]);
+    assert_eq!(approx(&["drift", "--from", "2024-01-04"]), [false, false]);
+    assert_eq!(approx(&["drift", "--reference", "1@2024-01-02", "--entity", "2"]), [true]);
+    assert_eq!(approx(&["changepoints", "--summary"]), [true, false]);
+    assert_eq!(approx(&["changepoints", "--segments", "--from", "2024-01-04"]), [false, false]);
+    // Four days a cell: the first one ends on day 3, whose vector is exact.
+    assert_eq!(approx(&["changepoints", "--summary", "--scale", "4d", "--entity", "1"]).len(), 1);
+    for method in [&["--method", "bocpd"][..], &["--state", "s"]] {
+        let args = [&["changepoints", "--summary", "--warmup", "12"][..], method].concat();
+        assert_eq!(approx(&args), [true, false], "{method:?}");
+    }
+    assert_eq!(approx(&["predict", "--horizon", "1d", "--method", "last"]), [true, false]);
+}
+
+#[test]
+fn a_signal_in_the_middle_leaves_no_half_written_output() {
+    use std::io::{BufRead, BufReader, Read};
+    use std::process::{Command, Stdio};
+    let dir = tempdir().unwrap();
+    let points =
+        (0..60u64).flat_map(|e| (0..200).map(move |i| (e, crate::day(i), vec![(i % 7) as f32], "m@1")));
+    given(&dir, 1, &points.collect::<Vec<_>>());
+    let start = |args: &[&str]| {
+        let mut command = Command::new(assert_cmd::cargo::cargo_bin("cvx"));
+        command.args(["velocity", "-d", "d", "-f", "csv"]).args(args).current_dir(dir.path());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let interrupt = |id: u32| {
+        assert!(Command::new("kill").args(["-INT", &id.to_string()]).status().unwrap().success());
+    };
+    // More rows than a pipe holds: nobody reads on, so the run is in the middle of them.
+    let mut child = start(&[]);
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    let mut text = String::new();
+    out.read_line(&mut text).unwrap();
+    interrupt(child.id());
+    out.read_to_string(&mut text).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert!(text.lines().count() < 60 * 200, "the run had ended before");
+    // A file appears only when it is whole. The list of entities keeps the run waiting.
+    let fifo = dir.path().join("list");
+    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    let mut child = start(&["-o", "out.csv", "--entities-from", "list"]);
+    let list = std::fs::OpenOptions::new().write(true).open(&fifo).unwrap();
+    interrupt(child.id());
+    std::io::Write::write_all(&mut &list, b"3\n4\n").unwrap();
+    drop(list);
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    let mut left: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+    left.sort();
+    assert_eq!(left, ["d", "list"]);
+}
+
+#[test]
+fn a_trajectory_larger_than_the_memory_is_refused() {
+    let dir = tempdir().unwrap();
+    let points = (0..4000).map(|i| (9u64, crate::day(0) + i, vec![i as f32; 64], "m@1"));
+    given(&dir, 64, &points.collect::<Vec<_>>());
+    let command = |memory: &str| -> Vec<String> {
+        ["-d", "d", "--memory", memory, "changepoints", "--summary"].map(str::to_string).to_vec()
+    };
+    let (code, said) = failure(cvx(dir.path()).args(command("1MiB")));
+    assert_eq!(code, 1);
+    assert!(said.contains("4000 points of one entity") && said.contains("--memory"), "{said}");
+    cvx(dir.path()).args(command("64MiB")).assert().success();
 }

@@ -115,7 +115,12 @@ fn online_finds_it_within_ten_points() {
         let index: i64 = fields[2].parse().unwrap();
         assert!((148..=152).contains(&index), "{rows}");
         // 2024-06-09 is ten days after the jump.
-        let detected = fields[fields.len() - 1];
+        let (detected, n_after) = (fields[fields.len() - 2], fields[9].parse::<i64>().unwrap());
+        // Both stretches, as they were known then.
+        assert_eq!(fields[8].parse::<i64>().unwrap(), index, "{rows}");
+        assert!((1..=10).contains(&n_after), "{rows}");
+        let (l2, cosine): (f64, f64) = (fields[10].parse().unwrap(), fields[11].parse().unwrap());
+        assert!((4.0..12.0).contains(&l2) && (0.0..=2.0).contains(&cosine), "{rows}");
         assert!(("2024-05-30"..="2024-06-09").contains(&detected), "{rows}");
         let summary = csv(&dir, &["changepoints", "--method", "bocpd", "--summary", "--warmup", "250"]);
         assert_eq!(summary.matches(",few_points").count(), 3, "{summary}");
@@ -163,6 +168,8 @@ fn states_refuse_what_would_change_them() {
     let (code, text) = said(&dir, &["changepoints", "--state", "s", "--threshold", "0.9"]);
     assert_eq!(code, 2);
     assert!(text.contains("other settings"), "{text}");
+    let (code, text) = said(&dir, &["changepoints", "--state", "s", "--model", "m"]);
+    assert!(code == 2 && text.contains("of all points; here") && text.contains("--model"), "{text}");
     // Points at times that were passed are told, and change nothing.
     append(&dir.path().join("d"), 2, 3, 100..101, "m@1");
     csv(&dir, &["changepoints", "--state", "s"]);

@@ -16,6 +16,7 @@ use cvx::output::{Cell, Output, Row};
 use cvx::suggest;
 use cvx::time::{TimeFormat, format_time};
 use serde_json::Value;
+use std::ops::Range;
 
 /// The trajectory that is at hand.
 pub struct Subject {
@@ -25,6 +26,15 @@ pub struct Subject {
     pub name: Option<String>,
     /// Which of the scales, from 0.
     pub scale: usize,
+    /// For each point whether a lossy codec changed its vector; empty when none was.
+    pub approx: Vec<bool>,
+}
+
+impl Subject {
+    /// True when any of these points is approximate.
+    pub fn is_approx(&self, points: Range<usize>) -> bool {
+        self.approx.get(points).is_some_and(|points| points.contains(&true))
+    }
 }
 
 /// An analytic over a selection.
@@ -37,6 +47,8 @@ pub struct Job<'a> {
     pub selection: &'a Selection,
     /// The options that all analytics share.
     pub args: &'a BatchArgs,
+    /// What a value of a trajectory takes of memory while it is analysed, copies and sums included.
+    pub bytes_a_value: usize,
 }
 
 /// What is counted on the way.
@@ -58,13 +70,20 @@ impl Job<'_> {
         let dim = self.snapshot.settings().dim;
         let scales = self.args.scales();
         let one = |rows: &Rows<'_>, x: &mut Vec<f32>| {
+            self.check_memory(rows, dim)?;
             rows.read(0..rows.len(), x)?;
             let models = rows.models();
             let trajectory = rows.trajectory(x, &models, dim);
-            let mut subject =
-                Subject { id: rows.entity, name: self.snapshot.entity_name(rows.entity)?, scale: 0 };
-            let found = batch::on_scales(&trajectory, &scales, |t, scale| {
+            let name = self.snapshot.entity_name(rows.entity)?;
+            let mut subject = Subject { id: rows.entity, name, scale: 0, approx: Vec::new() };
+            let any = rows.any_approx();
+            let found = batch::on_scales(&trajectory, &scales, |t, scale, source| {
                 subject.scale = scale;
+                subject.approx = match source {
+                    _ if !any => Vec::new(),
+                    Some(points) => points.iter().map(|&i| rows.is_approx(i)).collect(),
+                    None => (0..rows.len()).map(|i| rows.is_approx(i)).collect(),
+                };
                 work(t, &subject)
             });
             Ok((found, rows.len(), trajectory.mixes_models()))
@@ -84,6 +103,25 @@ impl Job<'_> {
         drop(progress);
         self.tell_mixed(seen.mixed);
         Ok(())
+    }
+
+    /// Refuses a trajectory that the analytic cannot hold: everything else of a run is bounded.
+    fn check_memory(&self, rows: &Rows<'_>, dim: usize) -> Result<()> {
+        let need = rows.len() as u128 * dim as u128 * self.bytes_a_value as u128;
+        let room = self.context.memory();
+        if need <= room as u128 {
+            return Ok(());
+        }
+        let entity = self.snapshot.entity_name(rows.entity)?.unwrap_or_else(|| rows.entity.to_string());
+        let points = rows.len();
+        Err(Error::new(
+            Code::Failed,
+            format!(
+                "{points} points of one entity take about {need} bytes here, more than the {room} of --memory"
+            ),
+        )
+        .entity(entity)
+        .fix("give more --memory, or take fewer points: --from and --to, or --scale after export"))
     }
 
     fn tell_mixed(&self, mixed: u64) {

@@ -91,6 +91,14 @@ impl SelectArgs {
             || self.shard.is_some()
     }
 
+    /// Which points count beside their times, for results that remember it: empty for all.
+    pub fn points(&self) -> String {
+        let filter = self.where_.as_ref().map(|f| f.to_string());
+        let named = [("--where", &filter), ("--model", &self.model), ("--source", &self.source)];
+        let given = named.iter().filter_map(|(name, text)| Some(format!("{name} {:?}", text.as_ref()?)));
+        given.collect::<Vec<_>>().join(" ")
+    }
+
     /// True when a range of times is given.
     pub fn has_window(&self) -> bool {
         self.from.is_some() || self.to.is_some() || self.in_.is_some()

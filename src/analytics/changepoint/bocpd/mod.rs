@@ -8,8 +8,10 @@ mod nig;
 mod runs;
 mod shared;
 mod stream;
+mod stretch;
 
 pub use stream::Stream;
+pub use stretch::Stretches;
 
 use super::level::PURE_WALK;
 use super::noise::{Memory, Shape, variogram};
@@ -21,6 +23,7 @@ use nig::Columns;
 use runs::Runs;
 use serde::{Deserialize, Serialize};
 use shared::{Context, Level};
+use stretch::Stretch;
 
 /// Runs of at most this many points are recent: alarms rest on their mass, and follow one
 /// another by more than this many points.
@@ -95,6 +98,8 @@ pub struct Alarm {
     pub p_recent: f64,
     /// Distance of the two runs' levels in standard deviations of the whole noise vector.
     pub severity: Option<f64>,
+    /// The stretches before and after.
+    pub stretches: Stretches,
 }
 
 /// The state of one stream.
@@ -106,6 +111,7 @@ pub struct Detector {
     /// Times of the last points, the newest last.
     times: Vec<TimestampUs>,
     last_alarm: Option<u64>,
+    stretch: Stretch,
     stage: Stage,
 }
 
@@ -126,6 +132,7 @@ impl Detector {
             seen: 0,
             times: Vec::new(),
             last_alarm: None,
+            stretch: Stretch::default(),
             stage: Stage::Warmup(Vec::new()),
         }
     }
@@ -162,6 +169,7 @@ impl Detector {
             self.times.remove(0);
         }
         self.seen += 1;
+        self.stretch.observe(&x);
         match &mut self.stage {
             Stage::Warmup(rows) => {
                 rows.extend(&x);
@@ -221,6 +229,7 @@ impl Detector {
             detected_index: self.seen - 1,
             p_recent,
             severity,
+            stretches: self.stretch.cut(length as usize),
         })
     }
 

@@ -81,7 +81,8 @@ pub fn run(context: &Context, args: Args) -> Result<()> {
         let n = trajectory.len();
         found.into_iter().map(|v| row(&args, subject, n, v)).collect::<Vec<_>>()
     };
-    let job = Job { context, snapshot: &snapshot, selection: &selection, args: &args.batch };
+    let job =
+        Job { context, snapshot: &snapshot, selection: &selection, args: &args.batch, bytes_a_value: 4 };
     job.for_each(work, |scales| scales.iter().flatten().try_for_each(|r| sink.row(r)))?;
     sink.finish()?;
     selection.finish()
@@ -100,6 +101,7 @@ fn row(args: &Args, subject: &Subject, n: usize, v: Velocity) -> VelocityRow {
         accel: v.accel,
         turn_deg: v.turn_deg,
         per: args.per.text.clone(),
+        approx: subject.is_approx(v.used),
         status: v.status.as_str(),
         vector_velocity: single(v.velocity),
         vector_accel: single(v.acceleration),

@@ -36,12 +36,14 @@ row! {
         pub top_dims: Option<Json>,
         /// Time of the point at which the change was noticed, for bocpd.
         pub detected_at: Option<Time>,
+        /// True when it depends on a vector that a lossy codec changed.
+        pub approx: bool,
         /// The grid that the trajectory was put on, with --scale.
         pub scale: Option<String>,
         /// The scales whose changes confirm this one, with --scale.
         pub scales: Option<Json>,
     }
-    wide [t_before, method, gain, detected_at]
+    wide [t_before, method, gain, detected_at, approx]
 }
 
 row! {
@@ -67,6 +69,8 @@ row! {
         pub cost: Option<&'static str>,
         /// Mass on runs of at most ten points at the end, for bocpd.
         pub p_recent: Option<f64>,
+        /// True when it depends on a vector that a lossy codec changed.
+        pub approx: bool,
         /// Why something is missing.
         pub status: &'static str,
         /// The grid that the trajectory was put on, with --scale.
@@ -74,7 +78,7 @@ row! {
         /// Distance to the first state along the trajectory, in tables.
         pub path: Option<String>,
     }
-    wide [cost, p_recent]
+    wide [cost, p_recent, approx]
 }
 
 row! {
@@ -98,6 +102,8 @@ row! {
         pub spread: f64,
         /// Length of the mean.
         pub norm: f64,
+        /// True when it depends on a vector that a lossy codec changed.
+        pub approx: bool,
         /// The mean.
         pub vector_mean: Option<Vec<f32>>,
         /// The grid that the trajectory was put on, with --scale.

@@ -26,6 +26,8 @@ row! {
         pub turn_deg: Option<f64> => "degree",
         /// The unit of time of speed and acceleration.
         pub per: String,
+        /// True when it depends on a vector that a lossy codec changed.
+        pub approx: bool,
         /// Why something is missing.
         pub status: &'static str,
         /// The velocity.
@@ -35,7 +37,7 @@ row! {
         /// The grid that the trajectory was put on, with --scale.
         pub scale: Option<String>,
     }
-    wide [dt_before_s, dt_after_s, per]
+    wide [dt_before_s, dt_after_s, per, approx]
 }
 
 row! {
@@ -75,6 +77,8 @@ row! {
         pub t2_stat: Option<f64>,
         /// Probability of a statistic this large without a common direction.
         pub p_value: Option<f64>,
+        /// True when it depends on a vector that a lossy codec changed.
+        pub approx: bool,
         /// Why something is missing.
         pub status: &'static str,
         /// The grid that the trajectory was put on, with --scale.
@@ -84,7 +88,7 @@ row! {
         /// Distance to the first state along the trajectory, in tables.
         pub path: Option<String>,
     }
-    wide [norm_ratio, rate_per, rate, path_l2, pareto80, t2_stat]
+    wide [norm_ratio, rate_per, rate, path_l2, pareto80, t2_stat, approx]
 }
 
 row! {

@@ -10,6 +10,7 @@ use crate::rows::{ChangeRow, SearchRow};
 use crate::select::Selection;
 use crate::signals;
 use crate::stored::Storing;
+use cvx::analytics::Status;
 use cvx::dataset::Snapshot;
 use cvx::error::{Error, Result};
 use cvx::model::Trajectory;
@@ -25,6 +26,7 @@ pub fn run(context: &Context, args: &Args) -> Result<()> {
         normalize: args.normalize,
         max_gap_us: args.batch.cuts.max_gap.map(|d| d.mean_us()),
         mix_models: args.batch.cuts.align == Aligns::Off,
+        points: args.select.points(),
     };
     let storing = Storing::begin(context, What::States, args.state.as_deref())?;
     let saving = Storing::begin(context, What::Changepoints, args.save.as_deref())?;
@@ -50,11 +52,18 @@ fn whole(
 ) -> Result<()> {
     let sparks = context.sparks()?;
     let work = |trajectory: &Trajectory<'_>, subject: &Subject| {
-        let mut found = rows(args, subject, online::detect(trajectory, settings));
+        let step = online::detect(trajectory, settings);
+        let approx = step.status != Status::ModelBreak && subject.is_approx(0..trajectory.len());
+        let mut found = rows(args, subject, Step { approx, ..step });
+        // An alarm has seen nothing that came after it.
+        for row in &mut found.changes {
+            let seen = trajectory.t.partition_point(|t| row.detected_at.is_none_or(|at| *t <= at.0));
+            row.approx = subject.is_approx(0..seen);
+        }
         found.summary.path = sparks.as_ref().filter(|_| args.summary).map(|s| s.of(trajectory));
         found
     };
-    let job = Job { context, snapshot, selection, args: &args.batch };
+    let job = Job { context, snapshot, selection, args: &args.batch, bytes_a_value: 4 };
     job.for_each(work, |scales| printer.take(scales))?;
     printer.finish(snapshot, || Ok(()))
 }
@@ -86,7 +95,12 @@ fn resume(
         if let Some(next) = &mut next {
             next.put(step.entity, &packed)?;
         }
-        let subject = Subject { id: step.entity, name: snapshot.entity_name(step.entity)?, scale: 0 };
+        let subject = Subject {
+            id: step.entity,
+            name: snapshot.entity_name(step.entity)?,
+            scale: 0,
+            approx: Vec::new(),
+        };
         printer.take(vec![rows(args, &subject, step)])
     })?;
     drop(progress);
@@ -118,6 +132,7 @@ fn rows(args: &Args, subject: &Subject, step: Step) -> Found {
         warning: None,
         cost: None,
         p_recent: step.p_recent,
+        approx: step.approx,
         status: step.status.as_str(),
         scale: scale.clone(),
         path: None,
@@ -132,12 +147,13 @@ fn rows(args: &Args, subject: &Subject, step: Step) -> Found {
         severity: a.severity,
         gain: None,
         p_recent: Some(a.p_recent),
-        n_before: None,
-        n_after: None,
-        l2: None,
-        cosine: None,
+        n_before: Some(a.stretches.n_before),
+        n_after: Some(a.stretches.n_after),
+        l2: Some(a.stretches.l2),
+        cosine: a.stretches.cosine,
         top_dims: None,
         detected_at: Some(Time(a.detected_at)),
+        approx: step.approx,
         scale: scale.clone(),
         scales: None,
     };

@@ -29,7 +29,8 @@ pub fn run(context: &Context, args: &Args) -> Result<()> {
         found.summary.path = sparks.as_ref().filter(|_| args.summary).map(|s| s.of(trajectory));
         found
     };
-    let job = Job { context, snapshot: &snapshot, selection: &selection, args: &args.batch };
+    let job =
+        Job { context, snapshot: &snapshot, selection: &selection, args: &args.batch, bytes_a_value: 48 };
     job.for_each(work, |scales| printer.take(scales))?;
     printer.finish(&snapshot, || Ok(()))?;
     selection.finish()
@@ -38,6 +39,8 @@ pub fn run(context: &Context, args: &Args) -> Result<()> {
 fn rows(args: &Args, subject: &Subject, report: Report) -> Found {
     let warning = warning(&report);
     let scale = args.batch.scale_name(subject.scale);
+    let searched = if report.penalty.is_some() || !report.segments.is_empty() { report.n } else { 0 };
+    let approx = subject.is_approx(0..searched);
     let summary = SearchRow {
         entity_id: Id(subject.id),
         entity: subject.name.clone(),
@@ -49,14 +52,15 @@ fn rows(args: &Args, subject: &Subject, report: Report) -> Found {
         warning,
         cost: report.penalty.map(|_| cost(report.cost)),
         p_recent: None,
+        approx,
         status: report.status.as_str(),
         scale: scale.clone(),
         path: None,
     };
     let segments = if args.segments { report.segments } else { Vec::new() };
-    let segment = |(i, s)| segment_row(subject, scale.clone(), i, s);
+    let segment = |(i, s)| segment_row(subject, scale.clone(), approx, (i, s));
     Found {
-        changes: report.changes.into_iter().map(|c| change_row(subject, scale.clone(), c)).collect(),
+        changes: report.changes.into_iter().map(|c| change_row(subject, scale.clone(), approx, c)).collect(),
         segments: segments.into_iter().enumerate().map(segment).collect(),
         summary,
     }
@@ -82,7 +86,7 @@ fn cost(cost: Cost) -> &'static str {
     }
 }
 
-fn change_row(subject: &Subject, scale: Option<String>, c: Change) -> ChangeRow {
+fn change_row(subject: &Subject, scale: Option<String>, approx: bool, c: Change) -> ChangeRow {
     ChangeRow {
         entity_id: Id(subject.id),
         entity: subject.name.clone(),
@@ -99,12 +103,18 @@ fn change_row(subject: &Subject, scale: Option<String>, c: Change) -> ChangeRow 
         cosine: c.cosine,
         top_dims: Some(Json(top_dims(&c.top_dims))),
         detected_at: None,
+        approx,
         scale,
         scales: None,
     }
 }
 
-fn segment_row(subject: &Subject, scale: Option<String>, i: usize, s: Segment) -> SegmentRow {
+fn segment_row(
+    subject: &Subject,
+    scale: Option<String>,
+    approx: bool,
+    (i, s): (usize, Segment),
+) -> SegmentRow {
     SegmentRow {
         entity_id: Id(subject.id),
         entity: subject.name.clone(),
@@ -115,6 +125,7 @@ fn segment_row(subject: &Subject, scale: Option<String>, i: usize, s: Segment) -
         n: (s.end - s.start) as u64,
         spread: s.spread,
         norm: s.mean.iter().map(|v| v * v).sum::<f64>().sqrt(),
+        approx,
         vector_mean: Some(s.mean.into_iter().map(|v| v as f32).collect()),
         scale,
     }

@@ -80,7 +80,7 @@ pub fn run(context: &Context, args: EntityArgs) -> Result<()> {
         from,
         to,
         reference: match (&state, args.reference.as_str()) {
-            (Some((x, t)), _) => Reference::State(x, Some(*t)),
+            (Some((x, t, _)), _) => Reference::State(x, Some(*t)),
             (None, "centroid") => Reference::Centroid,
             (None, _) => Reference::First,
         },
@@ -97,10 +97,12 @@ pub fn run(context: &Context, args: EntityArgs) -> Result<()> {
     let mut sorted = Sorted { sink, sort: args.sort, rows: Vec::new(), room };
     let work = |trajectory: &Trajectory<'_>, subject: &Subject| {
         let mut row = row(&args, subject, drift::drift(trajectory, &params));
+        row.approx |= matches!(&state, Some((.., true))) && row.l2.is_some();
         row.path = sparks.as_ref().map(|s| s.of(trajectory));
         row
     };
-    let job = Job { context, snapshot: &snapshot, selection: &selection, args: &args.batch };
+    let job =
+        Job { context, snapshot: &snapshot, selection: &selection, args: &args.batch, bytes_a_value: 12 };
     job.for_each(work, |mut scales| {
         let roughness = roughness(&args, &scales);
         scales.iter_mut().for_each(|r| r.roughness = roughness);
@@ -151,13 +153,13 @@ impl EntityArgs {
         }
     }
 
-    /// The state that `ENTITY@T` names, and its time.
+    /// The state that `ENTITY@T` names, its time, and whether a lossy codec changed it.
     fn state(
         &self,
         context: &Context,
         snapshot: &Snapshot,
         select: &cvx::dataset::Select,
-    ) -> Result<Option<(Vec<f32>, TimestampUs)>> {
+    ) -> Result<Option<(Vec<f32>, TimestampUs, bool)>> {
         let Some((name, t)) = self.reference.rsplit_once('@') else {
             return match self.reference.as_str() {
                 "first" | "centroid" => Ok(None),
@@ -178,7 +180,7 @@ impl EntityArgs {
         };
         let mut buffer = Vec::new();
         let vector = cvx::model::VectorSource::vectors(part, row..row + 1, &mut buffer)?.to_vec();
-        Ok(Some((vector, part.times()[row])))
+        Ok(Some((vector, part.times()[row], part.is_approx(row))))
     }
 }
 
@@ -233,6 +235,7 @@ fn row(args: &EntityArgs, subject: &Subject, d: Drift) -> DriftRow {
         pareto80: d.pareto80,
         t2_stat: d.t2_stat,
         p_value: d.p_value,
+        approx: subject.is_approx(d.used),
         status: d.status.as_str(),
         scale: args.batch.scale_name(subject.scale),
         roughness: None,
