@@ -62,7 +62,6 @@ fn row(rows: &[f64], dim: usize, i: usize) -> &[f64] {
 }
 
 #[inline(always)]
-#[expect(clippy::needless_range_loop, reason = "indices of fixed range become registers")]
 fn tile(a: [&[f64]; TILE_A], b: [&[f64]; TILE_B]) -> [[f64; TILE_B]; TILE_A] {
     let (a4, b4) = (a.map(|r| r.as_chunks::<LANES>().0), b.map(|r| r.as_chunks::<LANES>().0));
     let chunks = a4[0].len();
