@@ -1,18 +1,19 @@
 #!/usr/bin/env python3
-"""Measures the index beside other engines on the same data, in one run, on one thread.
+"""Measures the index beside other engines on the same data, in one run, on one core.
 
 Data: a folder that scripts/gen_trajectories.py wrote. cvx: the program that
-`cargo build --profile dist --example index_bench` makes. Times are processor time of the thread
-(of the process where an engine keeps threads), means over all queries, so that other jobs on the
-machine count little. Recall@10 is judged by distance against brute force with a slack of 1e-6. Every engine
-is run at several depths; the table has, for each workload, its fastest one with recall >= 0.95.
+`cargo build --profile dist --example index_bench` makes. Engines build once into DATA/peers; with --build only that.
+Each is asked every query twice at several depths, the second time counts: processor time of the query,
+median and 99th percentile, so that other jobs on the machine count little. Of engines that are called from Python the
+time of a call that finds nothing is taken off, and filters (selectors, lists of valid rows) are made before the
+clock starts. Recall@10 is judged by distance against brute force with a slack of 1e-6. The table has, for each workload,
+an engine's fastest depth with recall >= 0.95.
 
     python -m venv venv && venv/bin/pip install -r scripts/requirements-bench.txt
+    venv/bin/pip download --no-deps --no-binary hnswlib hnswlib==0.8.0 && tar xzf hnswlib-0.8.0.tar.gz
     venv/bin/python scripts/gen_trajectories.py data/t100k --dim 128
-    venv/bin/python scripts/bench_peers.py data/t100k --cvx target/dist/examples/index_bench --out benches/record/t100k
-
-Not here: Qdrant. Its in-process mode is a sorted scan in numpy, measured below as such; the engine
-itself is a server and cannot be measured on one thread beside the others.
+    venv/bin/python scripts/bench_peers.py data/t100k --cvx target/dist/examples/index_bench \\
+        --hnswlib hnswlib-0.8.0 --out benches/record/peers-t100k
 """
 import argparse
 import json
@@ -21,35 +22,43 @@ import pathlib
 import subprocess
 import time
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(threads, "1")
 import numpy as np  # noqa: E402
-
-K = 10
+from peer_engines import ENGINES, K, Hnswlib  # noqa: E402
 
 
 class Data:
     def __init__(self, folder):
+        self.folder = folder
         self.t = np.fromfile(folder / "times.i64", "<i8")
         self.x = np.fromfile(folder / "base.f32", "<f4").reshape(len(self.t), -1)
         self.q = np.fromfile(folder / "queries.f32", "<f4").reshape(-1, self.x.shape[1])
         entity = np.fromfile(folder / "entities.u64", "<u8")
-        self.end = np.full(len(self.t), np.iinfo(np.int64).max)
+        self.end_rank = np.full(len(self.t), len(self.t))
         last = {}
-        for row, e in enumerate(entity):
+        for row, e in enumerate(entity.tolist()):
             if e in last:
-                self.end[last[e]] = self.t[row]
+                self.end_rank[last[e]] = row
             last[e] = row
         self.workloads = json.loads((folder / "workloads.json").read_text())
 
+    def bounds(self, workload):
+        """First and end rank of each query's window; for as-of the rank of the instant, twice."""
+        w, n = self.workloads[workload], len(self.t)
+        if "at" in w:
+            rank = np.searchsorted(self.t, w["at"], "right")
+            return np.stack([rank, rank], 1)
+        if "from" in w:
+            return np.stack([np.searchsorted(self.t, w["from"]), np.searchsorted(self.t, w["to"])], 1)
+        return np.tile([0, n], (len(self.q), 1))
+
     def rows(self, workload, i):
         """A slice, or an array of ascending rows."""
-        w = self.workloads[workload]
-        if "at" in w:
-            return np.flatnonzero((self.t <= w["at"][i]) & (self.end > w["at"][i]))
-        if "from" in w:
-            return slice(np.searchsorted(self.t, w["from"][i]), np.searchsorted(self.t, w["to"][i]))
-        return slice(0, len(self.t))
+        lo, hi = self.bounds(workload)[i] if self.workloads[workload] else (0, len(self.t))
+        if "at" in self.workloads[workload]:
+            return np.flatnonzero(self.end_rank[:lo] >= lo)
+        return slice(int(lo), int(hi))
 
     def truth(self, workload):
         """Distance of the k-th neighbour and number of neighbours of each query."""
@@ -57,7 +66,7 @@ class Data:
         for i, q in enumerate(self.q):
             s = 1 - self.x[self.rows(workload, i)] @ q
             k = min(K, len(s))
-            kth.append((np.partition(s, k - 1)[k - 1] if k else -1.0, k))
+            kth.append((float(np.partition(s, k - 1)[k - 1]) if k else -1.0, k))
         return kth
 
     def recall(self, answers, truth):
@@ -70,229 +79,151 @@ class Data:
         return found / wanted
 
 
-def timed(ask, data, limit_s):
-    """Answers and mean microseconds; stops early when the queries take too long."""
-    answers, started = [], time.process_time()
-    for i in range(len(data.q)):
-        answers.append(ask(i))
-        if time.process_time() - started > limit_s:
-            break
-    return answers, (time.process_time() - started) / len(answers) * 1e6
+def timed(ask, n, limit_s):
+    """Answers and nanoseconds of each query in the second of two passes; few queries when they are slow."""
+    started, warm = time.process_time(), 0
+    while warm < n and time.process_time() - started < limit_s / 2:
+        ask(warm)
+        warm += 1
+    answers, ns = [], []
+    for i in range(warm):
+        before = time.process_time_ns()
+        rows = ask(i)
+        ns.append(time.process_time_ns() - before)
+        answers.append(rows)
+    return answers, ns
 
 
-class Scan:
-    name = "numpy sorted scan"
-
-    def __init__(self, d):
-        self.d, self.bytes = d, d.x.nbytes
-
-    def depths(self, workload):
-        def ask(i):
-            rows = self.d.rows(workload, i)
-            s = self.d.x[rows] @ self.d.q[i]
-            k = min(K, len(s))
-            best = np.argpartition(-s, k - 1)[:k] if k else np.empty(0, int)
-            return rows[best] if isinstance(rows, np.ndarray) else best + rows.start
-        yield "", ask
-
-
-class Hnswlib:
-    name = "hnswlib M16 efC200"
-
-    def __init__(self, d):
-        import hnswlib
-        self.d = d
-        self.h = hnswlib.Index(space="ip", dim=d.x.shape[1])
-        self.h.init_index(len(d.x), M=16, ef_construction=200, random_seed=1)
-        self.h.add_items(d.x, num_threads=1)
-
-    def depths(self, workload):
-        w = self.d.workloads[workload]
-        for ef in [10, 16, 24, 32, 48, 64, 96, 128, 256, 512]:
-            def ask(i):
-                self.h.set_ef(ef)
-                if not w:
-                    return self.h.knn_query(self.d.q[i], K, num_threads=1)[0][0]
-                rows = self.d.rows(workload, i)
-                allowed = (lambda r: rows.start <= r < rows.stop) if isinstance(rows, slice) else set(rows.tolist()).__contains__
-                try:
-                    return self.h.knn_query(self.d.q[i], K, num_threads=1, filter=allowed)[0][0]
-                except RuntimeError:  # fewer than k rows found
-                    return []
-            yield f"ef {ef}", ask
-
-
-class Faiss:
-    def __init__(self, d, name, index, depths):
-        import faiss
-        faiss.omp_set_num_threads(1)
-        self.d, self.name, self.settings, self.faiss = d, name, depths, faiss
-        self.index = index
-        if not index.is_trained:
-            index.train(d.x)
-        index.add(d.x)
-        self.bytes = len(faiss.serialize_index(index))
-
-    def depths(self, workload):
-        faiss, w = self.faiss, self.d.workloads[workload]
-        for depth in self.settings:
-            hnsw = "HNSW" in self.name
-            make = (lambda sel: faiss.SearchParametersHNSW(efSearch=depth, sel=sel)) if hnsw else (
-                lambda sel: faiss.SearchParametersIVF(nprobe=depth, sel=sel))
-            def ask(i):
-                rows = self.d.rows(workload, i) if w else None
-                if rows is None:
-                    sel = None
-                elif isinstance(rows, slice):
-                    sel = faiss.IDSelectorRange(rows.start, rows.stop, True) if not hnsw else faiss.IDSelectorRange(rows.start, rows.stop)
-                else:
-                    sel = faiss.IDSelectorBatch(rows.astype("int64"))
-                return self.index.search(self.d.q[i : i + 1], K, params=make(sel))[1][0]
-            yield f"{'ef' if hnsw else 'nprobe'} {depth}", ask
-
-
-class Usearch:
-    name = "usearch bf16 M16 ea128"
-
-    def __init__(self, d):
-        from usearch.index import Index
-        self.d = d
-        self.index = Index(ndim=d.x.shape[1], metric="ip", dtype="bf16", connectivity=16, expansion_add=128)
-        self.index.add(np.arange(len(d.x)), d.x, threads=1)
-        self.bytes = self.index.memory_usage
-
-    def depths(self, workload):
-        if self.d.workloads[workload]:
+def measure(engine, data, workload, truth, limit_s):
+    floor = engine.floor_us()
+    for depth, ask in engine.depths(workload):
+        answers, ns = ask() if isinstance(engine, Hnswlib) else timed(ask, len(data.q), limit_s)
+        us = np.maximum(np.array(ns) / 1e3 - floor, 0.1)
+        row = {"engine": engine.name, "workload": workload, "depth": depth, "us": float(np.median(us)),
+               "p99": float(np.quantile(us, 0.99)), "recall": data.recall(answers, truth), "queries": len(ns)}
+        if floor:
+            row["call_us"] = floor
+        print("{engine:26s} {workload:10s} {depth:10s} {us:9.1f} us  p99 {p99:9.1f}  {recall:.4f}".format(**row), flush=True)
+        yield row
+        if row["recall"] >= 0.99 or row["us"] > limit_s * 1e4:
             return
-        for ef in [10, 16, 32, 64, 128, 256]:
-            def ask(i):
-                self.index.expansion_search = ef
-                return self.index.search(self.d.q[i], K, threads=1).keys
-            yield f"ef {ef}", ask
-
-
-class Symphony:
-    name = "SymphonyQG deg32 random init"
-
-    def __init__(self, d):
-        import rabitqlib
-        self.d = d
-        self.index = rabitqlib.SymqgIndex(d.x.shape[1], len(d.x), 32)
-        self.index.build(d.x, 200, num_threads=1, init="random")
-
-    def depths(self, workload):
-        if self.d.workloads[workload]:
-            return
-        for ef in [16, 24, 32, 48, 64, 96, 128, 256]:
-            yield f"ef {ef}", lambda i: np.asarray(self.index.search(self.d.q[i : i + 1], K, ef)[0]).reshape(-1)[:K]
-
-
-def engines(d, wanted):
-    import faiss
-    dim, lists = d.x.shape[1], int(4 * len(d.x) ** 0.5)
-    ip = faiss.METRIC_INNER_PRODUCT
-    make = {
-        "scan": lambda: Scan(d),
-        "ivf": lambda: Faiss(d, f"faiss IVF{lists}-flat", faiss.IndexIVFFlat(faiss.IndexFlatIP(dim), dim, lists, ip), [1, 2, 4, 8, 16, 32, 64, 128, 256]),
-        "hnswlib": lambda: Hnswlib(d),
-        "faiss-hnsw": lambda: Faiss(d, "faiss HNSW16", faiss.IndexHNSWFlat(dim, 16, ip), [16, 32, 64, 128, 256]),
-        "faiss-sq8": lambda: Faiss(d, "faiss HNSW16-SQ8", faiss.IndexHNSWSQ(dim, faiss.ScalarQuantizer.QT_8bit, 16, ip), [16, 32, 64, 128, 256]),
-        "usearch": lambda: Usearch(d),
-        "symphony": lambda: Symphony(d),
-    }
-    for name in wanted or make:
-        started = time.process_time()
-        try:
-            engine = make[name]()
-        except Exception as e:  # an engine that is missing or refuses is reported, not fatal
-            yield name, None, f"{type(e).__name__}: {e}"
-            continue
-        yield name, engine, time.process_time() - started
 
 
 def run_cvx(program, folder, data, truths):
-    efforts = "0.9,0.95,0.97,0.99"
-    done = subprocess.run([program, folder, "--recall", efforts], capture_output=True, text=True, check=True)
+    """The program's answers; it builds in memory each time."""
+    done = subprocess.run([program, folder, "--recall", "0.9,0.95,0.97,0.99"], capture_output=True, text=True, check=True)
     out = json.loads(done.stdout)
     rows = []
     for r in out["results"]:
         recall = data.recall(r["ids"], truths[r["workload"]])
-        rows.append({"engine": "cvx", "workload": r["workload"], "depth": r["effort"], "us": r["cpu_us"],
-                     "recall": recall, "paths": r["paths"]})
+        rows.append({"engine": "cvx", "workload": r["workload"], "depth": r["effort"], "us": r["p50_us"], "p99": r["p99_us"],
+                     "recall": recall, "queries": len(r["ids"]), "paths": r["paths"]})
+        print("cvx {workload:10s} {depth:14s} {us:9.1f} us  p99 {p99:9.1f}  {recall:.4f} {paths}".format(**rows[-1]), flush=True)
     return rows, {"engine": "cvx", "build_s": out["build_cpu_s"], "bytes": out["bytes"], "sections": out["sections"]}
 
 
-def table(rows, builds, least):
-    """Markdown: the fastest depth of each engine with enough recall, else its best recall."""
+def best(rows, engine, workload, least):
+    """The fastest depth with enough recall, or the one of most recall; and whether it has enough."""
+    mine = [r for r in rows if r["engine"] == engine and r["workload"] == workload]
+    good = [r for r in mine if r["recall"] >= least]
+    if good:
+        return min(good, key=lambda r: r["us"]), True
+    return max(mine, key=lambda r: r["recall"], default=None), False
+
+
+def table(record, least):
+    rows, builds = record["rows"], record["builds"]
     workloads = list(dict.fromkeys(r["workload"] for r in rows))
-    lines = ["| engine | build CPU s | " + " | ".join(workloads) + " |", "|---" * (len(workloads) + 2) + "|"]
+    lines = ["| engine | build CPU s | bytes a point | " + " | ".join(workloads) + " |", "|---" * (len(workloads) + 3) + "|"]
     for b in builds:
         cells = []
         for w in workloads:
-            mine = [r for r in rows if r["engine"] == b["engine"] and r["workload"] == w]
-            good = [r for r in mine if r["recall"] >= least]
-            best = min(good, key=lambda r: r["us"]) if good else max(mine, key=lambda r: r["recall"], default=None)
-            mark = "" if good else " (!)"
-            cells.append(f"{best['us']:.0f} @ {best['recall']:.3f}{mark}" if best else "-")
-        lines.append(f"| {b['engine']} | {b['build_s']:.1f} | " + " | ".join(cells) + " |")
+            r, good = best(rows, b["engine"], w, least)
+            cells.append(f"{r['us']:.0f} / {r['p99']:.0f} @ {r['recall']:.3f}{'' if good else ' (!)'}" if r else "-")
+        size = f"{b['bytes'] / record['points']:.0f}" if b.get("bytes") else "-"
+        lines.append(f"| {b['engine']} | {b['build_s']:.1f} | {size} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
 
-def chart(rows, path):
+def chart(rows, path, title):
     import matplotlib
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
     workloads = list(dict.fromkeys(r["workload"] for r in rows))
-    fig, axes = plt.subplots(2, -(-len(workloads) // 2), figsize=(15, 8))
+    fig, axes = plt.subplots(2, -(-len(workloads) // 2), figsize=(15, 8), squeeze=False)
+    engines = list(dict.fromkeys(r["engine"] for r in rows))
     for ax, w in zip(axes.flat, workloads):
-        for engine in dict.fromkeys(r["engine"] for r in rows):
+        for i, engine in enumerate(engines):
             mine = sorted((r["recall"], 1e6 / r["us"]) for r in rows if r["engine"] == engine and r["workload"] == w)
             if mine:
-                ax.plot(*zip(*mine), marker="o", label=engine)
-        ax.set(title=w, xlabel="recall@10", ylabel="queries a CPU second", yscale="log", xlim=(0.7, 1.005))
+                bold = {"linewidth": 2.5, "color": "black"} if engine == "cvx" else {"color": f"C{i}"}
+                ax.plot(*zip(*mine), marker="o", markersize=4, label=engine, **bold)
+        ax.axvline(0.95, color="grey", linewidth=0.5)
+        ax.set(title=w, xlabel="recall@10", ylabel="queries a second of one core", yscale="log", xlim=(0.7, 1.005))
     axes.flat[0].legend(fontsize=7)
+    fig.suptitle(title)
     fig.tight_layout()
     fig.savefig(path)
-
-
-def main():
-    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("data", type=pathlib.Path)
-    p.add_argument("--cvx", required=True)
-    p.add_argument("--out", type=pathlib.Path, required=True, help="prefix of .json, .md and .svg")
-    p.add_argument("--engines", help="comma list of scan, ivf, hnswlib, faiss-hnsw, faiss-sq8, usearch, symphony")
-    p.add_argument("--limit", type=float, default=20, help="CPU seconds an engine may take for one depth")
-    a = p.parse_args()
-    data = Data(a.data)
-    truths = {w: data.truth(w) for w in data.workloads}
-    rows, build = run_cvx(a.cvx, a.data, data, truths)
-    builds = [build]
-    for name, engine, note in engines(data, a.engines and a.engines.split(",")):
-        if engine is None:
-            print(f"{name}: left out, {note}")
-            continue
-        builds.append({"engine": engine.name, "build_s": note, "bytes": getattr(engine, "bytes", None)})
-        for workload in data.workloads:
-            for depth, ask in engine.depths(workload):
-                answers, us = timed(ask, data, a.limit)
-                recall = data.recall(answers, truths[workload])
-                rows.append({"engine": engine.name, "workload": workload, "depth": depth, "us": us, "recall": recall})
-                print(f"{engine.name:30s} {workload:10s} {depth:10s} {us:9.1f} us  {recall:.4f}", flush=True)
-                if recall >= 0.99 or us > a.limit * 1e4:
-                    break
-    a.out.parent.mkdir(parents=True, exist_ok=True)
-    settings = json.loads((a.data / "settings.json").read_text()) if (a.data / "settings.json").exists() else {}
-    record = {"settings": settings, "cpu": cpu(), "builds": builds, "rows": rows}
-    a.out.with_suffix(".json").write_text(json.dumps(record, indent=1))
-    text = f"CPU microseconds a query @ recall@{K}, fastest depth with recall >= 0.95 ((!): none). {cpu()}. {json.dumps(settings)}\n\n"
-    a.out.with_suffix(".md").write_text(text + table(rows, builds, 0.95))
-    chart(rows, a.out.with_suffix(".svg"))
-    print(a.out.with_suffix(".md").read_text())
 
 
 def cpu():
     with open("/proc/cpuinfo") as f:
         return next((line.split(":")[1].strip() for line in f if line.startswith("model name")), "unknown processor")
+
+
+def merged(path, rows, builds):
+    """What was measured now, and of earlier runs what was not measured again."""
+    old = json.loads(path.read_text()) if path.exists() else {"rows": [], "builds": []}
+    new = {b["engine"] for b in builds}
+    return ([r for r in old["rows"] if r["engine"] not in new] + rows,
+            [b for b in old["builds"] if b["engine"] not in new] + builds)
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("data", type=pathlib.Path)
+    p.add_argument("--cvx")
+    p.add_argument("--out", type=pathlib.Path, help="prefix of .json, .md and .svg; engines measured before stay")
+    p.add_argument("--engines", help="comma list of " + ", ".join(ENGINES))
+    p.add_argument("--hnswlib", help="folder of hnswlib's source distribution")
+    p.add_argument("--build", action="store_true", help="only build what is missing")
+    p.add_argument("--limit", type=float, default=10, help="CPU seconds an engine may take for one depth")
+    a = p.parse_args()
+    Hnswlib.headers = a.hnswlib
+    data = Data(a.data)
+    engines, builds, rows = [], [], []
+    for name in (a.engines.split(",") if a.engines else ENGINES):
+        try:
+            engine = ENGINES[name](data, a.data / "peers" / name)
+            builds.append(engine.ready())
+            engines.append(engine)
+            print(builds[-1], flush=True)
+        except Exception as e:  # an engine that is missing or refuses is reported, not fatal
+            print(f"{name}: left out, {type(e).__name__}: {e}", flush=True)
+    if a.build or not a.out:
+        return
+    truths = {w: data.truth(w) for w in data.workloads}
+    if a.cvx:
+        rows, build = run_cvx(a.cvx, a.data, data, truths)
+        builds.insert(0, build)
+    for engine in engines:
+        for workload in data.workloads:
+            if engine.filters or not data.workloads[workload]:
+                rows.extend(measure(engine, data, workload, truths[workload], a.limit))
+    write(a.out, a.data, rows, builds, len(data.t))
+
+
+def write(out, folder, rows, builds, points):
+    out.parent.mkdir(parents=True, exist_ok=True)
+    rows, builds = merged(out.with_suffix(".json"), rows, builds)
+    settings = json.loads((folder / "settings.json").read_text()) if (folder / "settings.json").exists() else {}
+    record = {"settings": settings, "points": points, "cpu": cpu(), "builds": builds, "rows": rows}
+    out.with_suffix(".json").write_text(json.dumps(record, indent=1))
+    text = (f"Microseconds of a query, median / 99th percentile @ recall@{K}: fastest depth with recall >= 0.95 ((!): none). "
+            f"One core of {record['cpu']}. {json.dumps(settings)}\n\n")
+    out.with_suffix(".md").write_text(text + table(record, 0.95))
+    chart(rows, out.with_suffix(".svg"), f"{points:,} points, {json.dumps(settings)}")
+    print(out.with_suffix(".md").read_text())
 
 
 if __name__ == "__main__":

@@ -71,6 +71,7 @@ impl Search<'_> {
         stats: &mut Stats,
     ) -> Result<()> {
         let lists = &self.view.lists;
+        work.table.set(&work.place);
         self.order_lists(target, lists.len(), work);
         let order = std::mem::take(&mut work.order);
         let error = self.code_error(target);

@@ -2,7 +2,8 @@
 //!
 //! Stored rows stand in for queries. A row's own entity does not count as an answer, since its
 //! versions are found more easily than strangers; where one entity has most of the rows, only
-//! the row itself is left out. Truth is the order of 8-bit distances.
+//! the row itself is left out. Points halfway between two stored rows stand in for queries unlike
+//! anything stored; lists are probed as deep as the harder kind needs (a walk is not for such queries). Truth is the order of 8-bit distances.
 
 use super::centres::Codes;
 use super::paths::Sink;
@@ -11,7 +12,7 @@ use super::pool::keep_nearest;
 use super::query::Stats;
 use super::search::{Search, Target, Workspace};
 use super::space::Space;
-use super::sq8;
+use super::sq8::{self, Terms};
 use super::view::View;
 use super::walk::Coded;
 use crate::error::Result;
@@ -19,7 +20,7 @@ use crate::simd::int8::Int8;
 use rayon::prelude::*;
 use std::ops::Range;
 
-/// Rows that stand in for queries.
+/// Queries of each kind.
 const QUERIES: usize = 200;
 /// Neighbours that recall counts.
 const WANTED: usize = 10;
@@ -52,15 +53,17 @@ impl Calibration<'_> {
         if self.view.lists.is_empty() || self.rows.is_empty() {
             return Ok(tables);
         }
-        let queries = super::centres::sample(self.rows, QUERIES, self.seed ^ 0x7175_6572);
+        let kinds = self.questions();
         let mut width = self.view.rows;
         while width >= LEAST_WINDOW {
-            tables.lists.push(self.list_depth(&queries, width));
+            let needed = kinds.each_ref().map(|questions| self.list_depth(questions, width));
+            let probes = std::array::from_fn(|i| needed.iter().map(|n| n[i]).max().unwrap_or(1));
+            tables.lists.push(ListDepth { rows: width as u32, probes });
             width /= 4;
         }
         tables.lists.reverse();
         if self.view.edges.len() > 0 {
-            tables.graph = self.graph_depths(&queries)?;
+            tables.graph = self.graph_depths(&kinds[0])?;
         }
         Ok(tables)
     }
@@ -71,21 +74,44 @@ impl Calibration<'_> {
         start..start + width
     }
 
-    /// Whether `row` counts as an answer to `query`.
-    fn counts(&self, query: u32, row: u32, alone: bool) -> bool {
-        row != query && (alone || self.entity[row as usize] != self.entity[query as usize])
+    /// Stored rows, and points halfway between two of them.
+    fn questions(&self) -> [Vec<Question>; 2] {
+        let rows = super::centres::sample(self.rows, QUERIES, self.seed ^ 0x7175_6572);
+        let stored = rows.iter().map(|row| Question {
+            code: self.codes.row(*row as usize).to_vec(),
+            terms: self.codes.terms[*row as usize],
+            own: Some((*row, self.entity[*row as usize])),
+            alone: self.dominates(*row),
+        });
+        let strangers = rows.iter().zip(rows.iter().cycle().skip(rows.len() / 2));
+        let between = strangers.map(|(a, b)| self.between(*a as usize, *b as usize));
+        [stored.collect(), between.collect()]
+    }
+
+    /// The point halfway between two rows, as far out as they are.
+    fn between(&self, a: usize, b: usize) -> Question {
+        let padded = self.codes.padded;
+        let (mut x, mut y, mut code) = (vec![0.0; padded], vec![0.0; padded], vec![0; padded]);
+        sq8::decode(self.codes.row(a), self.codes.terms[a], &mut x);
+        sq8::decode(self.codes.row(b), self.codes.terms[b], &mut y);
+        x.iter_mut().zip(&y).for_each(|(x, y)| *x += y);
+        let wanted = (self.codes.terms[a].norm2 + self.codes.terms[b].norm2) / 2.0;
+        let norm2: f32 = x.iter().map(|v| v * v).sum();
+        let scale = if norm2 > 0.0 { (wanted / norm2).sqrt() } else { 0.0 };
+        x.iter_mut().for_each(|x| *x *= scale);
+        let terms = sq8::encode(&x, &mut code);
+        Question { code, terms, own: None, alone: false }
     }
 
     /// The nearest rows of a window.
-    fn truth(&self, query: u32, window: Range<usize>, alone: bool) -> Vec<u32> {
-        let kernel = Int8::detect();
+    fn truth(&self, question: &Question, window: Range<usize>) -> Vec<u32> {
         let mut best = Vec::new();
         let mut dots = vec![0; window.len()];
         let slab = &self.codes.values[window.start * self.codes.padded..window.end * self.codes.padded];
-        kernel.dot_slab(self.codes.row(query as usize), slab, &mut dots);
+        Int8::detect().dot_slab(&question.code, slab, &mut dots);
         for (row, dot) in window.zip(&dots) {
-            let squared = sq8::squared(self.codes.terms[query as usize], self.codes.terms[row], *dot);
-            if squared.is_finite() && self.counts(query, row as u32, alone) {
+            let squared = sq8::squared(question.terms, self.codes.terms[row], *dot);
+            if squared.is_finite() && question.counts(row as u32, self.entity) {
                 keep_nearest(&mut best, WANTED, (squared, row as u32));
             }
         }
@@ -105,26 +131,25 @@ impl Calibration<'_> {
     }
 
     /// The number of lists that hold each share of the neighbours.
-    fn list_depth(&self, queries: &[u32], width: usize) -> ListDepth {
+    fn list_depth(&self, questions: &[Question], width: usize) -> [u32; TARGETS.len()] {
         let home = self.home();
-        let mut ranks: Vec<u32> = queries
+        let mut ranks: Vec<u32> = questions
             .par_iter()
             .enumerate()
-            .map(|(i, query)| {
-                let near = self.truth(*query, self.window(i, width), self.dominates(*query));
-                let order = self.list_ranks(*query);
+            .map(|(i, question)| {
+                let near = self.truth(question, self.window(i, width));
+                let order = self.list_ranks(question);
                 near.iter().map(|row| order[home[*row as usize] as usize]).collect::<Vec<_>>()
             })
             .flatten_iter()
             .collect();
         ranks.sort_unstable();
-        let probes = TARGETS.map(|target| {
+        TARGETS.map(|target| {
             // One-bit estimates lose some rows of the lists that are probed.
             let needed = 1.0 - (1.0 - target) * 0.7;
             let at = ((ranks.len() as f64 * needed).ceil() as usize).clamp(1, ranks.len().max(1));
             ranks.get(at - 1).map_or(1, |rank| rank + 1)
-        });
-        ListDepth { rows: width as u32, probes }
+        })
     }
 
     /// The list of each row.
@@ -139,11 +164,11 @@ impl Calibration<'_> {
     }
 
     /// For each list, how many lists are nearer to the query.
-    fn list_ranks(&self, query: u32) -> Vec<u32> {
+    fn list_ranks(&self, question: &Question) -> Vec<u32> {
         let lists = &self.view.lists;
         let mut dots = vec![0; lists.len()];
-        Int8::detect().dot_slab(self.codes.row(query as usize), lists.centres, &mut dots);
-        let terms = self.codes.terms[query as usize];
+        Int8::detect().dot_slab(&question.code, lists.centres, &mut dots);
+        let terms = question.terms;
         let mut order: Vec<(f32, u32)> = lists
             .terms
             .iter()
@@ -160,22 +185,15 @@ impl Calibration<'_> {
     }
 
     /// The least pool of a walk over all rows for each target.
-    fn graph_depths(&self, queries: &[u32]) -> Result<Vec<GraphDepth>> {
-        let truths: Vec<(u32, bool, Vec<u32>)> = queries
-            .par_iter()
-            .map(|q| {
-                let alone = self.dominates(*q);
-                (*q, alone, self.truth(*q, 0..self.view.rows, alone))
-            })
-            .collect();
-        let wanted: usize = truths.iter().map(|t| t.2.len()).sum();
+    fn graph_depths(&self, questions: &[Question]) -> Result<Vec<GraphDepth>> {
+        let truths: Vec<(&Question, Vec<u32>)> =
+            questions.par_iter().map(|q| (q, self.truth(q, 0..self.view.rows))).collect();
+        let wanted: usize = truths.iter().map(|t| t.1.len()).sum();
         let mut found = Vec::new();
         let mut last = GraphDepth { ef: 0, distances: 0 };
         for ef in POOLS {
-            let each: Vec<(usize, usize)> = truths
-                .par_iter()
-                .map(|(q, alone, truth)| self.walked(*q, *alone, truth, ef))
-                .collect::<Result<_>>()?;
+            let each: Vec<(usize, usize)> =
+                truths.par_iter().map(|(q, truth)| self.walked(q, truth, ef)).collect::<Result<_>>()?;
             let hits: usize = each.iter().map(|e| e.0).sum();
             let distances: usize = each.iter().map(|e| e.1).sum();
             last = GraphDepth { ef: ef as u32, distances: (distances / each.len().max(1)) as u32 };
@@ -191,12 +209,12 @@ impl Calibration<'_> {
     }
 
     /// True neighbours that a walk meets among its best, and its distances.
-    fn walked(&self, query: u32, alone: bool, truth: &[u32], ef: usize) -> Result<(usize, usize)> {
+    fn walked(&self, question: &Question, truth: &[u32], ef: usize) -> Result<(usize, usize)> {
         let search = Search { view: self.view, space: self.space, tables: &Tables::default(), scale: 0.0 };
-        let coded = Coded { code: self.codes.row(query as usize), terms: self.codes.terms[query as usize] };
+        let coded = Coded { code: &question.code, terms: question.terms };
         let target = Target { coded, norm: 1.0, composite: None, space: self.space };
         let eligible = super::eligible::Eligible::all(self.view.rows);
-        let mut sink = Best { calibration: self, query, alone, near: Vec::new() };
+        let mut sink = Best { question, entity: self.entity, near: Vec::new() };
         let (mut work, mut stats) = (Workspace::default(), Stats::default());
         search.graph(&target, &eligible, ef, &mut sink, &mut work, &mut stats)?;
         let hits = sink.near.iter().filter(|(_, row)| truth.contains(row)).count();
@@ -204,11 +222,27 @@ impl Calibration<'_> {
     }
 }
 
+/// What stands in for a query.
+struct Question {
+    code: Vec<i8>,
+    terms: Terms,
+    /// The row that it is, and its entity.
+    own: Option<(u32, u32)>,
+    /// Only the row itself is left out, not its entity.
+    alone: bool,
+}
+
+impl Question {
+    /// Whether `row` counts as an answer.
+    fn counts(&self, row: u32, entity: &[u32]) -> bool {
+        self.own.is_none_or(|(own, kin)| row != own && (self.alone || entity[row as usize] != kin))
+    }
+}
+
 /// The nearest rows that count.
 struct Best<'a> {
-    calibration: &'a Calibration<'a>,
-    query: u32,
-    alone: bool,
+    question: &'a Question,
+    entity: &'a [u32],
     near: Vec<(f32, u32)>,
 }
 
@@ -218,7 +252,7 @@ impl Sink for Best<'_> {
     }
 
     fn take(&mut self, squared: f32, row: u32) -> Result<()> {
-        if self.calibration.counts(self.query, row, self.alone) {
+        if self.question.counts(row, self.entity) {
             keep_nearest(&mut self.near, WANTED, (squared, row));
         }
         Ok(())

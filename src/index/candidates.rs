@@ -6,7 +6,7 @@
 //! [`Limits::per_entity`] of any other.
 
 use super::centres::{Centres, Codes};
-use super::sq8;
+use super::sq8::{self, Terms};
 use crate::simd::int8::Int8;
 use rayon::prelude::*;
 use std::sync::Mutex;
@@ -26,22 +26,82 @@ pub struct Limits {
     pub per_entity: usize,
 }
 
+/// A candidate as a number of the same order.
+#[inline]
+pub fn to_key((distance, row): Near) -> u64 {
+    let bits = distance.to_bits();
+    let ascending = if bits >> 31 == 0 { bits | 1 << 31 } else { !bits };
+    u64::from(ascending) << 32 | u64::from(row)
+}
+
+/// The candidate of a key.
+#[inline]
+pub fn of_key(key: u64) -> Near {
+    let ascending = (key >> 32) as u32;
+    let bits = if ascending >> 31 == 1 { ascending & !(1 << 31) } else { !ascending };
+    (f32::from_bits(bits), key as u32)
+}
+
 /// Leaves the best candidates within the limits, sorted. What stays does not depend on the order
 /// in which they came, nor on how they were split between earlier calls.
 pub fn select(list: &mut Vec<Near>, limits: Limits, entity: &[u32]) {
-    list.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+    list.sort_unstable_by_key(|near| to_key(*near));
     list.dedup();
-    let mut kept: Vec<u32> = Vec::with_capacity(limits.total);
+    if limits.per_entity >= limits.total {
+        return list.truncate(limits.total);
+    }
+    let mut counts = Counts::new(limits.total);
+    let mut kept = 0;
     list.retain(|near| {
-        let own = entity[near.1 as usize];
-        let room = kept.len() < limits.total
-            && (limits.per_entity >= limits.total
-                || kept.iter().filter(|e| **e == own).count() < limits.per_entity);
-        if room {
-            kept.push(own);
-        }
+        let room = kept < limits.total && counts.add(entity[near.1 as usize]) <= limits.per_entity;
+        kept += usize::from(room);
         room
     });
+}
+
+/// The best candidates within the limits, sorted, of keys in any order.
+pub fn best_of(keys: &mut [u64], limits: Limits, entity: &[u32]) -> Vec<Near> {
+    // The nearest few hold a full list, unless one entity has most of them.
+    let mut count = 2 * limits.total;
+    loop {
+        let whole = count >= keys.len();
+        if !whole {
+            keys.select_nth_unstable(count);
+        }
+        let mut best: Vec<Near> = keys[..count.min(keys.len())].iter().map(|key| of_key(*key)).collect();
+        select(&mut best, limits, entity);
+        if whole || best.len() >= limits.total {
+            return best;
+        }
+        count *= 4;
+    }
+}
+
+/// How often each of a few entities was seen.
+struct Counts {
+    /// Entity and count, by open addressing; a count of 0 is an empty slot.
+    slots: Vec<(u32, u32)>,
+}
+
+impl Counts {
+    /// For up to `most` entities, a quarter of the slots: there is always an empty one.
+    fn new(most: usize) -> Counts {
+        Counts { slots: vec![(0, 0); (4 * most).next_power_of_two()] }
+    }
+
+    /// Counts one more of an entity.
+    fn add(&mut self, entity: u32) -> usize {
+        let mask = self.slots.len() - 1;
+        let mut at = entity.wrapping_mul(0x9E37_79B1) as usize >> 8;
+        loop {
+            let slot = &mut self.slots[at & mask];
+            if slot.1 == 0 || slot.0 == entity {
+                *slot = (entity, slot.1 + 1);
+                return slot.1 as usize;
+            }
+            at += 1;
+        }
+    }
 }
 
 /// The nearest rows of each row that share a group with it.
@@ -88,46 +148,28 @@ impl Pairs<'_> {
         for row in rows {
             slab.extend_from_slice(self.codes.row(*row as usize));
         }
+        let terms: Vec<Terms> = rows.iter().map(|row| self.codes.terms[*row as usize]).collect();
+        let entities: Vec<u32> = rows.iter().map(|row| self.entity[*row as usize]).collect();
+        let capped = self.limits.per_entity < self.limits.total;
         let mut dots = vec![0; rows.len()];
-        let mut near = Vec::new();
-        for u in rows {
-            let mut list = lists[*u as usize].lock().unwrap_or_else(|e| e.into_inner());
+        let (mut squares, mut keys) = (Vec::new(), Vec::new());
+        for (u, row) in rows.iter().enumerate() {
+            kernel.dot_slab(self.codes.row(*row as usize), &slab, &mut dots);
+            sq8::squares(terms[u], &terms, &dots, &mut squares);
+            let mut list = lists[*row as usize].lock().unwrap_or_else(|e| e.into_inner());
             let limit = match list.len() >= self.limits.total {
                 true => list.last().map_or(f32::INFINITY, |last| last.0),
                 false => f32::INFINITY,
             };
-            kernel.dot_slab(self.codes.row(*u as usize), &slab, &mut dots);
-            self.nearest(*u, rows, &dots, limit, &mut near);
-            list.append(&mut near);
+            keys.clear();
+            for (v, squared) in squares.iter().enumerate() {
+                if *squared <= limit && v != u && !(capped && entities[v] == entities[u]) {
+                    keys.push(to_key((*squared, rows[v])));
+                }
+            }
+            list.append(&mut best_of(&mut keys, self.limits, self.entity));
             select(&mut list, self.limits, self.entity);
         }
-    }
-
-    /// Of a group, the rows that may become candidates of `u`: those up to `limit`, and of these
-    /// enough of the nearest to fill the list.
-    fn nearest(&self, u: u32, rows: &[u32], dots: &[i32], limit: f32, near: &mut Vec<Near>) {
-        let (own, terms) = (self.entity[u as usize], self.codes.terms[u as usize]);
-        let capped = self.limits.per_entity < self.limits.total;
-        near.clear();
-        for (v, dot) in rows.iter().zip(dots) {
-            let d = sq8::squared(terms, self.codes.terms[*v as usize], *dot);
-            if d <= limit && *v != u && !(capped && self.entity[*v as usize] == own) {
-                near.push((d, *v));
-            }
-        }
-        // The nearest few hold a full list, unless one entity has most of them.
-        let mut count = 2 * self.limits.total;
-        while count < near.len() {
-            near.select_nth_unstable_by(count, |a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-            let mut best = near[..count].to_vec();
-            select(&mut best, self.limits, self.entity);
-            if best.len() >= self.limits.total {
-                *near = best;
-                return;
-            }
-            count *= 4;
-        }
-        select(near, self.limits, self.entity);
     }
 }
 

@@ -136,6 +136,11 @@ impl Eligible {
         (self.window() as f64 * self.share).ceil() as usize
     }
 
+    /// True when most rows of the runs do not count.
+    pub fn is_sparse(&self) -> bool {
+        self.share < 0.5
+    }
+
     /// Lower bound on the part of time of the runs' rows.
     pub fn least_time(&self) -> f64 {
         self.least_time

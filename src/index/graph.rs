@@ -1,7 +1,7 @@
 //! Building the graph: candidates from overlapping groups, pruning, one refinement by walks over
 //! the graph itself, and edges between islands.
 
-use super::candidates::{Limits, Near, Pairs, select};
+use super::candidates::{Limits, Near, Pairs, best_of, to_key};
 use super::centres::Codes;
 use super::column::Column;
 use super::prune::{DEGREE, Edges, NONE, Pruner};
@@ -74,27 +74,27 @@ impl GraphInput<'_> {
         let kernel = Int8::detect();
         (0..view.rows)
             .into_par_iter()
-            .map_init(Scratch::default, |scratch, row| {
-                let mut list = Vec::new();
+            .map_init(Default::default, |(scratch, keys): &mut (Scratch, Vec<u64>), row| {
                 if !self.placed[row] {
-                    return Ok(list);
+                    return Ok(Vec::new());
                 }
+                keys.clear();
+                let own = self.entity[row];
+                let capped = self.per_entity < REFINE;
+                let mut note = |squared, other: u32| {
+                    if other as usize != row && !(capped && self.entity[other as usize] == own) {
+                        keys.push(to_key((squared, other)));
+                    }
+                };
                 for other in edges.of(row) {
-                    list.push((self.codes.squared(kernel, row, *other as usize), *other));
+                    note(self.codes.squared(kernel, row, *other as usize), *other);
                 }
                 let target = Coded { code: self.codes.row(row), terms: self.codes.terms[row] };
-                let entries: Vec<u32> = self.entries(row);
-                walk(&view, target, &entries, REFINE, scratch, |squared, other| {
-                    list.push((squared, other));
+                walk(&view, target, &self.entries(row), REFINE, scratch, |squared, other| {
+                    note(squared, other);
                     Ok(())
                 })?;
-                let own = self.entity[row];
-                list.retain(|(_, other)| {
-                    let kin = self.per_entity < REFINE && self.entity[*other as usize] == own;
-                    *other as usize != row && !kin
-                });
-                select(&mut list, limits, self.entity);
-                Ok(list)
+                Ok(best_of(keys, limits, self.entity))
             })
             .collect()
     }

@@ -7,6 +7,7 @@
 //! `|q - x|^2 ~ |q - c|^2 + (|o|^2 + 2 f <s, c>) - 2 f <s, q>`.
 
 use crate::simd::bits::{self, BLOCK, Lookup};
+use pulp::{Arch, NullaryFnOnce};
 
 /// What a code needs beside its bits, one number a row.
 #[derive(Debug, Clone, Copy, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
@@ -67,22 +68,9 @@ pub struct Table {
 impl Table {
     /// Replaces the table by that of the query at `q`.
     pub fn set(&mut self, q: &[f32]) {
-        let groups = q.as_chunks::<4>().0;
-        let reach = groups.iter().map(|g| g.iter().map(|v| v.abs()).sum::<f32>()).fold(0.0f32, f32::max);
-        let step = (reach / bits::table_max(q.len()) as f32).max(f32::MIN_POSITIVE);
         self.entries.clear();
-        let (mut low, mut total) = (0.0f64, 0.0f64);
-        for group in groups {
-            let least: f32 = group.iter().map(|v| v.min(0.0)).sum();
-            low += f64::from(least);
-            total += group.iter().map(|v| f64::from(*v)).sum::<f64>();
-            for subset in 0..16 {
-                let sum: f32 = (0..4).filter(|i| subset >> i & 1 == 1).map(|i| group[i]).sum();
-                self.entries.push(((sum - least) / step).round() as u8);
-            }
-        }
-        self.slope = 2.0 * step;
-        self.offset = (2.0 * low - total) as f32;
+        self.entries.resize(4 * q.len(), 0);
+        (self.slope, self.offset) = Arch::new().dispatch(Entries { q, entries: &mut self.entries });
     }
 
     /// Lower bounds on the squared distances of a block's rows to the query: the estimates less
@@ -99,9 +87,66 @@ impl Table {
     ) {
         let sums = lookup.sums(&self.entries, bytes);
         let spread = 2.0 * errors * centre2.max(0.0).sqrt();
+        let line = (self.slope, self.offset);
+        Arch::new().dispatch(Bounds { sums: &sums, line, factors, centre2, spread, out });
+    }
+}
+
+/// Makes a table: for each group of four dimensions the sums over its sixteen subsets.
+struct Entries<'a> {
+    q: &'a [f32],
+    entries: &'a mut [u8],
+}
+
+impl NullaryFnOnce for Entries<'_> {
+    /// Slope and offset.
+    type Output = (f32, f32);
+
+    #[inline(always)]
+    fn call(self) -> (f32, f32) {
+        let groups = self.q.as_chunks::<4>().0;
+        let reach = groups.iter().map(|g| g.iter().map(|v| v.abs()).sum::<f32>()).fold(0.0f32, f32::max);
+        let step = (reach / bits::table_max(self.q.len()) as f32).max(f32::MIN_POSITIVE);
+        let (mut low, mut total) = (0.0f64, 0.0f64);
+        for (group, entries) in groups.iter().zip(self.entries.as_chunks_mut::<16>().0) {
+            let least: f32 = group.iter().map(|v| v.min(0.0)).sum();
+            low += f64::from(least);
+            total += group.iter().map(|v| f64::from(*v)).sum::<f64>();
+            let mut sums = [0.0f32; 16];
+            for (i, v) in group.iter().enumerate() {
+                let (known, new) = sums.split_at_mut(1 << i);
+                for (new, known) in new.iter_mut().zip(known) {
+                    *new = *known + v;
+                }
+            }
+            for (entry, sum) in entries.iter_mut().zip(sums) {
+                *entry = ((sum - least) / step + 0.5) as u8;
+            }
+        }
+        (2.0 * step, (2.0 * low - total) as f32)
+    }
+}
+
+/// See [`Table::lower_bounds`].
+struct Bounds<'a> {
+    sums: &'a [u16; BLOCK],
+    line: (f32, f32),
+    factors: &'a Factors,
+    centre2: f32,
+    spread: f32,
+    out: &'a mut [f32; BLOCK],
+}
+
+impl NullaryFnOnce for Bounds<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let f = self.factors;
         for i in 0..BLOCK {
-            let product = self.slope * f32::from(sums[i]) + self.offset;
-            out[i] = centre2 + factors.add[i] - 2.0 * factors.scale[i] * product - spread * factors.error[i];
+            let product = self.line.0 * f32::from(self.sums[i]) + self.line.1;
+            let estimate = self.centre2 + f.add[i] - 2.0 * f.scale[i] * product;
+            self.out[i] = estimate - self.spread * f.error[i];
         }
     }
 }

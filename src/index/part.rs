@@ -3,6 +3,7 @@
 use super::column::Column;
 use super::eligible::Eligible;
 use super::layout::{self, Head};
+use super::plan;
 use super::prune::{DEGREE, NONE};
 use super::query::{Filter, Hit, Query, Stats};
 use super::search::{Exact, Search, Workspace};
@@ -255,6 +256,18 @@ impl<'p> Reader<'p> {
         let (space, head) = (&self.part.space, &self.part.head);
         let search = Search { view: &self.view, space, tables: &head.tables, scale: head.scale };
         search.run(query, eligible, exact, &mut self.work, stats)
+    }
+
+    /// About how many nanoseconds [`Reader::search`] takes.
+    pub fn cost(&self, query: &Query<'_>, eligible: &Eligible) -> f64 {
+        let tables = &self.part.head.tables;
+        let plan = match query.radius {
+            Some(_) => plan::choose_all(&self.view, tables, query, eligible),
+            None => {
+                plan::choose(&self.view, tables, query, plan::depth(&self.view, query, eligible), eligible)
+            }
+        };
+        plan.costs.iter().map(|(_, cost)| *cost).reduce(f64::min).unwrap_or(0.0)
     }
 
     /// The key of a row.

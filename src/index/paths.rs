@@ -1,5 +1,6 @@
 //! The four ways to gather candidates: runs of rows, listed rows, inverted lists, the graph.
 
+use super::candidates::{of_key, to_key};
 use super::eligible::Eligible;
 use super::query::Stats;
 use super::search::{Search, Target, Workspace};
@@ -13,6 +14,11 @@ use std::ops::Range;
 
 /// Rows whose distances are computed at a time.
 const STRIP: usize = 256;
+/// Rows of a list that are measured before the others.
+const AHEAD: usize = 16;
+/// A query this many times further from a centre than the furthest row is not among the rows; above 1 for
+/// the rounding of codes.
+const AMONG: f32 = 1.02;
 /// Lists near the query that offer a start of the walk.
 const ENTRIES: usize = 4;
 
@@ -47,10 +53,12 @@ impl Search<'_> {
                 let codes = self.view.codes.get(rows.start * padded..rows.end * padded)?;
                 kernel.dot_slab(target.coded.code, codes, &mut work.dots);
                 let terms = self.view.terms.get(rows.clone())?;
-                for ((row, terms), dot) in rows.zip(terms).zip(&work.dots) {
-                    let squared = sq8::squared(target.coded.terms, *terms, *dot);
-                    if squared < sink.reach() {
-                        sink.take(squared, row as u32)?;
+                sq8::squares(target.coded.terms, terms, &work.dots, &mut work.squares);
+                let mut reach = sink.reach();
+                for (row, squared) in rows.zip(&work.squares) {
+                    if *squared < reach {
+                        sink.take(*squared, row as u32)?;
+                        reach = sink.reach();
                     }
                 }
             }
@@ -83,9 +91,11 @@ impl Search<'_> {
     ) -> Result<()> {
         walk::measure(self.view, target.coded, rows, near)?;
         stats.codes += rows.len();
+        let mut reach = sink.reach();
         for (squared, row) in near {
-            if *squared < sink.reach() {
+            if *squared < reach {
                 sink.take(*squared, *row)?;
+                reach = sink.reach();
             }
         }
         Ok(())
@@ -96,16 +106,16 @@ impl Search<'_> {
         let lists = &self.view.lists;
         work.dots.resize(lists.len(), 0);
         Int8::detect().dot_slab(target.coded.code, lists.centres, &mut work.dots);
+        sq8::squares(target.coded.terms, lists.terms, &work.dots, &mut work.squares);
+        work.keys.clear();
+        work.keys.extend(work.squares.iter().zip(0..).map(|(squared, list)| to_key((*squared, list))));
+        if nearest < work.keys.len() {
+            work.keys.select_nth_unstable(nearest);
+            work.keys.truncate(nearest);
+        }
+        work.keys.sort_unstable();
         work.order.clear();
-        for (i, (terms, dot)) in lists.terms.iter().zip(&work.dots).enumerate() {
-            work.order.push((sq8::squared(target.coded.terms, *terms, *dot), i as u32));
-        }
-        let by_distance = |a: &(f32, u32), b: &(f32, u32)| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1));
-        if nearest < work.order.len() {
-            work.order.select_nth_unstable_by(nearest, by_distance);
-            work.order.truncate(nearest);
-        }
-        work.order.sort_unstable_by(by_distance);
+        work.order.extend(work.keys.iter().map(|key| of_key(*key)));
     }
 
     /// The `probes` lists nearest to the query; more of them while too few rows were found.
@@ -118,6 +128,7 @@ impl Search<'_> {
         work: &mut Workspace,
         stats: &mut Stats,
     ) -> Result<()> {
+        work.table.set(&work.place);
         let (mut nearest, mut done) = (probes, 0);
         loop {
             self.order_lists(target, nearest, work);
@@ -146,29 +157,86 @@ impl Search<'_> {
     ) -> Result<()> {
         let members = self.view.lists.members_of(list)?;
         stats.lists += 1;
-        let padded = self.view.padded;
-        let mut lower = [0.0; BLOCK];
+        work.keys.clear();
         for run in eligible.runs() {
             let span = span(members, run);
             stats.estimates += span.len();
-            let blocks = span.start / BLOCK..span.end.div_ceil(BLOCK);
-            let (bytes, factors) = self.view.lists.blocks_of(list, blocks.clone(), padded)?;
-            let coded = bytes.chunks_exact(block_bytes(padded)).zip(factors);
-            for (block, (bytes, factors)) in blocks.zip(coded) {
-                let near = (centre2, sink.errors());
-                work.table.lower_bounds(Lookup::detect(), bytes, factors, near, &mut lower);
-                let reach = sink.reach();
-                let inside = span.start.max(block * BLOCK)..span.end.min((block + 1) * BLOCK);
-                work.rows.clear();
-                for i in inside {
-                    if lower[i % BLOCK] < reach {
-                        work.rows.push(members[i]);
-                    }
+            self.estimate(members, span, (centre2, list), sink, work)?;
+        }
+        let mut keys = std::mem::take(&mut work.keys);
+        if eligible.is_sparse() {
+            self.admitted(eligible, &mut keys)?;
+        }
+        // The rows of least estimate first: they bring the reach down for the others.
+        let mut rest = keys.as_mut_slice();
+        if rest.len() > AHEAD {
+            rest.select_nth_unstable(AHEAD);
+            let (ahead, others) = rest.split_at_mut(AHEAD);
+            self.measure_keys(target, ahead, sink, work, stats)?;
+            rest = others;
+        }
+        for strip in rest.chunks(AHEAD) {
+            self.measure_keys(target, strip, sink, work, stats)?;
+        }
+        work.keys = keys;
+        Ok(())
+    }
+
+    /// Notes the rows of a span of a list whose estimate is in reach: estimate and row as one number,
+    /// which is in the order of estimates.
+    fn estimate(
+        &self,
+        members: &[u32],
+        span: Range<usize>,
+        (centre2, list): (f32, usize),
+        sink: &mut impl Sink,
+        work: &mut Workspace,
+    ) -> Result<()> {
+        let padded = self.view.padded;
+        let blocks = span.start / BLOCK..span.end.div_ceil(BLOCK);
+        let (bytes, factors) = self.view.lists.blocks_of(list, blocks.clone(), padded)?;
+        let (near, reach) = ((centre2, sink.errors()), sink.reach());
+        let mut lower = [0.0; BLOCK];
+        for (block, (bytes, factors)) in blocks.zip(bytes.chunks_exact(block_bytes(padded)).zip(factors)) {
+            work.table.lower_bounds(Lookup::detect(), bytes, factors, near, &mut lower);
+            let inside = span.start.max(block * BLOCK)..span.end.min((block + 1) * BLOCK);
+            for i in inside {
+                if lower[i % BLOCK] < reach {
+                    work.keys.push(to_key((lower[i % BLOCK], members[i])));
                 }
-                self.checked(&work.rows)?;
-                self.measure_all(target, &work.rows, sink, &mut work.near, stats)?;
             }
         }
+        Ok(())
+    }
+
+    /// Measures the rows of keys that are still in reach.
+    fn measure_keys(
+        &self,
+        target: &Target<'_>,
+        keys: &[u64],
+        sink: &mut impl Sink,
+        work: &mut Workspace,
+        stats: &mut Stats,
+    ) -> Result<()> {
+        let limit = sink.reach();
+        work.rows.clear();
+        work.rows
+            .extend(keys.iter().map(|key| of_key(*key)).filter(|near| near.0 < limit).map(|near| near.1));
+        self.checked(&work.rows)?;
+        work.rows.iter().for_each(|row| self.view.expect_code(*row));
+        self.measure_all(target, &work.rows, sink, &mut work.near, stats)
+    }
+
+    /// Leaves the rows that count: where few do, asking first is cheaper than measuring all.
+    fn admitted(&self, eligible: &Eligible, keys: &mut Vec<u64>) -> Result<()> {
+        let mut kept = 0;
+        for i in 0..keys.len() {
+            if eligible.admits(self.view, of_key(keys[i]).1)? {
+                keys[kept] = keys[i];
+                kept += 1;
+            }
+        }
+        keys.truncate(kept);
         Ok(())
     }
 
@@ -179,7 +247,9 @@ impl Search<'_> {
         }
     }
 
-    /// The graph, from rows of the window in the lists nearest to the query.
+    /// The graph, from rows of the window in the lists nearest to the query; false without a walk for a query that
+    /// lies further from the nearest centre than any row of its list: how deep a walk must go is known for
+    /// queries among the rows.
     pub(super) fn graph(
         &self,
         target: &Target<'_>,
@@ -188,8 +258,13 @@ impl Search<'_> {
         sink: &mut impl Sink,
         work: &mut Workspace,
         stats: &mut Stats,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         self.order_lists(target, 2 * ENTRIES, work);
+        if let Some((squared, list)) = work.order.first()
+            && squared.sqrt() > AMONG * self.view.lists.radius[*list as usize]
+        {
+            return Ok(false);
+        }
         let mut entries = Vec::with_capacity(ENTRIES);
         for (_, list) in &work.order {
             if entries.len() < ENTRIES
@@ -215,7 +290,7 @@ impl Search<'_> {
             )?;
         stats.hops += steps.hops;
         stats.codes += steps.distances;
-        Ok(())
+        Ok(true)
     }
 
     /// A row of a list to start from: near its centre, or in the middle of the window.

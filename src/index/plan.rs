@@ -6,11 +6,15 @@
 use super::eligible::Eligible;
 use super::query::{Effort, Path, Query};
 use super::view::View;
+use crate::simd::bits::BLOCK;
 
 /// The recalls at 10 for which depths are known.
 pub const TARGETS: [f64; 4] = [0.90, 0.95, 0.97, 0.99];
 /// A walk through a filter has to pass rows that do not count; below this share it is not tried.
 const LEAST_SHARE: f64 = 0.1;
+
+/// Rows that one-bit estimates leave over, beside a few for each wanted one.
+const SURVIVORS: f64 = 40.0;
 
 /// Depths found by calibration.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -41,22 +45,42 @@ pub struct GraphDepth {
     pub distances: u32,
 }
 
-/// Work of single steps in units of about a nanosecond, in `padded` coordinates.
+/// Work of single steps in nanoseconds, in `padded` coordinates: straight lines through what
+/// benches/record/index.md measured at 128, 384 and 768 coordinates. Constants rather than clocks, so that an
+/// index answers the same way on every machine.
 struct Costs {
     /// An 8-bit distance of a row that follows the one before.
     next: f64,
-    /// An 8-bit distance of a row anywhere.
+    /// An 8-bit distance of a row anywhere, and offering it.
     random: f64,
     /// A one-bit estimate.
     estimate: f64,
-    /// Beginning a list.
+    /// Beginning a list: its first block counts whole.
     list: f64,
+    /// Putting all lists into order, a list.
+    order: f64,
+    /// Looking at the neighbours of a row of the graph.
+    hop: f64,
+    /// An 8-bit distance of a neighbour.
+    neighbour: f64,
 }
 
+/// Codes up to this many bytes stay in a processor's cache.
+const CACHED: usize = 16 << 20;
+
 impl Costs {
-    fn new(padded: usize) -> Costs {
-        let d = padded as f64;
-        Costs { next: 3.0 + 0.05 * d, random: 15.0 + 0.07 * d, estimate: 1.5 + 0.006 * d, list: 60.0 }
+    fn new(view: &View<'_>) -> Costs {
+        let d = view.padded as f64;
+        let estimate = 1.5 + 0.009 * d;
+        Costs {
+            next: 1.5 + if view.codes.len() <= CACHED { 0.02 * d } else { 0.1 * d },
+            random: 35.0 + 0.2 * d,
+            estimate,
+            list: 120.0 + BLOCK as f64 * estimate,
+            order: 6.0 + 0.04 * d,
+            hop: 350.0,
+            neighbour: 20.0 + 0.1 * d,
+        }
     }
 }
 
@@ -95,14 +119,15 @@ pub fn choose(
     if window == 0 {
         return plan;
     }
-    let costs = Costs::new(view.padded);
+    let costs = Costs::new(view);
     plan.costs = scans(&costs, eligible);
     if !view.lists.is_empty() && !tables.lists.is_empty() {
         plan.probes = tables.probes(query.effort, depth, wanted, view.lists.len());
         let share = (1.3 * plan.probes as f64 / view.lists.len() as f64).min(1.0);
-        let ordering = view.lists.len() as f64 * costs.next;
-        let survivors = (window as f64 * share).min(40.0 * depth as f64);
-        let scanning = window as f64 * share * costs.estimate + survivors * costs.random;
+        let ordering = view.lists.len() as f64 * costs.order;
+        let met = window as f64 * share;
+        let measured = (wanted as f64 * share).min(SURVIVORS + 4.0 * depth as f64);
+        let scanning = met * costs.estimate + measured * costs.random;
         plan.costs.push((Path::Lists, ordering + plan.probes as f64 * costs.list + scanning));
     }
     let share = wanted as f64 / view.rows as f64;
@@ -111,8 +136,9 @@ pub fn choose(
         && let Some((ef, distances)) = tables.ef(query.effort, depth)
     {
         plan.ef = (ef / share).ceil() as usize;
-        let ordering = view.lists.len() as f64 * costs.next;
-        plan.costs.push((Path::Graph, ordering + distances / share * costs.random * 1.3));
+        let ordering = view.lists.len() as f64 * costs.order;
+        let walking = ef * costs.hop + distances * costs.neighbour;
+        plan.costs.push((Path::Graph, ordering + walking / share));
     }
     plan.decide(query);
     plan
@@ -124,10 +150,10 @@ pub fn choose_all(view: &View<'_>, tables: &Tables, query: &Query<'_>, eligible:
     if eligible.window() == 0 {
         return plan;
     }
-    let costs = Costs::new(view.padded);
+    let costs = Costs::new(view);
     plan.costs = scans(&costs, eligible);
     if !view.lists.is_empty() && !tables.lists.is_empty() {
-        let begin = view.lists.len() as f64 * (costs.next + costs.list);
+        let begin = view.lists.len() as f64 * (costs.order + costs.list);
         plan.costs.push((Path::Lists, begin + eligible.window() as f64 * costs.estimate));
     }
     plan.decide(query);

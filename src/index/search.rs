@@ -26,11 +26,14 @@ const ERRORS: f32 = 1.9;
 /// Memory and tables of one thread's searches.
 #[derive(Debug, Default)]
 pub struct Workspace {
+    /// The query's place in the space.
     pub(super) place: Vec<f32>,
     pub(super) code: Vec<i8>,
     pub(super) table: Table,
     pub(super) scratch: Scratch,
     pub(super) dots: Vec<i32>,
+    pub(super) squares: Vec<f32>,
+    pub(super) keys: Vec<u64>,
     pub(super) order: Vec<(f32, u32)>,
     pub(super) near: Vec<(f32, u32)>,
     pub(super) rows: Vec<u32>,
@@ -90,18 +93,16 @@ impl Search<'_> {
         stats: &mut Stats,
     ) -> Result<Vec<Hit>> {
         query.check(self.space.dim())?;
-        let mut place = std::mem::take(&mut work.place);
         let mut code = std::mem::take(&mut work.code);
-        place.resize(self.view.padded, 0.0);
+        work.place.resize(self.view.padded, 0.0);
         code.resize(self.view.padded, 0);
-        let hits = if query.k > 0 && self.space.place_query(query.vector, &mut place) {
+        let hits = if query.k > 0 && self.space.place_query(query.vector, &mut work.place) {
             let target = Target {
-                coded: Coded { terms: sq8::encode(&place, &mut code), code: &code },
+                coded: Coded { terms: sq8::encode(&work.place, &mut code), code: &code },
                 norm: wide::norm(query.vector),
                 composite: query.composite.filter(|c| c.alpha < 1.0),
                 space: self.space,
             };
-            work.table.set(&place);
             let task = Task { query, target: &target, eligible };
             match query.radius {
                 Some(radius) => self.within(&task, radius, exact, work, stats),
@@ -110,7 +111,7 @@ impl Search<'_> {
         } else {
             Ok(Vec::new())
         };
-        (work.place, work.code) = (place, code);
+        work.code = code;
         hits
     }
 
@@ -160,22 +161,24 @@ impl Search<'_> {
         let Task { query, target, eligible } = *task;
         let plan = plan::choose(self.view, self.tables, query, depth, eligible);
         let mut sink = Nearest::new(self, target, eligible, pool);
+        let mut path = plan.path;
         match plan.path {
             Path::Nothing => {}
             Path::Scan => self.scan(target, eligible, &mut sink, work, stats)?,
             Path::Listed => self.listed(target, eligible, &mut sink, work, stats)?,
             Path::Lists => self.probe(target, eligible, plan.probes, &mut sink, work, stats)?,
             Path::Graph => {
-                self.graph(target, eligible, plan.ef, &mut sink, work, stats)?;
-                if !sink.filled() {
-                    // Too few rows that count lay on the way.
+                let walked = self.graph(target, eligible, plan.ef, &mut sink, work, stats)?;
+                // Without a walk, or when too few rows that count lay on its way.
+                if !walked || !sink.filled() {
+                    path = Path::Lists;
                     sink.pool.clear();
                     self.probe(target, eligible, plan.probes, &mut sink, work, stats)?;
                 }
             }
         }
         stats.reports.push(Report {
-            path: plan.path,
+            path,
             window: eligible.window(),
             eligible: eligible.estimate(),
             costs: plan.costs,

@@ -9,6 +9,7 @@
 use crate::metric::Metric;
 use crate::simd::hadamard::walsh_hadamard;
 use crate::simd::wide::norm;
+use pulp::{Arch, NullaryFnOnce};
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
@@ -116,10 +117,27 @@ impl Space {
     /// Random sign flips and Hadamard transforms over the first and the last power of two of
     /// coordinates, which overlap: an orthogonal map in O(n log n).
     fn rotate(&self, x: &mut [f32]) {
-        let power = 1 << self.padded.ilog2();
-        for (round, signs) in self.signs.iter().enumerate() {
-            x.iter_mut().zip(signs).for_each(|(x, s)| *x *= s);
-            let start = if round % 2 == 0 { 0 } else { self.padded - power };
+        Arch::new().dispatch(Rotation { space: self, x });
+    }
+}
+
+struct Rotation<'a> {
+    space: &'a Space,
+    x: &'a mut [f32],
+}
+
+impl NullaryFnOnce for Rotation<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let Rotation { space, x } = self;
+        let power = 1 << space.padded.ilog2();
+        for (round, signs) in space.signs.iter().enumerate() {
+            for (x, s) in x.iter_mut().zip(signs) {
+                *x *= s;
+            }
+            let start = if round % 2 == 0 { 0 } else { space.padded - power };
             walsh_hadamard(&mut x[start..start + power]);
         }
     }

@@ -1,5 +1,8 @@
 //! Eight-bit codes of rows: one scale a row, integers in -127..=127.
 
+use crate::simd::wide;
+use pulp::{Arch, NullaryFnOnce};
+
 /// What a code needs beside its integers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
 #[repr(C)]
@@ -12,17 +15,38 @@ pub struct Terms {
 
 /// Rounds `x` to integers in `code`, of equal length.
 pub fn encode(x: &[f32], code: &mut [i8]) -> Terms {
-    let top = x.iter().fold(0.0f32, |m, v| m.max(v.abs()));
-    let norm2 = x.iter().map(|v| f64::from(*v) * f64::from(*v)).sum::<f64>() as f32;
-    if top < f32::MIN_POSITIVE * 128.0 {
-        code.fill(0);
-        return Terms { scale: 0.0, norm2 };
+    let norm2 = wide::dot(x, x) as f32;
+    let scale = Arch::new().dispatch(Rounding { x, code });
+    Terms { scale, norm2 }
+}
+
+struct Rounding<'a> {
+    x: &'a [f32],
+    code: &'a mut [i8],
+}
+
+impl NullaryFnOnce for Rounding<'_> {
+    type Output = f32;
+
+    #[inline(always)]
+    fn call(self) -> f32 {
+        let mut tops = [0.0f32; 8];
+        for x in self.x.chunks(8) {
+            for (top, x) in tops.iter_mut().zip(x) {
+                *top = top.max(x.abs());
+            }
+        }
+        let top = tops.into_iter().fold(0.0, f32::max);
+        if top < f32::MIN_POSITIVE * 128.0 {
+            self.code.fill(0);
+            return 0.0;
+        }
+        let inverse = 127.0 / top;
+        for (c, x) in self.code.iter_mut().zip(self.x) {
+            *c = (x * inverse).round() as i8;
+        }
+        top / 127.0
     }
-    let inverse = 127.0 / top;
-    for (c, v) in code.iter_mut().zip(x) {
-        *c = (v * inverse).round() as i8;
-    }
-    Terms { scale: top / 127.0, norm2 }
 }
 
 /// The coordinates that a code stands for.
@@ -33,9 +57,34 @@ pub fn decode(code: &[i8], terms: Terms, out: &mut [f32]) {
 }
 
 /// Squared distance of two rows from the dot product of their codes.
-#[inline]
+#[inline(always)]
 pub fn squared(a: Terms, b: Terms, dot: i32) -> f32 {
     a.norm2 + b.norm2 - 2.0 * (a.scale * b.scale) * dot as f32
+}
+
+/// [`squared`] of one row against many.
+pub fn squares(a: Terms, rows: &[Terms], dots: &[i32], out: &mut Vec<f32>) {
+    out.clear();
+    out.resize(rows.len(), 0.0);
+    Arch::new().dispatch(Squares { a, rows, dots, out });
+}
+
+struct Squares<'s> {
+    a: Terms,
+    rows: &'s [Terms],
+    dots: &'s [i32],
+    out: &'s mut [f32],
+}
+
+impl NullaryFnOnce for Squares<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        for ((out, row), dot) in self.out.iter_mut().zip(self.rows).zip(self.dots) {
+            *out = squared(self.a, *row, *dot);
+        }
+    }
 }
 
 /// Variance of [`squared`] between rows of norm up to 1 in `dim` coordinates: each coordinate

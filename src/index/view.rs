@@ -7,6 +7,7 @@ use super::sq8::Terms;
 use crate::error::{Code, Error, Result};
 use crate::model::TimestampUs;
 use crate::simd::bits::{BLOCK, block_bytes};
+use crate::simd::int8::prefetch;
 use std::ops::Range;
 
 /// The columns of a part. Rows are in the order of (timestamp, entity).
@@ -78,6 +79,30 @@ impl<'a> View<'a> {
         match slots.iter().find(|v| **v as usize >= self.rows) {
             None => Ok(slots),
             Some(v) => Err(wrong_row(*v, self.rows)),
+        }
+    }
+
+    /// Fetches a row's neighbours into the cache: they are asked for soon.
+    #[inline]
+    pub fn expect_neighbours(&self, row: u32) {
+        if let Column::Whole(edges) = self.edges
+            && let Some(slots) = edges.get(row as usize * DEGREE..(row as usize + 1) * DEGREE)
+        {
+            prefetch(slots);
+        }
+    }
+
+    /// Fetches a row's code into the cache: it is asked for soon.
+    #[inline]
+    pub fn expect_code(&self, row: u32) {
+        if let (Column::Whole(codes), Column::Whole(terms)) = (self.codes, self.terms) {
+            let at = row as usize;
+            if let (Some(code), Some(terms)) =
+                (codes.get(at * self.padded..(at + 1) * self.padded), terms.get(at..at + 1))
+            {
+                prefetch(code);
+                prefetch(terms);
+            }
         }
     }
 

@@ -1,10 +1,9 @@
 //! Best-first walk over the graph (beam search), on 8-bit codes.
 
-use super::column::Column;
 use super::sq8::{self, Terms};
 use super::view::{View, wrong_row};
 use crate::error::Result;
-use crate::simd::int8::{Int8, prefetch};
+use crate::simd::int8::Int8;
 
 /// A query in the space, as an 8-bit code.
 #[derive(Debug, Clone, Copy)]
@@ -66,7 +65,11 @@ pub fn walk(
         steps.distances += scratch.near.len();
         for (distance, row) in &scratch.near {
             seen(*distance, *row)?;
-            at = at.min(admit(&mut scratch.pool, ef, *distance, *row));
+            let place = admit(&mut scratch.pool, ef, *distance, *row);
+            if place <= at {
+                at = place;
+                view.expect_neighbours(*row);
+            }
         }
         while scratch.pool.get(at).is_some_and(|p| !p.open) {
             at += 1;
@@ -79,10 +82,9 @@ pub fn walk(
         for v in view.neighbours(row)? {
             scratch.note(*v);
         }
-        if let Column::Whole(codes) = view.codes {
-            for v in &scratch.fresh {
-                prefetch(&codes[*v as usize * view.padded..][..view.padded]);
-            }
+        scratch.fresh.iter().for_each(|v| view.expect_code(*v));
+        if let Some(next) = scratch.pool[at..].iter().find(|p| p.open) {
+            view.expect_neighbours(next.row);
         }
     }
     scratch.end();

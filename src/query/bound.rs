@@ -115,24 +115,40 @@ impl Form {
     /// Writes the positions of the rows that are not below `threshold`, with their values.
     pub fn select(&self, scores: &[f32], threshold: f32, out: &mut Vec<(usize, f32)>) {
         out.clear();
-        pulp::Arch::new().dispatch(
-            #[inline(always)]
-            || {
-                for (c, scores) in scores.chunks(CHUNK).enumerate() {
-                    let at = c * CHUNK;
-                    let scale = &self.scale[at..at + scores.len()];
-                    let bonus = &self.bonus[at..at + scores.len()];
-                    let value = |i: usize| scores[i] * scale[i] + bonus[i];
-                    // Written so that NaN, from overflow, is not below.
-                    let below = (0..scores.len()).fold(true, |all, i| all & (value(i) < threshold));
-                    if !below {
-                        let kept = (0..scores.len())
-                            .filter(|&i| value(i).partial_cmp(&threshold) != Some(Ordering::Less));
-                        out.extend(kept.map(|i| (at + i, value(i))));
-                    }
-                }
-            },
-        );
+        pulp::Arch::new().dispatch(Selection { form: self, scores, threshold, out });
+    }
+}
+
+/// A struct, since a closure given to `dispatch` is compiled for the least instruction set.
+struct Selection<'a> {
+    form: &'a Form,
+    scores: &'a [f32],
+    threshold: f32,
+    out: &'a mut Vec<(usize, f32)>,
+}
+
+impl pulp::NullaryFnOnce for Selection<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        for (c, scores) in self.scores.chunks(CHUNK).enumerate() {
+            let at = c * CHUNK;
+            let scale = &self.form.scale[at..at + scores.len()];
+            let bonus = &self.form.bonus[at..at + scores.len()];
+            let mut values = [0.0; CHUNK];
+            for (i, value) in values[..scores.len()].iter_mut().enumerate() {
+                *value = scores[i] * scale[i] + bonus[i];
+            }
+            let values = &values[..scores.len()];
+            // Written so that NaN, from overflow, is not below.
+            let below = values.iter().fold(true, |all, value| all & (*value < self.threshold));
+            if !below {
+                let kept = values.iter().enumerate();
+                let kept = kept.filter(|(_, v)| v.partial_cmp(&&self.threshold) != Some(Ordering::Less));
+                self.out.extend(kept.map(|(i, v)| (at + i, *v)));
+            }
+        }
     }
 }
 

@@ -23,6 +23,13 @@ const FEW: u64 = 4096;
 /// as a whole.
 const TOUCHED: u64 = 32 << 20;
 
+/// From this many questions on a scan that they share is thought of; so many are looked at for its worth.
+const SHARING: usize = 8;
+/// Nanoseconds of a question in a scan that many share, a coordinate of a row: benches/record/index.md.
+const SCAN_NS: f64 = 0.05;
+/// Nanoseconds that a question takes beside.
+const SCAN_BESIDE_NS: f64 = 20_000.0;
+
 /// How to look.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct How {
@@ -114,6 +121,14 @@ impl<'a, 'p> Indexed<'a, 'p> {
         let mut scanned = 0;
         for (when, members) in groups(self.requests) {
             let group = self.group(when, &members)?;
+            if self.shares_a_scan(&group, &members)? {
+                let (found, all) = self.scan_all(&members, metric)?;
+                scanned = scanned.max(all.parts - all.parts_pruned);
+                cost.scan.add(&all.scan);
+                cost.exact_because = Some("so many questions share one scan for less".to_owned());
+                members.iter().zip(found).for_each(|(i, found)| answers[*i] = found);
+                continue;
+            }
             scanned = scanned.max(group.rest.parts.len() as u64);
             let found = self.search(&group, &members)?;
             let queries: Vec<Query> = members.iter().map(|i| query(&self.requests[*i])).collect();
@@ -128,6 +143,34 @@ impl<'a, 'p> Indexed<'a, 'p> {
         }
         cost.parts_pruned = cost.parts - scanned;
         Ok((answers, cost))
+    }
+
+    /// Whether one scan of all rows for all questions of a group costs less than to ask the index each.
+    fn shares_a_scan(&self, group: &Group<'p, 'a>, members: &[usize]) -> Result<bool> {
+        let few = members.len() < SHARING || self.how.ef.is_some();
+        if few || group.eligible.is_empty() || members.iter().any(|i| self.requests[*i].time.is_some()) {
+            return Ok(false);
+        }
+        let readers = self.readers(Check::Lazy)?;
+        let (mut asking, mut asked) = (0.0, 0.0);
+        for i in members.iter().step_by(members.len() / SHARING) {
+            let request = &self.requests[*i];
+            let question = self.question(request);
+            let range = range_of(group, request);
+            for ((_, base), reader) in group.eligible.iter().zip(&readers) {
+                asking += reader.cost(&question, &reader.narrow(base, &range, request.exclude.as_slice())?);
+            }
+            asked += 1.0;
+        }
+        let rows: usize = group.eligible.iter().map(|(_, base)| base.estimate()).sum();
+        let scanning = rows as f64 * SCAN_NS * self.snapshot.settings().dim as f64 + SCAN_BESIDE_NS;
+        Ok(scanning < asking / asked)
+    }
+
+    /// Answers a group by scans.
+    fn scan_all(&self, members: &[usize], metric: Metric) -> Result<(Vec<Vec<Found<'a>>>, Cost)> {
+        let requests: Vec<Request> = members.iter().map(|i| self.requests[*i].clone()).collect();
+        scanned(self.snapshot, self.select, metric, &requests, false)
     }
 
     /// Works out which rows count for the questions of a group.
@@ -202,6 +245,16 @@ impl<'a, 'p> Indexed<'a, 'p> {
             .collect()
     }
 
+    /// The question of a request, without time in the ranking.
+    fn question<'q>(&self, request: &'q Request) -> index::Query<'q> {
+        index::Query {
+            radius: request.radius,
+            per_entity: request.best_per_entity,
+            effort: self.how.ef.map_or(Effort::default(), Effort::Beam),
+            ..index::Query::nearest(&request.vector, request.k)
+        }
+    }
+
     fn ask(
         &self,
         group: &Group<'p, 'a>,
@@ -212,21 +265,15 @@ impl<'a, 'p> Indexed<'a, 'p> {
         let of_distance = |d: f64| time.map_or(d, |c| c.normalised(d));
         let of_time = |t: TimestampUs| time.map_or(0.0, |c| c.d_time(t));
         let question = index::Query {
-            radius: request.radius,
-            per_entity: request.best_per_entity,
             composite: time.map(|c| index::Composite {
                 alpha: c.alpha(),
                 at: c.at(),
                 of_distance: &of_distance,
                 of_time: &of_time,
             }),
-            effort: self.how.ef.map_or(Effort::default(), Effort::Beam),
-            ..index::Query::nearest(&request.vector, request.k)
+            ..self.question(request)
         };
-        let range = match request.when {
-            When::Window((a, b)) => group.time.intersect(&TimeRange::closed(a, b)),
-            When::AsOf(..) => group.time,
-        };
+        let range = range_of(group, request);
         let (mut found, mut stats) = (Vec::new(), index::Stats::default());
         for ((part, base), reader) in group.eligible.iter().zip(readers) {
             let eligible = reader.narrow(base, &range, request.exclude.as_slice())?;
@@ -276,6 +323,14 @@ impl Exact for Elsewhere<'_> {
         let (part, row) = self.snapshot.point(self.keys.key(row)?)?.ok_or_else(missing)?;
         let mut buffer = Vec::new();
         Ok(self.query.distance(part.vectors(row..row + 1, &mut buffer)?))
+    }
+}
+
+/// The times that count for a request.
+fn range_of(group: &Group<'_, '_>, request: &Request) -> TimeRange {
+    match request.when {
+        When::Window((a, b)) => group.time.intersect(&TimeRange::closed(a, b)),
+        When::AsOf(..) => group.time,
     }
 }
 

@@ -172,14 +172,15 @@ impl pulp::NullaryFnOnce for Slab<'_> {
     }
 }
 
-/// Asks for the first cache lines of a row that will be needed soon. A hint without effect on results.
+/// Asks for values that will be needed soon, up to a page of them. A hint without effect on results.
 #[inline]
-pub fn prefetch(row: &[i8]) {
+pub fn prefetch<T>(values: &[T]) {
     #[cfg(target_arch = "x86_64")]
     if let Some(v3) = V3::try_new() {
         const T0: i32 = std::arch::x86_64::_MM_HINT_T0;
-        for line in row.chunks(64).take(2) {
-            v3.sse._mm_prefetch::<T0>(line.as_ptr());
+        let a_line = (64 / size_of::<T>().max(1)).max(1);
+        for line in values.chunks(a_line).take(64) {
+            v3.sse._mm_prefetch::<T0>(line.as_ptr().cast());
         }
     }
 }

@@ -161,7 +161,21 @@ fn answers_are_those_of_a_scan() {
     };
     assert_eq!(shown(&[]), shown(&["--exact"]));
     assert_eq!(build(&dir, &[])["parts_new"].as_u64(), Some(0), "nothing is new");
-    stdout(cvx(dir.path()).args(["verify", "-d", "d", "--level", "deep"]));
+    let verify = ["verify", "-d", "d", "--level", "deep", "--recall-sample", "50", "-f", "csv"];
+    let checks = stdout(cvx(dir.path()).args(verify));
+    assert!(checks.lines().any(|l| l.starts_with("recall,index,ok,recall@10 ")), "{checks}");
+}
+
+#[test]
+fn a_small_memory_makes_several_parts() {
+    let (dir, mut world) = world();
+    world.ingest(&dir.path().join("d"), 40..58);
+    let built = build(&dir, &["--memory", "1MiB"]);
+    assert_eq!((built["points"].as_u64(), built["parts_new"].as_u64()), (Some(11_400), Some(2)));
+    let r = recall(&dir, MODES[0]);
+    assert!(r >= 0.95, "{r}");
+    let whole = build(&dir, &["--rebuild"]);
+    assert_eq!(whole["parts_new"].as_u64(), Some(1), "the memory there is holds all");
 }
 
 #[test]
