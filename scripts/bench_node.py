@@ -11,9 +11,9 @@ over that of repeating the last point, by horizon:
   adjoint      the adjoint equation (torchdiffeq.odeint_adjoint), the same steps
   collocation  the field fitted to difference quotients of neighbouring points, no solver
 
-With a Parquet file (as in examples/predict_eval.rs) it times epochs of 50 batches of 128 pairs on
-the first 16 principal components, with the default field of the library: to be set beside
-`predict_eval FILE --train`. Needs numpy, torch, torchdiffeq, and pyarrow for a file.
+With a Parquet file of points it times epochs of 50 batches of 128 pairs on the first 16 principal
+components, with the default field of the library: to be set beside the seconds of `cvx predict train`
+on the same points over its epochs. Needs numpy, torch, torchdiffeq, and pyarrow for a file.
 """
 import argparse
 import time

@@ -97,9 +97,9 @@ impl<'a> Search<'a> {
                 let sum = norm2_q + n;
                 sum - 2.0 * dot - SLACK * (sum + dot.abs())
             })),
-            Metric::Cosine => out.extend(
-                rows.map(|(dot, n)| 1.0 - SLACK - dot / (norm * n.max(f32::MIN_POSITIVE).sqrt())),
-            ),
+            Metric::Cosine => {
+                out.extend(rows.map(|(dot, n)| 1.0 - SLACK - dot / (norm * n.max(f32::MIN_POSITIVE).sqrt())))
+            }
         }
     }
 

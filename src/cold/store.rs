@@ -39,15 +39,28 @@ impl std::fmt::Debug for Store {
 }
 
 impl Store {
-    /// Opens a target as users write it: a directory (which is made), or `s3://BUCKET/PREFIX`.
+    /// Opens a target as users write it: a directory, which must be there, or `s3://BUCKET/PREFIX`.
     pub fn open(target: &str) -> Result<Store> {
         match target.split_once("://") {
+            None if !Path::new(target).is_dir() => {
+                Err(Error::damaged(Path::new(target), "the directory of cold blocks is not there")
+                    .fix("mount it, or move it back to this path"))
+            }
             None => Store::local(Path::new(target)),
             Some(("s3", rest)) => Store::s3(rest),
             Some((scheme, _)) => Err(Error::usage(format!("no cold storage speaks {scheme}://"))
                 .what("option --target")
                 .fix("give a directory or s3://BUCKET/PREFIX")),
         }
+    }
+
+    /// Makes the directory of a target that is one.
+    pub fn make(target: &str) -> Result<()> {
+        let dir = Path::new(target);
+        if target.contains("://") {
+            return Ok(());
+        }
+        std::fs::create_dir_all(dir).map_err(|e| Error::io("create directory", dir, &e))
     }
 
     /// Objects as files below a directory. Writes are synced before they are acknowledged.
@@ -208,7 +221,13 @@ impl Store {
             return Ok(bytes::Bytes::new());
         }
         let at = self.object(name)?;
-        let bytes = self.run("read", name, self.objects.get_range(&at, range.clone()))?;
+        let bytes = match self.run("read", name, self.objects.get_range(&at, range.clone())) {
+            // Some stores refuse a range behind the end with an error of their own.
+            Err(e) if e.code() == Code::Io && matches!(self.len(name), Ok(Some(len)) if len < range.end) => {
+                return Err(Error::damaged(&self.path(name), "the object is cut short"));
+            }
+            other => other?,
+        };
         if bytes.len() as u64 != range.end - range.start {
             let what = format!(
                 "the object ends early: {} bytes came of {} from byte {} on",

@@ -177,6 +177,19 @@ impl Shelf {
         Ok(opened)
     }
 
+    /// Fails unless a placed file has the length that the manifest says.
+    pub(super) fn check_len(&self, m: &Manifest, entry: &FileEntry) -> Result<()> {
+        let place = self.place(m, entry)?;
+        match place.store.len(&place.name)? {
+            Some(len) if len == entry.seal.len => Ok(()),
+            Some(len) => Err(Error::damaged(
+                &place.store.path(&place.name),
+                format!("the object has {len} bytes, {} are expected", entry.seal.len),
+            )),
+            None => Err(Error::damaged(&place.store.path(&place.name), "the cold object is missing")),
+        }
+    }
+
     /// Where a placed file is read from.
     pub(super) fn place(&self, m: &Manifest, entry: &FileEntry) -> Result<Place> {
         let store = self.store(m, placed(m, entry)?.store)?;

@@ -87,7 +87,11 @@ impl Report<'_> {
                 Ok(Some(v))
             }
             Err(e) if matches!(e.code(), Code::Damaged | Code::Version) => {
-                let place = e.place().byte.map(|b| format!(" at byte {b}")).unwrap_or_default();
+                let mut place = e.place().byte.map(|b| format!(" at byte {b}")).unwrap_or_default();
+                // What a file needs may lie in another one.
+                if let Some(file) = e.place().file.as_deref().filter(|f| !f.ends_with(object)) {
+                    place += &format!(", {}", file.display());
+                }
                 self.add(check, object, Status::Damaged, format!("{}{place}", e.message()))?;
                 Ok(None)
             }
@@ -203,6 +207,27 @@ fn check_files(
     report: &mut Report<'_>,
 ) -> Result<()> {
     let shelf = Shelf::new(dir, config);
+    for f in m.of(FileKind::Codebook) {
+        let codec = m.placement(f.id).map(|p| p.codec.clone()).unwrap_or_default();
+        let look = || {
+            shelf.check_len(m, f)?;
+            shelf.quantizer(m, &codec, f.id)
+        };
+        report.check("codebook", &m.label_of(f), look(), |q| format!("codec {}", q.codec()))?;
+    }
+    for f in m.of(FileKind::Original) {
+        let look = || {
+            shelf.check_len(m, f)?;
+            let original = shelf.original(m, f)?;
+            match level {
+                Level::Quick => {}
+                Level::Full => original.check_all()?,
+                Level::Deep => original.verify()?,
+            }
+            Ok(original)
+        };
+        report.check("original", &m.label_of(f), look(), |o| format!("{} rows", o.times().len()))?;
+    }
     for f in m.point_files() {
         if report.stop() {
             return Ok(());

@@ -4,6 +4,7 @@ use super::fault::{Step, step};
 use crate::error::{Code, Error, Result};
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
+use std::ops::{Deref, DerefMut};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -138,27 +139,26 @@ pub enum Publish {
     New,
 }
 
-/// A file being written under a temporary name; removed on drop unless published.
+/// A new file that grows at its end.
 #[derive(Debug)]
-pub struct TempFile {
+pub struct NewFile {
     path: PathBuf,
     file: File,
     len: u64,
-    live: bool,
 }
 
-impl TempFile {
+impl NewFile {
     /// Creates `path`, which must not exist.
-    pub fn create(path: PathBuf) -> Result<TempFile> {
+    fn create(path: PathBuf) -> Result<NewFile> {
         let go = || {
             step(&Step::Create(&path))?;
-            OpenOptions::new().write(true).create_new(true).open(&path)
+            OpenOptions::new().append(true).create_new(true).open(&path)
         };
         let file = go().map_err(|e| Error::io("create", &path, &e))?;
-        Ok(TempFile { path, file, len: 0, live: true })
+        Ok(NewFile { path, file, len: 0 })
     }
 
-    /// The temporary path.
+    /// Its path, a temporary one while it is not published.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -173,7 +173,7 @@ impl TempFile {
         self.len == 0
     }
 
-    /// Writes all of `bytes` at the end.
+    /// Writes all of `bytes` at the end. Durable only after a sync.
     pub fn write_all(&mut self, bytes: &[u8]) -> Result<()> {
         let go = || {
             step(&Step::Write(&self.path, bytes))?;
@@ -191,6 +191,34 @@ impl TempFile {
             sync_all(&self.file)
         };
         go().map_err(|e| Error::io("fsync", &self.path, &e))
+    }
+}
+
+/// A file being written under a temporary name; removed on drop unless published.
+#[derive(Debug)]
+pub struct TempFile {
+    new: NewFile,
+    live: bool,
+}
+
+impl Deref for TempFile {
+    type Target = NewFile;
+
+    fn deref(&self) -> &NewFile {
+        &self.new
+    }
+}
+
+impl DerefMut for TempFile {
+    fn deref_mut(&mut self) -> &mut NewFile {
+        &mut self.new
+    }
+}
+
+impl TempFile {
+    /// Creates `path`, which must not exist.
+    pub fn create(path: PathBuf) -> Result<TempFile> {
+        Ok(TempFile { new: NewFile::create(path)?, live: true })
     }
 
     /// Syncs the content, gives the file its final name, and makes the name durable.
@@ -281,55 +309,29 @@ impl Drop for TempFile {
 
 /// A file that is only appended to: the write-ahead log.
 #[derive(Debug)]
-pub struct AppendFile {
-    path: PathBuf,
-    file: File,
-    len: u64,
+pub struct AppendFile(NewFile);
+
+impl Deref for AppendFile {
+    type Target = NewFile;
+
+    fn deref(&self) -> &NewFile {
+        &self.0
+    }
 }
 
 impl AppendFile {
     /// Creates `path`, writes `head`, and makes content and name durable.
     pub fn create(path: PathBuf, head: &[u8]) -> Result<AppendFile> {
-        let go = || {
-            step(&Step::Create(&path))?;
-            OpenOptions::new().append(true).create_new(true).open(&path)
-        };
-        let file = go().map_err(|e| Error::io("create", &path, &e))?;
-        let mut this = AppendFile { path, file, len: 0 };
+        let mut this = AppendFile(NewFile::create(path)?);
         this.append(head)?;
-        let go = || {
-            step(&Step::SyncFile(&this.path))?;
-            sync_all(&this.file)
-        };
-        go().map_err(|e| Error::io("fsync", &this.path, &e))?;
+        this.0.sync()?;
         sync_dir(parent(&this.path))?;
         Ok(this)
     }
 
-    /// The path.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// Length in bytes.
-    pub fn len(&self) -> u64 {
-        self.len
-    }
-
-    /// True before the first byte.
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
     /// Writes all of `bytes` at the end. Durable only after [`AppendFile::sync`].
     pub fn append(&mut self, bytes: &[u8]) -> Result<()> {
-        let go = || {
-            step(&Step::Write(&self.path, bytes))?;
-            (&self.file).write_all(bytes)
-        };
-        go().map_err(|e| Error::io("write", &self.path, &e))?;
-        self.len += bytes.len() as u64;
-        Ok(())
+        self.0.write_all(bytes)
     }
 
     /// Makes all appended bytes durable. After a failure the file must not be used again.

@@ -165,8 +165,10 @@ impl Csv {
         }
         let record = Record { header: &self.header, text, cells };
         let c = &self.columns;
-        set_entity(record.get(c.entity).trim(), self.options.ids, row)
-            .map_err(|f| record.place(c.entity, f))?;
+        let entity = record.get(c.entity);
+        // A name is what stands there; blanks around a number are not part of it.
+        let id = if self.options.ids == super::IdKind::Name { &*entity } else { entity.trim() };
+        set_entity(id, self.options.ids, row).map_err(|f| record.place(c.entity, f))?;
         row.t = time_from_text(&record.get(c.t), self.options.time_unit).map_err(|f| record.place(c.t, f))?;
         match &c.vector {
             VectorColumns::List(i) => list(record.get(*i).as_bytes(), self.options.dim, &mut row.vector)

@@ -18,6 +18,7 @@
 //! - **Exports**: a file or line with `source`, `model`, `seq` and `approx` was exported:
 //!   source and model become provenance again, the rest of what a dataset derives is dropped.
 
+mod ahead;
 mod arrow;
 mod base64;
 mod columns;
@@ -196,7 +197,7 @@ fn text_blocks(
     options: &InputOptions,
     from: Option<&Checkpoint>,
 ) -> Result<(text::Blocks, Option<Checkpoint>)> {
-    let fresh = || Ok::<_, Error>(text::Blocks::new(sources::open_bytes(path)?, path, options.max_line));
+    let fresh = || Ok::<_, Error>(text::Blocks::new(sources::open_text(path)?, path, options.max_line));
     let mut blocks = fresh()?;
     if let Some(checkpoint) = from {
         if blocks.resume(checkpoint)? {

@@ -1,5 +1,6 @@
 //! Arguments to files: names, globs, directories, standard input.
 
+use super::ahead::{Ahead, Source};
 use super::options::Format;
 use crate::error::{Code, Error, Result};
 use crate::format::checksum::Hasher128;
@@ -88,6 +89,15 @@ pub(super) fn open_bytes(path: &Path) -> Result<Box<dyn Read + Send>> {
         return Ok(Box::new(std::io::stdin()));
     }
     Ok(Box::new(open_file(path)?))
+}
+
+/// As [`open_bytes`], for readers that do not keep rows waiting.
+pub(super) fn open_text(path: &Path) -> Result<Source> {
+    if path.as_os_str() == STDIN {
+        let ahead = Ahead::new(std::io::stdin()).map_err(|e| Error::io("read", path, &e))?;
+        return Ok(Source::Live(ahead));
+    }
+    Ok(Source::File(open_bytes(path)?))
 }
 
 /// Opens a source that must be a regular file.

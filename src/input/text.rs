@@ -4,6 +4,7 @@
 //! a record, and the checkpoint after it says how many bytes of the file it covers and what
 //! they hash to, so that a later run can go on from there.
 
+use super::ahead::Source;
 use super::options::InputOptions;
 use super::rows::{BadRow, Fault, InputRows, Row};
 use super::{BadSink, Checkpoint, Limits};
@@ -14,7 +15,10 @@ use rayon::prelude::*;
 use std::collections::VecDeque;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
+/// Rows of a live source wait at most so long for others of their batch.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// Text read before it is parsed.
 const BLOCK: usize = 8 << 20;
 /// Text that one task parses.
@@ -70,7 +74,7 @@ struct Parsed {
 
 /// The bytes of a text file, some of them in memory.
 pub(super) struct Blocks {
-    source: Box<dyn Read + Send>,
+    source: Source,
     path: PathBuf,
     /// Bytes from `offset` on; the first `used` of them belong to the current block.
     buffer: Vec<u8>,
@@ -87,7 +91,7 @@ pub(super) struct Blocks {
 }
 
 impl Blocks {
-    pub(super) fn new(source: Box<dyn Read + Send>, path: &Path, max_line: usize) -> Blocks {
+    pub(super) fn new(source: Source, path: &Path, max_line: usize) -> Blocks {
         Blocks {
             source,
             path: path.to_owned(),
@@ -131,11 +135,21 @@ impl Blocks {
         self.used = 0;
         let mut seen = memchr::memchr_iter(b'\n', &self.buffer).count();
         while !self.eof && self.buffer.len() - self.used < size && seen < lines {
+            if seen > 0 && !self.source.ready(Duration::ZERO) {
+                break;
+            }
             let old = self.buffer.len();
             self.read((size - (old - self.used)).min(1 << 20))?;
             seen += memchr::memchr_iter(b'\n', &self.buffer[old..]).count();
         }
         Ok(())
+    }
+
+    /// True when more would have to be waited for, longer than rows that came at `since` may wait.
+    fn keeps_waiting(&mut self, since: Instant) -> bool {
+        let whole_line = memchr::memchr(b'\n', &self.buffer[self.used..]).is_some();
+        let left = PATIENCE.saturating_sub(since.elapsed());
+        self.source.is_live() && (left.is_zero() || !(whole_line || self.source.ready(left)))
     }
 
     /// Adds the bytes before a file offset inside the buffer to the checksum.
@@ -303,8 +317,12 @@ impl<G: Grammar> TextReader<G> {
         limits: Limits,
         bad: &mut BadSink<'_>,
     ) -> Result<bool> {
+        let started = Instant::now();
         loop {
-            if self.deliver(rows, limits, bad)? {
+            if self.deliver(rows, limits, bad)? || rows.len() >= limits.rows {
+                break;
+            }
+            if !rows.is_empty() && self.blocks.keeps_waiting(started) {
                 break;
             }
             let left = limits.rows.saturating_sub(rows.len()).max(1);

@@ -54,6 +54,10 @@ impl Target {
         if dest.is_dir() {
             return Err(Error::usage("the output is a directory").file(dest).fix("name a file in it"));
         }
+        // A name of an open file is no name of its own: what it leads to may be a log of others.
+        if dest.starts_with("/dev") || dest.starts_with("/proc") {
+            return Target::append(dest);
+        }
         // Only a regular file is replaced; what a link leads to is, and not the link.
         if std::fs::metadata(dest).is_ok_and(|m| !m.is_file()) {
             let file = File::options().write(true).open(dest).map_err(|e| Error::io("open", dest, &e))?;

@@ -4,7 +4,7 @@
 //! what it does not touch is carried over.
 
 use super::stored::{Creator, Head, Stored, What};
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::format::DatasetId;
 use crate::model::EntityId;
 use std::path::Path;
@@ -22,6 +22,13 @@ pub struct States {
 impl States {
     /// Opens the states of this name; `None` when there are none.
     pub fn open(dir: &Path, dataset: DatasetId, name: &str) -> Result<Option<States>> {
+        States::read(dir, dataset, name).map_err(|e| match e.code() {
+            Code::Damaged => e.fix("remove this file: the next run makes it anew from all points"),
+            _ => e,
+        })
+    }
+
+    fn read(dir: &Path, dataset: DatasetId, name: &str) -> Result<Option<States>> {
         let Some(stored) = Stored::open(dir, dataset, What::States, name)? else { return Ok(None) };
         let states = States { stored };
         let ends = states.ends()?;

@@ -43,10 +43,6 @@ pub(super) fn parse(path: &Path, bytes: &[u8], expect: &LogId) -> Result<Log> {
             .file(path)
             .fix("use a newer cvx"));
         }
-        // No frame was ever written behind it.
-        Err(BadHeader::Damaged(_)) if bytes.len() <= HEADER_LEN => {
-            return Ok(Log { batches: Vec::new(), torn: bytes.len() as u64 });
-        }
         Err(BadHeader::Damaged(what)) => return Err(Error::damaged(path, what).byte(0)),
     };
     if id != *expect {

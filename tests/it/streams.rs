@@ -79,3 +79,56 @@ fn colour_and_lines_follow_the_terminal_the_user_has() {
     assert!(table(&[], &[]).contains('─'));
     assert!(table(&[("LC_ALL", "C")], &[]).is_ascii());
 }
+
+/// A name of standard output is not a name that a file can be put under.
+#[test]
+fn rows_to_the_name_of_standard_output_go_behind_what_is_there() {
+    let dir = tempfile::tempdir().unwrap();
+    crate::walkers(&dir.path().join("d"));
+    let log = dir.path().join("log");
+    std::fs::write(&log, "before\n").unwrap();
+    let out = std::fs::File::options().append(true).open(&log).unwrap();
+    let program = assert_cmd::cargo::cargo_bin("cvx");
+    let mut command = std::process::Command::new(program);
+    let args = ["-d", "d", "info", "-o", "/dev/stdout", "-f", "csv"];
+    assert!(command.current_dir(dir.path()).args(args).stdout(out).status().unwrap().success());
+    let text = std::fs::read_to_string(&log).unwrap();
+    assert!(text.starts_with("before\ndataset_id,"), "{text}");
+}
+
+/// Rows that come slowly are durable soon after they came, whatever the size of a batch.
+#[test]
+fn rows_that_trickle_in_are_kept_when_the_run_is_killed() {
+    use std::io::Write;
+    let dir = tempfile::tempdir().unwrap();
+    crate::stdout(crate::cvx(dir.path()).args(["init", "d", "--dim", "2"]));
+    let mut child = std::process::Command::new(assert_cmd::cargo::cargo_bin("cvx"))
+        .current_dir(dir.path())
+        .args(["-d", "d", "-q", "ingest", "-"])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let mut given = 0;
+    let stored = || {
+        let info = crate::stdout(crate::cvx(dir.path()).args(["-d", "d", "info"]));
+        serde_json::from_str::<serde_json::Value>(&info).unwrap()["points"].as_u64().unwrap()
+    };
+    // Each row is seen by others before the next one comes.
+    for n in 0..2 {
+        let row = format!("{{\"entity_id\":{n},\"timestamp\":\"2024-01-01\",\"vector\":[1,2]}}\n");
+        input.write_all(row.as_bytes()).unwrap();
+        given += 1;
+        for _ in 0..600 {
+            if stored() == given {
+                break;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+        assert_eq!(stored(), given);
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(stored(), given);
+}

@@ -190,3 +190,47 @@ fn the_crontab_and_the_makefile_work() {
     assert_eq!(rows.lines().count(), 30, "{rows}");
     assert!(String::from_utf8_lossy(&make("drift.csv").stdout).contains("up to date"));
 }
+
+#[test]
+fn verify_looks_at_originals_and_codebooks_and_nothing_is_made_by_looking() {
+    let dir = tempdir().unwrap();
+    walkers(&dir.path().join("d"));
+    run(dir.path(), &["compact"]);
+    let store = dir.path().join("archive");
+    let target = store.to_str().unwrap();
+    let tier =
+        ["tier", "run", "--older-than", "0s", "--codec", "pq:2", "--keep-original", "--target", target];
+    run(dir.path(), &tier);
+    let checks = |level: &str| {
+        let out =
+            cvx(dir.path()).args(["-d", "d", "verify", "--level", level, "-f", "csv"]).output().unwrap();
+        (out.status.code().unwrap(), String::from_utf8(out.stdout).unwrap())
+    };
+    let (code, said) = checks("quick");
+    assert!(code == 0 && said.contains("\ncodebook,") && said.contains("\noriginal,"), "{said}");
+    for ending in ["parquet", "pqcb"] {
+        let found = walkdir::WalkDir::new(&store).into_iter().flatten();
+        let file = found.map(|e| e.into_path()).find(|p| p.extension().is_some_and(|e| e == ending)).unwrap();
+        let bytes = std::fs::read(&file).unwrap();
+        let longer = [&bytes[..], b"x"].concat();
+        let mut flipped = bytes.clone();
+        flipped[bytes.len() / 2] ^= 1;
+        for (bad, level) in
+            [(&longer[..], "quick"), (&flipped, "full"), (&[], "quick"), (&bytes[..9], "quick")]
+        {
+            std::fs::write(&file, bad).unwrap();
+            let (code, said) = checks(level);
+            assert_eq!(code, 13, "{ending} of {} bytes: {said}", bad.len());
+            assert!(said.lines().any(|l| l.contains("damaged") && l.contains(ending)), "{said}");
+        }
+        std::fs::write(&file, &bytes).unwrap();
+        assert_eq!(checks("deep").0, 0, "{ending}");
+    }
+    // A target that is away is told, and not made anew where it is mounted.
+    std::fs::rename(&store, dir.path().join("away")).unwrap();
+    let (code, said) = failure(cvx(dir.path()).args(["-d", "d", "query", "trajectory", "--entity", "a"]));
+    assert!(code == 13 && said.contains("is not there") && said.contains("mount"), "{said}");
+    assert!(!store.exists());
+    std::fs::rename(dir.path().join("away"), &store).unwrap();
+    assert_eq!(checks("deep").0, 0);
+}

@@ -71,3 +71,23 @@ fn a_broken_environment_is_a_usage_error() {
     assert_eq!(code, 2);
     assert!(text.starts_with("error: invalid value 'xml' for '--format <FMT>'"), "{text}");
 }
+
+#[test]
+fn an_earlier_version_is_only_read() {
+    let dir = tempfile::tempdir().unwrap();
+    crate::walkers(&dir.path().join("d"));
+    let commands: [&[&str]; 6] = [
+        &["delete", "--entity", "a", "-y"],
+        &["compact"],
+        &["index", "build"],
+        &["verify"],
+        &["changepoints", "--save", "x"],
+        &["tier", "restore", "--all"],
+    ];
+    for command in commands {
+        let (code, said) =
+            crate::failure(crate::cvx(dir.path()).args(["-d", "d", "--read-at", "1"]).args(command));
+        assert!(code == 2 && said.contains("--read-at"), "{command:?}: {said}");
+    }
+    crate::stdout(crate::cvx(dir.path()).args(["-d", "d", "--read-at", "1", "info"]));
+}

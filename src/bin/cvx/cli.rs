@@ -93,6 +93,23 @@ impl Command {
         matches!(self, Command::Config(args) if args.writes())
     }
 
+    /// True for commands that change the newest version, or check it.
+    pub fn needs_newest(&self) -> bool {
+        match self {
+            Command::Init(_)
+            | Command::Ingest(_)
+            | Command::Delete(_)
+            | Command::Compact(_)
+            | Command::Verify(_) => true,
+            Command::Tier(args) => args.writes(),
+            Command::Index(args) => args.writes(),
+            Command::Config(args) => args.writes(),
+            Command::Changepoints(args) => args.save.is_some() || args.state.is_some(),
+            Command::Predict(args) => args.trains(),
+            _ => false,
+        }
+    }
+
     /// Runs the command.
     pub fn run(self, context: &Context) -> Result<()> {
         match self {

@@ -10,7 +10,9 @@ use clap::parser::ValueSource;
 use cvx::config::{Config, IdKind};
 use cvx::dataset::{Options as WriterOptions, Select, Shard, Snapshot};
 use cvx::error::{Error, Result};
+use cvx::manifest::{FileKind, Manifest};
 use cvx::output::{self, Format, Options, Output, Pipe, Row, Stamp, Style, Target, Vectors};
+use cvx::pq::Codec;
 use cvx::time::{Now, TimeExpr};
 use std::ffi::OsString;
 use std::io::{BufRead, IsTerminal, Write};
@@ -190,6 +192,8 @@ impl Context {
     }
 
     fn say(&self, level: &str, text: &str) {
+        // Names come from data; a terminal must not obey them, nor a line look like two.
+        let text = &text.replace(|c: char| c.is_control(), "\u{fffd}");
         let line = match self.settings.log_format {
             _ if self.run.quiet => return,
             Some(LogForm::Json) => serde_json::json!({"level": level, "message": text}).to_string(),
@@ -273,7 +277,11 @@ impl Context {
         if snapshot.settings().ids == IdKind::U64 {
             hidden.push("entity");
         }
-        let mut options = Options { hidden: &hidden, dim: snapshot.settings().dim, ..self.options(format)? };
+        let base = self.options(format)?;
+        if base.format == Format::Table && !holds_lossy_blocks(snapshot.manifest()) {
+            hidden.push("approx");
+        }
+        let mut options = Options { hidden: &hidden, dim: snapshot.settings().dim, ..base };
         if self.settings.ids_json.is_none() {
             options.style.ids_as_text = snapshot.settings().ids_json == cvx::config::IdsJson::String;
         }
@@ -425,4 +433,10 @@ fn locale_is_utf8() -> bool {
     let locale = set("LC_ALL").or_else(|| set("LC_CTYPE")).or_else(|| set("LANG")).unwrap_or_default();
     let locale = locale.to_lowercase();
     locale.contains("utf-8") || locale.contains("utf8")
+}
+
+/// True when rows may come from a codec that lost something.
+fn holds_lossy_blocks(m: &Manifest) -> bool {
+    let lossy = |codec: &str| codec.parse::<Codec>().is_ok_and(|c| !c.is_lossless());
+    m.of(FileKind::Cold).filter_map(|f| m.placement(f.id)).any(|p| lossy(&p.codec))
 }

@@ -41,6 +41,11 @@ fn main() -> ExitCode {
 fn run(args: &[OsString]) -> Result<()> {
     let Some(parsed) = cli::parse(args)? else { return Ok(()) };
     let context = context::Context::new(&parsed, args)?;
+    if context.run.read_at.is_some() && parsed.cli.command.needs_newest() {
+        return Err(Error::usage("this command works on the newest version only")
+            .what("option --read-at")
+            .fix("leave it out"));
+    }
     signals::install()?;
     context.start_threads()?;
     match parsed.cli.command.run(&context) {

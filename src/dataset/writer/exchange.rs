@@ -4,6 +4,7 @@
 //! in the new files too; when an input is no longer live, the exchange is off.
 
 use super::{Slot, Writer};
+use crate::cold::Store;
 use crate::dataset::gc;
 use crate::dataset::index::RowId;
 use crate::dataset::part::Part;
@@ -221,6 +222,9 @@ impl Writer {
     /// Puts a file into another store. What has its name there is left from a run that died before
     /// it published: ids that a version names are not given out again.
     fn put(&self, store: u32, name: &str, file: &Path) -> Result<()> {
+        if let Some(target) = self.manifest.stores.get((store as usize).wrapping_sub(1)) {
+            Store::make(target)?;
+        }
         let store = self.shelf.store(&self.manifest, store)?;
         store.remove(name)?;
         store.put_file(name, file)

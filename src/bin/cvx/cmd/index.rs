@@ -83,6 +83,13 @@ enum Kinds {
     Lists,
 }
 
+impl Args {
+    /// True for what changes the dataset.
+    pub fn writes(&self) -> bool {
+        !matches!(self.command, IndexCommand::Status)
+    }
+}
+
 /// Runs the command.
 pub fn run(context: &Context, args: Args) -> Result<()> {
     match args.command {

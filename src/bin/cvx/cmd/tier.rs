@@ -10,6 +10,7 @@ use clap::{Subcommand, ValueEnum};
 use cvx::dataset;
 use cvx::error::{Code, Error, Result};
 use cvx::maintenance::tier::{self, Policy, Report};
+use cvx::manifest::FileKind;
 use cvx::output::Time;
 use cvx::pq::Codec;
 use cvx::time::Duration;
@@ -127,6 +128,13 @@ fn share(text: &str) -> Result<f64, String> {
     number.ok_or_else(|| "expected a number of at least 0".to_string())
 }
 
+impl Args {
+    /// True for what changes the dataset.
+    pub fn writes(&self) -> bool {
+        matches!(self.what, What::Run(_) | What::Restore(_))
+    }
+}
+
 /// Runs the command.
 pub fn run(context: &Context, args: Args) -> Result<()> {
     match args.what {
@@ -231,6 +239,9 @@ fn demote(context: &Context, args: &RunArgs) -> Result<()> {
     }
     let writing = args.pace.writing(context, "tier run");
     let r = tier::run(&context.dataset(), &writing, &policy, &args.pace.limits(), &signals::check)?;
+    if r.partitions == 0 && r.skipped == 0 {
+        note_young(context, policy.before)?;
+    }
     if r.left > 0 {
         context.note(&format!("{} files are left for the next run", r.left));
     }
@@ -246,6 +257,25 @@ fn demote(context: &Context, args: &RunArgs) -> Result<()> {
         n => Err(Error::new(Code::Partial, format!("another process changed {n} files meanwhile"))
             .fix("run the command again; everything else is done")),
     }
+}
+
+/// Says why nothing was old enough, when some points are.
+fn note_young(context: &Context, before: i64) -> Result<()> {
+    let snapshot = context.snapshot()?;
+    let m = snapshot.manifest();
+    let mixed = m.of(FileKind::Warm).filter(|f| f.t_min < before && f.t_max >= before).count();
+    let hot = m.of(FileKind::Segment).filter(|f| f.t_min < before).count();
+    if mixed > 0 {
+        context.note(&format!(
+            "{mixed} files hold older points beside newer ones and stay warm; `cvx compact --rewrite --target-file` of a smaller size parts them"
+        ));
+    }
+    if hot > 0 {
+        context.note(&format!(
+            "{hot} files with older points are still hot: `cvx compact` makes them warm first"
+        ));
+    }
+    Ok(())
 }
 
 fn run_row(r: &Report, policy: &Policy) -> TierRunRow {

@@ -29,7 +29,6 @@ row! {
         /// The vector.
         pub vector: Vec<f32>,
     }
-    wide [approx]
 }
 
 row! {
@@ -54,7 +53,6 @@ row! {
         /// Metadata.
         pub meta: Option<Json>,
     }
-    wide [approx]
 }
 
 row! {
@@ -85,5 +83,4 @@ row! {
         /// Metadata.
         pub meta: Option<Json>,
     }
-    wide [approx]
 }

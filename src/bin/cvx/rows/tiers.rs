@@ -84,7 +84,7 @@ row! {
         /// Latest time.
         pub t_max: Option<Time>,
     }
-    wide [bytes_original, err_p50, err_max]
+    wide [err_p50, err_max]
 }
 
 row! {

@@ -39,6 +39,13 @@ enum Predict {
     Train(train::Args),
 }
 
+impl Args {
+    /// True for `predict train`.
+    pub fn trains(&self) -> bool {
+        matches!(self.command, Some(Predict::Train(_)))
+    }
+}
+
 /// Runs the command.
 pub fn run(context: &Context, args: Args) -> Result<()> {
     if args.command.is_some() && args.ahead.says_when() {
