@@ -39,6 +39,7 @@ pub struct Printer<'a> {
     entities: u64,
     changed: u64,
     changes: u64,
+    unsearched: u64,
     warned: u64,
 }
 
@@ -72,7 +73,17 @@ impl<'a> Printer<'a> {
             }
             None => None,
         };
-        Ok(Printer { context, args, shown, saving, entities: 0, changed: 0, changes: 0, warned: 0 })
+        Ok(Printer {
+            context,
+            args,
+            shown,
+            saving,
+            entities: 0,
+            changed: 0,
+            changes: 0,
+            unsearched: 0,
+            warned: 0,
+        })
     }
 
     /// Takes in an entity, scale by scale.
@@ -84,6 +95,7 @@ impl<'a> Printer<'a> {
         self.entities += 1;
         self.changed += u64::from(changes > 0);
         self.changes += changes;
+        self.unsearched += u64::from(scales.iter().all(|f| f.summary.status != "ok"));
         for found in &scales {
             self.warn(&found.summary);
             match &mut self.shown {
@@ -143,6 +155,13 @@ impl<'a> Printer<'a> {
         if self.warned > TOLD {
             let more = self.warned - TOLD;
             self.context.warn(&format!("the same holds for {more} more; --summary names them"));
+        }
+        if self.unsearched > 0 && !self.args.summary {
+            let of = self.entities;
+            self.context.note(&format!(
+                "{} of {of} entities could not be searched: --summary says why",
+                self.unsearched
+            ));
         }
         if self.changes > 0 && self.args.batch.gate.fail_on.is_none() {
             let plural = |n: u64, one: &str, many: &str| format!("{n} {}", if n == 1 { one } else { many });
