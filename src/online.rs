@@ -62,8 +62,8 @@ impl Settings {
 impl std::fmt::Display for Settings {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let p = &self.params;
-        write!(f, "threshold {}, expected run {:?}, warm-up {}", p.threshold, p.expected_run, p.warmup)?;
-        write!(f, ", features {:?}, normalize {}", p.features, self.normalize)?;
+        write!(f, "threshold {}, expected run {}, warm-up {}", p.threshold, p.expected_run, p.warmup)?;
+        write!(f, ", features {}, normalize {}", p.features, self.normalize)?;
         if let Some(us) = self.max_gap_us {
             write!(f, ", gaps above {} s", us as f64 / 1e6)?;
         }

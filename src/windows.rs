@@ -157,6 +157,7 @@ impl Picks {
     fn take(&mut self, rows: &Rows<'_>, i: usize, x: &[f32]) {
         self.sample.entity.push(rows.entity);
         self.sample.x.extend_from_slice(x);
+        self.sample.approx |= rows.is_approx(i);
         let model = &rows.origin(i).model;
         if !self.sample.models.contains(model) {
             self.sample.models.push(model.clone());

@@ -35,7 +35,7 @@ pub use init::{Initialised, init};
 pub use loaded::Loaded;
 pub use part::{Body, Part};
 pub use publish::publish;
-pub use select::{Sample, Select, Selected, Shard, asof_rows, entity_hash};
+pub use select::{Sample, Select, Selected, Shard, asof_rows, entity_hash, is_of_model};
 pub use snapshot::Snapshot;
 pub use trajectories::{Rows, Trajectories};
 pub use verify::{Finding, Level, Status, verify};

@@ -127,10 +127,7 @@ impl Select {
         if self.source.as_ref().is_some_and(|s| *s != origin.source) {
             return Ok(false);
         }
-        if let Some(m) = &self.model
-            && *m != origin.model
-            && (m.contains('@') || origin.model.split('@').next() != Some(m))
-        {
+        if self.model.as_ref().is_some_and(|m| !is_of_model(&origin.model, m)) {
             return Ok(false);
         }
         match &self.filter {
@@ -209,6 +206,11 @@ impl Select {
         }
         ids.into_iter().collect()
     }
+}
+
+/// True when `NAME` or `NAME@VERSION` names the model of a point.
+pub fn is_of_model(model: &str, asked: &str) -> bool {
+    model == asked || !asked.contains('@') && model.split('@').next() == Some(asked)
 }
 
 /// Entities are sampled in the order of this number.

@@ -19,6 +19,15 @@ impl Filter {
         Ok(Filter { expr: Expr::parse(text)?, text: text.to_owned() })
     }
 
+    /// The paths that it looks at, each once.
+    pub fn paths(&self) -> Vec<&[String]> {
+        let mut paths = Vec::new();
+        self.expr.paths(&mut |path| paths.push(path));
+        paths.sort_unstable();
+        paths.dedup();
+        paths
+    }
+
     /// True when metadata satisfies it: a JSON object as stored, the empty text for none.
     pub fn matches(&self, metadata: &str) -> bool {
         self.expr.matches(&|path| lookup(metadata, path))
@@ -31,8 +40,8 @@ impl fmt::Display for Filter {
     }
 }
 
-/// The value at a path, skipping everything else. Text that is no JSON has none.
-fn lookup(text: &str, path: &[String]) -> Option<Value> {
+/// The value at a path of metadata, skipping everything else. Text that is no JSON has none.
+pub fn lookup(text: &str, path: &[String]) -> Option<Value> {
     if text.is_empty() {
         return None;
     }

@@ -23,4 +23,4 @@ mod parser;
 
 pub use ast::{Expr, Op, Path};
 pub use eval::{Condition, Tally};
-pub use metadata::Filter;
+pub use metadata::{Filter, lookup};

@@ -102,7 +102,8 @@ pub(super) fn open_text(path: &Path) -> Result<Source> {
 
 /// Opens a source that must be a regular file.
 pub(super) fn open_file(path: &Path) -> Result<File> {
-    let file = File::open(path).map_err(|e| Error::io("open", path, &e))?;
+    let file = File::open(path)
+        .map_err(|e| Error::io("open", path, &e).fix("check the name and who may read it"))?;
     let meta = file.metadata().map_err(|e| Error::io("stat", path, &e))?;
     if meta.is_dir() {
         return Err(Error::new(Code::Io, "this is a directory").file(path).fix("name a file"));

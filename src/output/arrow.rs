@@ -201,7 +201,7 @@ impl Values {
             (Values::F64(b), Cell::Null) => b.append_null(),
             (Values::Bool(b), Cell::Bool(v)) => b.append_value(v),
             (Values::Bool(b), Cell::Null) => b.append_null(),
-            (Values::Text(b), Cell::Text(v) | Cell::Json(v)) => b.append_value(v),
+            (Values::Text(b), Cell::Text(v) | Cell::Json(v) | Cell::Meta(v)) => b.append_value(v),
             (Values::Text(b), Cell::U64(v)) => b.append_value(v.to_string()),
             (Values::Text(b), Cell::Vector(v)) => b.append_value(base64(v)),
             (Values::Text(b), Cell::Null) => b.append_null(),

@@ -20,7 +20,7 @@ mod tests;
 
 pub use layout::Slot;
 pub use npy::NpyWriter;
-pub use row::{Cell, Column, Field, Id, Json, Label, Row, Time, Type, is_among};
+pub use row::{Cell, Column, Field, Id, Json, Label, Meta, Row, Time, Type, is_among};
 pub use stored::{Kept, Lines};
 pub use table::terminal_width;
 pub use target::{Pipe, Target};

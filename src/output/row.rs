@@ -72,8 +72,10 @@ pub enum Cell<'a> {
     Text(&'a str),
     /// Microseconds since 1970.
     Time(i64),
-    /// The text of a JSON value.
+    /// The text of a JSON value that the program made: its floats are printed as others are.
     Json(&'a str),
+    /// The text of a JSON value that somebody gave, printed as it was given.
+    Meta(&'a str),
     /// A vector.
     Vector(&'a [f32]),
 }
@@ -123,9 +125,13 @@ pub struct Id(pub u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Time(pub i64);
 
-/// The text of a JSON value in a row.
+/// The text of a JSON value that the program made, in a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Json(pub String);
+
+/// The text of a JSON value that somebody gave, in a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Meta(pub String);
 
 /// A label that is a number unless somebody gave it a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -175,6 +181,7 @@ field! {
     &'static str => Text, |v| Cell::Text(v);
     Time => Time, |v| Cell::Time(v.0);
     Json => Json, |v| Cell::Json(&v.0);
+    Meta => Json, |v| Cell::Meta(&v.0);
     Vec<f32> => Vector, |v| Cell::Vector(v);
 }
 

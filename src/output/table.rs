@@ -46,7 +46,7 @@ impl Tables {
             Cell::Null => "-".to_string(),
             Cell::Vector(v) if slot.kind == Type::Vector => self.vector(v),
             Cell::Time(t) => self.time(t),
-            Cell::Json(json) => dimensions(json).unwrap_or_else(|| json.to_owned()),
+            Cell::Json(json) => dimensions(json).unwrap_or_else(|| plain(cell, slot, &self.style)),
             Cell::F32(_) | Cell::F64(_) => {
                 let text = plain(cell, slot, &self.style);
                 text.strip_suffix(".0").map_or(text.clone(), str::to_string)

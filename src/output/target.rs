@@ -113,7 +113,9 @@ fn refuse_inside_dataset(dest: &Path) -> Result<()> {
         Some(p) if !p.as_os_str().is_empty() => p,
         _ => Path::new("."),
     };
-    let parent = parent.canonicalize().map_err(|e| Error::io("open the directory", parent, &e))?;
+    let parent = parent
+        .canonicalize()
+        .map_err(|e| Error::io("open the directory", parent, &e).fix("make it first, or name another"))?;
     match parent.ancestors().find(|d| d.join("cvx.toml").exists() && d.join("CURRENT").exists()) {
         None => Ok(()),
         Some(dataset) => Err(Error::new(

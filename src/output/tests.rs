@@ -23,7 +23,7 @@ crate::row! {
         /// A flag.
         pub approx: bool,
         /// A JSON value.
-        pub meta: Option<Json>,
+        pub meta: Option<Meta>,
         /// A vector.
         pub vector: Option<Vec<f32>>,
     }
@@ -38,7 +38,7 @@ fn samples() -> Vec<Sample> {
         distance: 0.1,
         score: Some(1.0 / 3.0),
         approx: true,
-        meta: Some(Json(r#"{"k":[1,"x"]}"#.into())),
+        meta: Some(Meta(r#"{"k":[1,"x"]}"#.into())),
         vector: Some(vec![0.5, -1.25]),
     };
     let second = Sample {

@@ -2,6 +2,7 @@
 
 use super::{Cell, Style};
 use crate::time::{TimeFormat, format_time};
+use serde_json::{Number, Value};
 
 /// Appends a float: the shortest text that reads back to the same value, or `digits`
 /// significant digits.
@@ -25,6 +26,31 @@ pub fn push_f32(out: &mut Vec<u8>, v: f32, digits: Option<usize>) {
 fn round(v: f64, digits: usize) -> f64 {
     let text = format!("{v:.*e}", digits.saturating_sub(1));
     text.parse().unwrap_or(v)
+}
+
+/// Appends the text of a JSON value, its floats with `digits` significant digits.
+fn push_json(out: &mut Vec<u8>, text: &str, digits: Option<usize>) {
+    let made = digits.and_then(|n| Some((n, serde_json::from_str::<Value>(text).ok()?)));
+    match made {
+        None => out.extend_from_slice(text.as_bytes()),
+        Some((digits, mut value)) => {
+            round_all(&mut value, digits);
+            let _ = serde_json::to_writer(out, &value);
+        }
+    }
+}
+
+fn round_all(value: &mut Value, digits: usize) {
+    match value {
+        Value::Number(n) if n.is_f64() => {
+            if let Some(v) = n.as_f64().and_then(|v| Number::from_f64(round(v, digits))) {
+                *n = v;
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|v| round_all(v, digits)),
+        Value::Object(members) => members.values_mut().for_each(|v| round_all(v, digits)),
+        _ => {}
+    }
 }
 
 /// Appends a vector as a JSON array.
@@ -68,7 +94,8 @@ pub fn push_plain(out: &mut Vec<u8>, cell: Cell<'_>, base64: bool, style: &Style
         Cell::F32(v) => push_f32(out, v, style.digits),
         Cell::F64(v) => push_f64(out, v, style.digits),
         Cell::Bool(v) => out.extend_from_slice(if v { b"true" } else { b"false" }),
-        Cell::Text(v) | Cell::Json(v) => out.extend_from_slice(v.as_bytes()),
+        Cell::Json(v) => push_json(out, v, style.digits),
+        Cell::Text(v) | Cell::Meta(v) => out.extend_from_slice(v.as_bytes()),
         Cell::Time(t) => {
             push_time(out, t, style.time);
         }
@@ -94,6 +121,16 @@ mod tests {
         assert_eq!(text(|o| push_f64(o, f64::from(0.1_f32), None)), "0.10000000149011612");
         assert_eq!(text(|o| push_f64(o, 2.0 / 3.0, Some(3))), "0.667");
         assert_eq!(text(|o| push_f64(o, 123_456.0, Some(2))), "120000.0");
+    }
+
+    #[test]
+    fn digits_reach_into_json_that_the_program_made() {
+        let given = r#"[{"delta":-0.0312345,"dim":1234567,"name":"0.12345"}]"#;
+        let style = Style { digits: Some(2), ..Style::default() };
+        let shown = |cell| text(|o| push_plain(o, cell, false, &style));
+        assert_eq!(shown(Cell::Json(given)), r#"[{"delta":-0.031,"dim":1234567,"name":"0.12345"}]"#);
+        assert_eq!(shown(Cell::Meta(given)), given);
+        assert_eq!(text(|o| push_plain(o, Cell::Json(given), false, &Style::default())), given);
     }
 
     #[test]

@@ -12,7 +12,7 @@ pub enum Interpolate {
     None,
     /// The straight line: at each instant of the grid, from the first point to the last.
     Linear,
-    /// The state: at each instant of the grid the latest point.
+    /// The state: at each instant of the grid the latest point, from the first instant asked for.
     Locf,
 }
 
@@ -27,11 +27,13 @@ pub struct Sample {
     pub vector: Vec<f32>,
 }
 
-/// Hands out the samples of a trajectory in time order; none lie outside of its points.
+/// Hands out the samples of a trajectory in time order; none lie outside of its points. On the
+/// instants of the grid they begin at `from`, which points before it may serve.
 pub fn resample(
     trajectory: &Trajectory<'_>,
     grid: &Grid,
     how: Interpolate,
+    from: TimestampUs,
     emit: &mut dyn FnMut(Sample) -> Result<()>,
 ) -> Result<()> {
     let (Some(&first), Some(&last)) = (trajectory.t.first(), trajectory.t.last()) else { return Ok(()) };
@@ -44,7 +46,7 @@ pub fn resample(
         }
         return Ok(());
     }
-    for t in grid.instants(TimeRange::closed(first, last))? {
+    for t in grid.instants(TimeRange::closed(first.max(from), last))? {
         let point = trajectory.t.partition_point(|u| *u <= t).saturating_sub(1);
         let vector = match how {
             Interpolate::Linear => on_the_line(trajectory, point, t),
@@ -72,7 +74,7 @@ mod tests {
     use super::*;
     use crate::time::{US_PER_DAY, parse_duration};
 
-    fn samples(how: Interpolate) -> Vec<(f64, usize, f32)> {
+    fn samples(how: Interpolate, from_day: i64) -> Vec<(f64, usize, f32)> {
         let t: Vec<i64> = [0.5, 1.0, 1.5, 4.0].iter().map(|d| (d * US_PER_DAY as f64) as i64).collect();
         let x = [0.0, 10.0, 20.0, 70.0];
         let trajectory = Trajectory { entity: 1, t: &t, x: &x, dim: 1, model: &[] };
@@ -82,19 +84,21 @@ mod tests {
             out.push((s.t as f64 / US_PER_DAY as f64, s.point, s.vector[0]));
             Ok(())
         };
-        resample(&trajectory, &grid, how, &mut emit).unwrap();
+        resample(&trajectory, &grid, how, from_day * US_PER_DAY, &mut emit).unwrap();
         out
     }
 
     #[test]
     fn by_hand() {
-        assert_eq!(samples(Interpolate::None), [(0.5, 0, 0.0), (1.5, 2, 20.0), (4.0, 3, 70.0)]);
+        assert_eq!(samples(Interpolate::None, 0), [(0.5, 0, 0.0), (1.5, 2, 20.0), (4.0, 3, 70.0)]);
         assert_eq!(
-            samples(Interpolate::Locf),
+            samples(Interpolate::Locf, 0),
             [(1.0, 1, 10.0), (2.0, 2, 20.0), (3.0, 2, 20.0), (4.0, 3, 70.0)]
         );
+        assert_eq!(samples(Interpolate::Locf, 3), [(3.0, 2, 20.0), (4.0, 3, 70.0)]);
+        assert_eq!(samples(Interpolate::Locf, 5), []);
         assert_eq!(
-            samples(Interpolate::Linear),
+            samples(Interpolate::Linear, 0),
             [(1.0, 1, 10.0), (2.0, 2, 30.0), (3.0, 2, 50.0), (4.0, 3, 70.0)]
         );
     }

@@ -21,6 +21,8 @@ pub struct Sample {
     pub entity: Vec<EntityId>,
     /// Their vectors, row-major.
     pub x: Vec<f32>,
+    /// True when a lossy codec changed any of them.
+    pub approx: bool,
 }
 
 /// What the description says of a group.
@@ -29,6 +31,9 @@ struct Group {
     group: Option<String>,
     models: Vec<String>,
     points: usize,
+    /// Files without it were sampled from exact points, or before this was recorded.
+    #[serde(default)]
+    approx: bool,
 }
 
 /// What stands in the description's parameters.
@@ -66,8 +71,12 @@ impl Baseline {
         for s in &self.samples {
             creator.writer.write(bytemuck::cast_slice(&s.x))?;
         }
-        let group =
-            |s: &Sample| Group { group: s.group.clone(), models: s.models.clone(), points: s.entity.len() };
+        let group = |s: &Sample| Group {
+            group: s.group.clone(),
+            models: s.models.clone(),
+            points: s.entity.len(),
+            approx: s.approx,
+        };
         let parameters = Parameters {
             dim: self.dim,
             by: self.by.clone(),
@@ -95,7 +104,8 @@ impl Baseline {
             else {
                 return Err(damaged("a group lies outside the file".into()));
             };
-            samples.push(Sample { group: g.group, models: g.models, entity: e.to_vec(), x: v.to_vec() });
+            let Group { group, models, approx, .. } = g;
+            samples.push(Sample { group, models, entity: e.to_vec(), x: v.to_vec(), approx });
             (entities, x) = (entities_left, x_left);
         }
         if !entities.is_empty() || !x.is_empty() {
@@ -118,6 +128,7 @@ mod tests {
             models: vec!["m@1".into()],
             entity: (0..n as u64).collect(),
             x: (0..2 * n).map(|i| i as f32).collect(),
+            approx: n == 1,
         };
         let baseline = Baseline {
             dim: 2,

@@ -250,6 +250,17 @@ fn rows_say_when_they_rest_on_vectors_that_were_changed() {
     assert_eq!(approx(&["changepoints", "--segments", "--from", "2024-01-04"]), [false, false]);
     // Four days a cell: the first one ends on day 3, whose vector is exact.
     assert_eq!(approx(&["changepoints", "--summary", "--scale", "4d", "--entity", "1"]).len(), 1);
+    // A window of exact points, against itself and against one with lossy points; a stored sample says so too.
+    let exact = ["--ref", "2024-01-04..2024-01-10", "--cur", "2024-01-11..2024-01-20"];
+    let lossy = ["--ref", "2024-01-01..2024-01-10", "--cur", "2024-01-11..2024-01-20"];
+    let population = |args: &[&str]| {
+        let rest = ["--permutations", "9", "--tests", "centroid"];
+        approx(&[&["drift", "population"][..], args, &rest].concat())
+    };
+    assert_eq!(population(&exact), [false]);
+    assert_eq!(population(&lossy), [true]);
+    population(&[&lossy[..], &["--baseline", "save", "b"]].concat());
+    assert_eq!(population(&[&lossy[2..], &["--baseline", "use", "b"]].concat()), [true]);
     for method in [&["--method", "bocpd"][..], &["--state", "s"]] {
         let args = [&["changepoints", "--summary", "--warmup", "12"][..], method].concat();
         assert_eq!(approx(&args), [true, false], "{method:?}");

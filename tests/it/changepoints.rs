@@ -167,7 +167,7 @@ fn states_refuse_what_would_change_them() {
     csv(&dir, &["changepoints", "--state", "s"]);
     let (code, text) = said(&dir, &["changepoints", "--state", "s", "--threshold", "0.9"]);
     assert_eq!(code, 2);
-    assert!(text.contains("other settings"), "{text}");
+    assert!(text.contains("other settings") && text.contains("expected run 500 points"), "{text}");
     let (code, text) = said(&dir, &["changepoints", "--state", "s", "--model", "m"]);
     assert!(code == 2 && text.contains("of all points; here") && text.contains("--model"), "{text}");
     // Points at times that were passed are told, and change nothing.

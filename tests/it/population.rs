@@ -145,12 +145,13 @@ fn what_cannot_be_compared_says_why() {
     let (code, rows, said) = run(&dir, &["--ref", "2024", "--cur", "2025", "--tests", "mmd"]);
     assert_eq!((code, &rows[0]["status"], &rows[0]["p_value"]), (0, &"model_break".into(), &().into()));
     assert!(said.contains("several embedding models"), "{said}");
-    let (_, rows, _) = run(&dir, &["--ref", "2020", "--cur", "2021", "--tests", "mmd"]);
-    assert!(rows.is_empty());
+    let (_, rows, said) = run(&dir, &["--ref", "2020", "--cur", "2021", "--tests", "mmd"]);
+    assert!(rows.is_empty() && said.contains("no window holds a point"), "{said}");
     let (_, rows, said) =
         run(&dir, &["--ref", "2024", "--cur", "2025", "--by", "lang", "--permutations", "9"]);
     assert!(rows.iter().all(|r| r["n_cur"] == 0 && r["status"] == "few_points"), "{rows:?}");
     assert!(said.contains("60 points have no \"lang\""), "{said}");
+    assert!(said.contains("6 of 6 tests could not be made (status few_points)"), "{said}");
     let off = ["--ref", "2024", "--cur", "2025", "--align", "off", "--tests", "mmd", "--permutations", "9"];
     assert_eq!(run(&dir, &off).1[0]["status"], "ok");
 }

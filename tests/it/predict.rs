@@ -187,6 +187,8 @@ fn gaps_and_embedding_models_end_a_history() {
         format!("{} {}", row["status"].as_str().unwrap(), row["n"])
     };
     assert_eq!(status(&[]), "model_break 21");
+    let told = said(&dir, &["--entity", "a", "--horizon", "1d"]);
+    assert!(told.contains("1 entity spans several") && told.contains("--embedding-model NAME"), "{told}");
     assert_eq!(status(&["--align", "off"]), "ok 21");
     assert_eq!(status(&["--embedding-model", "m@1"]), "ok 20");
 }

@@ -141,6 +141,45 @@ fn trajectory_on_a_grid() {
 }
 
 #[test]
+fn the_state_before_a_window_is_known_in_it() {
+    let dir = world();
+    let rows = |args: &[&str]| -> Vec<String> {
+        let grid = ["query", "trajectory", "-d", "d", "--every", "1d", "--interpolate", "locf"];
+        let form = ["-f", "csv", "--time", "date", "--vectors", "columns"];
+        let text = stdout(cvx(dir.path()).args(grid).args(args).args(form));
+        let cell = |l: &str| format!("{} {}", l.split(',').nth(2).unwrap(), l.rsplit(',').next().unwrap());
+        text.lines().skip(1).map(cell).collect()
+    };
+    // The point of the 2nd stands until that of the 6th comes.
+    let window = ["--entity", "turn", "--from", "2024-01-05", "--to", "2024-01-08"];
+    assert_eq!(rows(&window), ["2024-01-05 0.0", "2024-01-06 1.0"]);
+    // Where it is not selected it is not known; entities without a point in the window stay out.
+    assert_eq!(rows(&[&window[..], &["--where", "not exists(lang)"]].concat()), ["2024-01-06 1.0"]);
+    assert_eq!(rows(&["--from", "2024-01-05", "--to", "2024-01-06"]).len(), 0);
+    assert_eq!(rows(&["--from", "2024-01-08", "--min-points", "1"]).len(), 3);
+}
+
+#[test]
+fn names_that_no_point_has_are_told() {
+    let dir = world();
+    let said = |args: &[&str]| {
+        let out = cvx(dir.path()).args(["velocity", "-d", "d"]).args(args).output().unwrap();
+        assert_eq!((out.status.code(), out.stdout.len()), (Some(0), 0), "{args:?}");
+        String::from_utf8(out.stderr).unwrap()
+    };
+    assert_eq!(
+        said(&["--where", "lnag = 'en' and exists(lang)"]),
+        "note: no point has the metadata key \"lnag\"; did you mean lang?\n"
+    );
+    assert_eq!(said(&["--model", "n@2"]), "note: no point is of the model \"n@2\"; there are: m@1\n");
+    assert_eq!(said(&["--source", "x"]), "note: no point is of the source \"x\"; there are: given\n");
+    assert_eq!(said(&["--where", "lang = 'fr'"]), "");
+    assert_eq!(said(&["--model", "m", "--in", "2020"]), "");
+    let (code, text) = failure(cvx(dir.path()).args(["velocity", "-d", "d", "--entity", "east, far"]));
+    assert!(code == 5 && text.contains("a name that holds a comma goes into"), "{text}");
+}
+
+#[test]
 fn many_queries_from_a_file() {
     let dir = world();
     let lines = "{\"vector\":[1,0],\"k\":1}\n\

@@ -38,6 +38,10 @@ fn texts() {
             &["config", "show", "--errors"],
             "error: --errors needs a value\n  fix:   --errors text or --errors json\n",
         ),
+        (
+            &["query", "knn", "-k", "-1"],
+            "error: invalid value '-1' for '-k <N>': expected a number of neighbours, e.g. 10\n  where: argument -k <N>\n  fix:   `--help` after the command shows what it takes\n",
+        ),
     ];
     for (args, text) in cases {
         assert_eq!(usage(args), *text, "{args:?}");
@@ -70,6 +74,20 @@ fn a_broken_environment_is_a_usage_error() {
     let (code, text) = failure(cvx(dir.path()).env("CVX_FORMAT", "xml").arg("schema"));
     assert_eq!(code, 2);
     assert!(text.starts_with("error: invalid value 'xml' for '--format <FMT>'"), "{text}");
+}
+
+#[test]
+fn files_that_are_not_there() {
+    let dir = tempdir().unwrap();
+    crate::walkers(&dir.path().join("d"));
+    for (args, fix) in [
+        (&["velocity", "-o", "none/x.csv"][..], "fix:   make it first"),
+        (&["query", "knn", "--queries", "none.jsonl"], "fix:   check the name"),
+        (&["velocity", "--entities-from", "none.txt"], "fix:   check the name"),
+    ] {
+        let (code, said) = failure(cvx(dir.path()).args(["-d", "d"]).args(args));
+        assert!(code == 1 && said.contains(fix), "{args:?}: {said}");
+    }
 }
 
 #[test]

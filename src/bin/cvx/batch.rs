@@ -101,7 +101,7 @@ impl Job<'_> {
             emit(found)
         })?;
         drop(progress);
-        self.tell_mixed(seen.mixed);
+        tell_mixed(self.context, self.args.cuts.align, "--model", seen.mixed);
         Ok(())
     }
 
@@ -123,18 +123,19 @@ impl Job<'_> {
         .entity(entity)
         .fix("give more --memory, or take fewer points: --from and --to, or --scale after export"))
     }
+}
 
-    fn tell_mixed(&self, mixed: u64) {
-        let entities = if mixed == 1 { "1 entity spans" } else { &format!("{mixed} entities span") };
-        match self.args.cuts.align {
-            _ if mixed == 0 => {}
-            Aligns::Off => self.context.warn(&format!(
-                "{entities} several embedding models, whose distances mean nothing: taken for one space"
-            )),
-            Aligns::Error => self.context.note(&format!(
-                "{entities} several embedding models and cannot be analysed (status model_break); --model NAME selects one of them"
-            )),
-        }
+/// Says how many trajectories mix embedding models; `option` selects one of these.
+pub fn tell_mixed(context: &Context, align: Aligns, option: &str, mixed: u64) {
+    let entities = if mixed == 1 { "1 entity spans" } else { &format!("{mixed} entities span") };
+    match align {
+        _ if mixed == 0 => {}
+        Aligns::Off => context.warn(&format!(
+            "{entities} several embedding models, whose distances mean nothing: taken for one space"
+        )),
+        Aligns::Error => context.note(&format!(
+            "{entities} several embedding models and cannot be analysed (status model_break); {option} NAME selects one of them"
+        )),
     }
 }
 
@@ -240,7 +241,7 @@ fn field<R: Row>(cells: &[Cell<'_>], path: &[String]) -> Option<Value> {
         Cell::Bool(v) => Value::from(v),
         Cell::Text(v) => Value::from(v),
         Cell::Time(v) => Value::from(format_time(v, TimeFormat::Rfc3339)),
-        Cell::Json(v) => serde_json::from_str(v).ok()?,
+        Cell::Json(v) | Cell::Meta(v) => serde_json::from_str(v).ok()?,
     };
     inside.iter().try_fold(value, |value, name| match value {
         Value::Object(mut members) => members.remove(name),

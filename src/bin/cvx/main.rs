@@ -2,6 +2,7 @@
 //!
 //! One place maps outcomes to exit codes, catches panics, and settles what a closed pipe means.
 
+mod absent;
 mod batch;
 mod cli;
 mod cmd;

@@ -1,5 +1,6 @@
 //! The options that select entities and points, the same for queries, analytics, export and delete.
 
+use crate::absent;
 use crate::context::Context;
 use clap::ValueHint;
 use cvx::dataset::{Sample, Select, Shard, Snapshot};
@@ -106,9 +107,15 @@ impl SelectArgs {
 
     /// The selection of everything but times.
     pub fn without_time(&self, context: &Context, snapshot: &Snapshot) -> Result<Selection> {
+        let selection = self.chosen(context, snapshot)?;
+        absent::tell(context, snapshot, &selection.select)?;
+        Ok(selection)
+    }
+
+    fn chosen(&self, context: &Context, snapshot: &Snapshot) -> Result<Selection> {
         let mut ids = BTreeSet::new();
         for text in &self.entity {
-            ids.insert(known_entity(snapshot, text)?);
+            ids.insert(known_entity(snapshot, text).map_err(|e| self.with_comma(e))?);
         }
         let mut unknown = 0;
         if let Some(path) = &self.entities_from {
@@ -139,11 +146,21 @@ impl SelectArgs {
         Ok(Selection { select, unknown })
     }
 
+    /// A name may have been cut at its comma.
+    fn with_comma(&self, e: Error) -> Error {
+        if e.code() != Code::NotFound || self.entity.len() < 2 {
+            return e;
+        }
+        let hint = e.hint().map(|h| format!("{h}; ")).unwrap_or_default();
+        e.fix(hint + "a name that holds a comma goes into a file for --entities-from")
+    }
+
     /// The whole selection.
     pub fn resolve(&self, context: &Context, snapshot: &Snapshot) -> Result<Selection> {
-        let mut selection = self.without_time(context, snapshot)?;
+        let mut selection = self.chosen(context, snapshot)?;
         let now = context.now(snapshot, &selection.select, &[self.from, self.to], self.in_.as_deref())?;
         selection.select.time = self.window(&now)?;
+        absent::tell(context, snapshot, &selection.select)?;
         Ok(selection)
     }
 

@@ -23,6 +23,7 @@ use nig::Columns;
 use runs::Runs;
 use serde::{Deserialize, Serialize};
 use shared::{Context, Level};
+use std::fmt;
 use stretch::Stretch;
 
 /// Runs of at most this many points are recent: alarms rest on their mass, and follow one
@@ -47,6 +48,18 @@ pub enum Features {
     Pca(usize),
 }
 
+impl fmt::Display for Features {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Features::Auto => f.write_str("auto"),
+            Features::Shared => f.write_str("shared"),
+            Features::Distance => f.write_str("distance"),
+            Features::Value => f.write_str("value"),
+            Features::Pca(q) => write!(f, "pca:{q}"),
+        }
+    }
+}
+
 /// How long runs last before a change.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub enum ExpectedRun {
@@ -54,6 +67,15 @@ pub enum ExpectedRun {
     Points(f64),
     /// So many seconds: a change is the likelier, the longer the step.
     Seconds(f64),
+}
+
+impl fmt::Display for ExpectedRun {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ExpectedRun::Points(n) => write!(f, "{n} points"),
+            ExpectedRun::Seconds(s) => write!(f, "{s} s"),
+        }
+    }
 }
 
 /// Parameters of a [`Detector`].

@@ -8,7 +8,7 @@ use clap::ValueHint;
 use cvx::dataset::{Rows, Selected, Snapshot, Trajectories, asof_rows};
 use cvx::error::{Code, Error, Result};
 use cvx::manifest::{FileEntry, FileKind};
-use cvx::output::{Format, Id, Json, NpyWriter, Time, Vectors};
+use cvx::output::{Format, Id, Meta, NpyWriter, Time, Vectors};
 use cvx::time::TimeExpr;
 use std::path::{Path, PathBuf};
 
@@ -149,7 +149,7 @@ fn point(rows: &Rows<'_>, i: usize, name: Option<String>, vector: &[f32]) -> Res
         entity: name,
         timestamp: Time(rows.t[i]),
         vector: vector.to_vec(),
-        metadata: known(&rows.meta(i)?).map(Json),
+        metadata: known(&rows.meta(i)?).map(Meta),
         source: known(&origin.source),
         model: known(&origin.model),
         seq: rows.seq(i),

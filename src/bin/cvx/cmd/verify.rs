@@ -76,14 +76,18 @@ pub fn run(context: &Context, args: Args) -> Result<()> {
     match worst {
         Status::Ok => Ok(()),
         Status::Repairable => {
-            let e = Error::new(Code::Finding, format!("{found} checks found something to mend"));
+            let e = Error::new(Code::Finding, format!("{} found something to mend", checks(found)));
             Err(e
                 .file(dir)
                 .fix("the next writing command mends it, and `cvx index build --rebuild` the index"))
         }
-        Status::Damaged => Err(Error::damaged(&dir, format!("{found} checks failed"))
+        Status::Damaged => Err(Error::damaged(&dir, format!("{} failed", checks(found)))
             .fix("restore the files named in the rows from a backup, or ingest their points again")),
     }
+}
+
+fn checks(n: u64) -> String {
+    if n == 1 { "1 check".into() } else { format!("{n} checks") }
 }
 
 /// How much of the truth the index finds; `None` without an index.

@@ -126,6 +126,8 @@ row! {
         pub status: &'static str,
         /// Cosine distance of the two means, for the centroid.
         pub cosine: Option<f64>,
+        /// True when it depends on a vector that a lossy codec changed.
+        pub approx: bool,
     }
-    wide [ref_to, cur_to]
+    wide [ref_to, cur_to, approx]
 }

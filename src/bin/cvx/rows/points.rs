@@ -1,6 +1,6 @@
 //! The rows of commands by which points come and go: ingest, export, delete.
 
-use cvx::output::{Id, Json, Time};
+use cvx::output::{Id, Meta, Time};
 use cvx::row;
 
 row! {
@@ -104,7 +104,7 @@ row! {
         /// Vector.
         pub vector: Vec<f32>,
         /// Metadata, a JSON object.
-        pub metadata: Option<Json>,
+        pub metadata: Option<Meta>,
         /// Source of its batch.
         pub source: Option<String>,
         /// Embedding model.

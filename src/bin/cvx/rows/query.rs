@@ -1,6 +1,6 @@
 //! The rows of queries.
 
-use cvx::output::{Id, Json, Label, Time};
+use cvx::output::{Id, Label, Meta, Time};
 use cvx::row;
 
 row! {
@@ -25,7 +25,7 @@ row! {
         /// True when the vector comes from a lossy block.
         pub approx: bool,
         /// Metadata.
-        pub meta: Option<Json>,
+        pub meta: Option<Meta>,
         /// The vector.
         pub vector: Vec<f32>,
     }
@@ -51,7 +51,7 @@ row! {
         /// Vector.
         pub vector: Vec<f32>,
         /// Metadata.
-        pub meta: Option<Json>,
+        pub meta: Option<Meta>,
     }
 }
 
@@ -81,6 +81,6 @@ row! {
         /// Vector.
         pub vector: Vec<f32>,
         /// Metadata.
-        pub meta: Option<Json>,
+        pub meta: Option<Meta>,
     }
 }

@@ -2,7 +2,7 @@
 
 use super::basis::{MethodArgs, Node, PointArgs, check_calibrate, clock_us, counted, level, span};
 use super::nearest::Nearest;
-use crate::batch::Sink;
+use crate::batch::{Sink, tell_mixed};
 use crate::context::Context;
 use crate::cuts::{CutArgs, GateArgs};
 use crate::progress::Progress;
@@ -11,9 +11,9 @@ use crate::select::time;
 use crate::signals;
 use crate::values::duration;
 use clap::ValueEnum;
-use cvx::analytics::Cuts;
 use cvx::analytics::predict::rolling::class_of;
 use cvx::analytics::predict::{Calibration, Choice, Method, Options, Prediction, predict};
+use cvx::analytics::{Cuts, Status};
 use cvx::batch::{self, Order};
 use cvx::dataset::{Rows, Select, Snapshot, Trajectories};
 use cvx::error::{Code, Error, Result};
@@ -191,34 +191,43 @@ pub fn run(context: &Context, args: AheadArgs) -> Result<()> {
     };
     let nearest = args.rank_like.map(|k| Nearest::new(&snapshot, select, k as usize));
     let sink = Sink::new(open(context, &snapshot, &args, &node)?, &args.gate)?;
-    let mut outlet = Outlet { sink, nearest, rows: Vec::new(), without_radius: 0 };
+    let mut outlet = Outlet { sink, nearest, rows: Vec::new(), without_radius: 0, without: 0 };
     let mut chosen = Chosen::default();
     let mut progress = Progress::new(context);
-    let (mut entities, mut points) = (0, 0);
+    let (mut entities, mut points, mut mixed) = (0, 0, 0);
     let dim = snapshot.settings().dim;
     let work = |rows: &Rows<'_>, x: &mut Vec<f32>| {
         rows.read(0..rows.len(), x)?;
         let models = rows.models();
-        let found = one(&rows.trajectory(x, &models, dim), &cuts, &targets, &options)?;
+        let trajectory = rows.trajectory(x, &models, dim);
+        let found = one(&trajectory, &cuts, &targets, &options)?;
         let name = snapshot.entity_name(rows.entity)?;
         let approx = rows.any_approx();
         let row = |(n, t_last, p)| PredictRow {
             approx,
             ..row(rows.entity, name.clone(), n, t_last, args.level, &node, p)
         };
-        Ok((rows.len() as u64, found.into_iter().map(row).collect::<Vec<_>>()))
+        Ok((rows.len() as u64, trajectory.mixes_models(), found.into_iter().map(row).collect::<Vec<_>>()))
     };
     let trajectories = Trajectories::new(select.resolve(&snapshot)?);
-    batch::for_each(trajectories, dim, Order::Entity, work, |(n, rows)| {
+    batch::for_each(trajectories, dim, Order::Entity, work, |(n, mixes, rows)| {
         signals::check()?;
-        (entities, points) = (entities + 1, points + n);
+        (entities, points, mixed) = (entities + 1, points + n, mixed + u64::from(mixes));
         progress.analysed(entities, points);
         rows.iter().for_each(|r| chosen.count(r, calibration.as_ref()));
         rows.into_iter().try_for_each(|r| outlet.take(r))
     })?;
     drop(progress);
-    let without_radius = outlet.flush()?;
+    outlet.flush()?;
+    let (without_radius, without) = (outlet.without_radius, outlet.without);
     let verdict = outlet.sink.finish();
+    tell_mixed(context, args.cuts.align, "--embedding-model", mixed);
+    if without > 0 {
+        context.note(&format!(
+            "{} could not be made: status says why",
+            counted(without, "prediction", "predictions")
+        ));
+    }
     if options.choice == Choice::Auto {
         chosen.tell(context, calibration.as_ref());
     }
@@ -337,7 +346,10 @@ struct Outlet<'a> {
     sink: Sink<'a, PredictRow>,
     nearest: Option<Nearest<'a>>,
     rows: Vec<PredictRow>,
+    /// Rows so far that have a vector and no radius.
     without_radius: u64,
+    /// Rows so far without a vector, but for those of several embedding models.
+    without: u64,
 }
 
 impl Outlet<'_> {
@@ -346,22 +358,22 @@ impl Outlet<'_> {
             return self.put(&row);
         }
         self.rows.push(row);
-        if self.rows.len() >= NEAREST_AT_ONCE { self.flush().map(drop) } else { Ok(()) }
+        if self.rows.len() >= NEAREST_AT_ONCE { self.flush() } else { Ok(()) }
     }
 
     fn put(&mut self, row: &PredictRow) -> Result<()> {
         self.without_radius += u64::from(row.radius.is_none() && row.vector.is_some());
+        let broken = row.status == Status::ModelBreak.as_str();
+        self.without += u64::from(row.vector.is_none() && !broken);
         self.sink.row(row)
     }
 
-    /// Rows so far that have a vector and no radius.
-    fn flush(&mut self) -> Result<u64> {
+    fn flush(&mut self) -> Result<()> {
         let mut rows = std::mem::take(&mut self.rows);
         if let Some(nearest) = &self.nearest {
             nearest.fill(&mut rows)?;
         }
-        rows.iter().try_for_each(|r| self.put(r))?;
-        Ok(self.without_radius)
+        rows.iter().try_for_each(|r| self.put(r))
     }
 }
 

@@ -9,7 +9,7 @@ use crate::values::duration;
 use cvx::dataset::{Select, Snapshot, Trajectories, asof_rows};
 use cvx::error::Result;
 use cvx::model::{TimestampUs, seconds_between};
-use cvx::output::{Id, Json, Time};
+use cvx::output::{Id, Meta, Time};
 use cvx::simd::wide;
 use cvx::time::{Duration, TimeExpr};
 
@@ -77,7 +77,7 @@ fn states(
                 model: (!model.is_empty()).then(|| model.clone()),
                 approx: rows.is_approx(i),
                 vector: x.clone(),
-                meta: (!text.is_empty()).then_some(Json(text)),
+                meta: (!text.is_empty()).then_some(Meta(text)),
             })?;
         }
     }

@@ -11,7 +11,7 @@ use cvx::dataset::{Select, Snapshot};
 use cvx::error::{Error, Result};
 use cvx::metric::Metric;
 use cvx::model::{TimeRange, TimestampUs, VectorSource};
-use cvx::output::{Id, Json, Label, Time};
+use cvx::output::{Id, Label, Meta, Time};
 use cvx::query::{Composite, Cost, Decay, Found, How, Request, When, search};
 use cvx::time::Duration;
 use std::collections::BTreeMap;
@@ -23,7 +23,7 @@ pub struct NeighbourArgs {
     #[command(flatten)]
     pub vectors: VectorArgs,
     /// Neighbours wanted
-    #[arg(short, value_name = "N")]
+    #[arg(short, value_name = "N", value_parser = neighbours, allow_hyphen_values = true)]
     pub k: Option<usize>,
     /// Distance; without it the dataset's
     #[arg(long, value_enum)]
@@ -57,6 +57,10 @@ impl NeighbourArgs {
     pub fn metric(&self, snapshot: &Snapshot) -> Metric {
         self.metric.map_or(snapshot.settings().metric, Into::into)
     }
+}
+
+fn neighbours(text: &str) -> Result<usize, String> {
+    text.parse().map_err(|_| "expected a number of neighbours, e.g. 10".to_string())
 }
 
 /// `--per-entity`.
@@ -222,7 +226,7 @@ fn row<'a>(
         d_vec: f.hit.d_vec,
         d_time: f.hit.d_time,
         approx,
-        meta: (!text.is_empty()).then_some(Json(text)),
+        meta: (!text.is_empty()).then_some(Meta(text)),
     })
 }
 

@@ -7,11 +7,11 @@ use crate::signals;
 use crate::values::duration;
 use clap::ValueEnum;
 use cvx::analytics::{cosine_distance, l2_distance};
-use cvx::dataset::{Rows, Snapshot, Trajectories};
+use cvx::dataset::{Rows, Select, Snapshot, Trajectories};
 use cvx::error::{Error, Result};
-use cvx::model::{EntityId, TimestampUs, seconds_between};
-use cvx::output::{Id, Json, Output, Time};
-use cvx::query::{Interpolate, resample};
+use cvx::model::{EntityId, TimeRange, TimestampUs, Trajectory, seconds_between};
+use cvx::output::{Id, Meta, Output, Time};
+use cvx::query::{Interpolate, Sample, resample};
 use cvx::simd::wide;
 use cvx::time::{Duration, Grid};
 
@@ -42,7 +42,7 @@ enum Between {
     None,
     /// The straight line, at every step
     Linear,
-    /// The latest point, at every step
+    /// The latest point, at every step from the start of the window; it may lie before
     Locf,
 }
 
@@ -62,11 +62,16 @@ pub fn run(context: &Context, args: Args) -> Result<()> {
         out: context.rows_of(&snapshot, hidden)?,
         name: None,
         linear: args.interpolate == Between::Linear,
+        from: selection.select.time.first(),
         before: None,
         approx_before: false,
         n: 0,
     };
-    for rows in Trajectories::new(selection.select.resolve(&snapshot)?) {
+    let select = match args.interpolate {
+        Between::Locf => with_earlier(&snapshot, &selection.select)?,
+        _ => selection.select.clone(),
+    };
+    for rows in Trajectories::new(select.resolve(&snapshot)?) {
         walk.start(rows.entity)?;
         match &grid {
             None => walk.points(&rows)?,
@@ -75,6 +80,19 @@ pub fn run(context: &Context, args: Args) -> Result<()> {
     }
     walk.out.finish()?;
     selection.finish()
+}
+
+/// The chosen entities' points before the window too: the last one is the state at its start.
+fn with_earlier(snapshot: &Snapshot, select: &Select) -> Result<Select> {
+    let chosen = select.resolve(snapshot)?.counts().into_keys().collect();
+    Ok(Select {
+        entities: Some(chosen),
+        time: TimeRange::closed(TimestampUs::MIN, select.time.last()),
+        filter: select.filter.clone(),
+        model: select.model.clone(),
+        source: select.source.clone(),
+        ..Select::default()
+    })
 }
 
 /// Points whose vectors are read at once.
@@ -88,6 +106,8 @@ struct Walk<'a> {
     name: Option<String>,
     /// True when rows lie on the line between points.
     linear: bool,
+    /// Start of the window.
+    from: TimestampUs,
     /// Time and vector of the row before, of the same entity.
     before: Option<(TimestampUs, Vec<f32>)>,
     /// True when that vector comes from a lossy block.
@@ -122,9 +142,14 @@ impl Walk<'_> {
             Between::Locf => Interpolate::Locf,
         };
         let mut x = Vec::new();
-        rows.read(0..rows.len(), &mut x)?;
-        let trajectory = rows.trajectory(&x, &[], self.snapshot.settings().dim);
-        resample(&trajectory, grid, how, &mut |s| self.row(rows, s.point, s.t, s.vector))
+        let start = rows.t.partition_point(|t| *t <= self.from).saturating_sub(1);
+        rows.read(start..rows.len(), &mut x)?;
+        let dim = self.snapshot.settings().dim;
+        let t = &rows.t[start..];
+        let trajectory = Trajectory { entity: rows.entity, t, x: &x, dim, model: &[] };
+        let from = self.from;
+        let mut emit = |s: Sample| self.row(rows, start + s.point, s.t, s.vector);
+        resample(&trajectory, grid, how, from, &mut emit)
     }
 
     /// One row; model and metadata are those of the latest point.
@@ -150,7 +175,7 @@ impl Walk<'_> {
             model: (!model.is_empty()).then(|| model.clone()),
             approx,
             vector,
-            meta: (!text.is_empty()).then_some(Json(text)),
+            meta: (!text.is_empty()).then_some(Meta(text)),
         };
         self.out.row(&row)?;
         self.before = Some((t, row.vector));

@@ -198,6 +198,15 @@ impl<'a> Comparisons<'a> {
                 self.rows.len()
             ));
         }
+        let few = self.rows.iter().filter(|r| r.status == Status::FewPoints.as_str()).count();
+        if self.rows.is_empty() {
+            self.context.note("no window holds a point: nothing was compared");
+        } else if few > 0 {
+            self.context.note(&format!(
+                "{few} of {} tests could not be made (status few_points): a window needs two points, and entities that can change places",
+                self.rows.len()
+            ));
+        }
         if broken > 0 {
             self.context.note(
                 "windows hold points of several embedding models (status model_break); --model NAME selects one of them",
@@ -236,5 +245,6 @@ fn row(
         top_dims: Json(top_dims(&r.top_dims)),
         status: r.status.as_str(),
         cosine: r.cosine,
+        approx: r.statistic.is_some() && (a.approx || b.approx),
     }
 }
