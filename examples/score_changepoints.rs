@@ -2,13 +2,16 @@
 //!
 //! ```text
 //! cargo run --release --example score_changepoints -- DIR [--cost auto|mean|line|level] > predictions.json
+//! cargo run --release --example score_changepoints -- DIR --online [THRESHOLD] > predictions.json
 //! ```
 //!
 //! DIR holds one JSON object a file with `name` and `values` (n rows of d numbers, or n numbers;
 //! null repeats the last value). The output maps each name to the 0-based first indices of the
-//! new segments.
+//! new segments; with --online to the indices at which the online detector raises its alarms,
+//! knowing nothing that comes later.
 
-use cvx::analytics::changepoint::{Cost, Params, detect};
+use cvx::analytics::Cuts;
+use cvx::analytics::changepoint::{Cost, Params, bocpd, detect};
 use cvx::model::Trajectory;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -17,8 +20,15 @@ use std::path::Path;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let directory = args.first().ok_or("usage: score_changepoints DIR [--cost auto|mean|line|level]")?;
+    let usage = "usage: score_changepoints DIR [--cost auto|mean|line|level | --online [THRESHOLD]]";
+    let directory = args.first().ok_or(usage)?;
+    let online = args.get(1).is_some_and(|a| a == "--online");
+    let mut settings = bocpd::Params::default();
+    if let (true, Some(threshold)) = (online, args.get(2)) {
+        settings.threshold = threshold.parse()?;
+    }
     let cost = match args.get(2).map(String::as_str) {
+        _ if online => Cost::Auto,
         None | Some("auto") => Cost::Auto,
         Some("mean") => Cost::Mean,
         Some("line") => Cost::Line,
@@ -33,11 +43,24 @@ fn main() -> Result<(), Box<dyn Error>> {
         let (name, x, dim) = read(path)?;
         let t: Vec<i64> = (0..(x.len() / dim) as i64).collect();
         let trajectory = Trajectory { entity: 0, t: &t, x: &x, dim, model: &[] };
-        let report = detect(&trajectory, &Params { cost, ..Params::default() });
-        found.insert(name, report.changes.iter().map(|c| c.index).collect::<Vec<_>>());
+        let indices: Vec<usize> = if online {
+            alarms(&trajectory, settings)
+        } else {
+            let report = detect(&trajectory, &Params { cost, ..Params::default() });
+            report.changes.iter().map(|c| c.index).collect()
+        };
+        found.insert(name, indices);
     }
     println!("{}", serde_json::to_string(&found)?);
     Ok(())
+}
+
+/// Where the online detector raises its alarms.
+fn alarms(trajectory: &Trajectory<'_>, settings: bocpd::Params) -> Vec<usize> {
+    let mut stream = bocpd::Stream::new(trajectory.dim, settings);
+    let mut observe = |(t, x): (&i64, &[f32])| stream.observe(*t, x, &Cuts::default());
+    let points = trajectory.t.iter().zip(trajectory.x.chunks_exact(trajectory.dim));
+    points.filter_map(|p| observe(p).map(|a| a.detected_index as usize)).collect()
 }
 
 /// Name, row-major values and dimension of a series.

@@ -2,10 +2,9 @@
 //! move is more than wandering.
 
 use super::Status;
-use super::geometry::{self, DimShare, angle_deg, cosine_distance, norm};
+use super::geometry::{self, DimShare, cosine_and_angle, l2_distance, norm};
 use super::pieces::{Cuts, slice};
 use super::signflip::{self, SignFlip};
-use super::velocity::step;
 use crate::model::{TimestampUs, Trajectory, seconds_between};
 use std::ops::Range;
 
@@ -187,8 +186,7 @@ fn between_states(part: &Trajectory<'_>, p: &Params<'_>) -> Drift {
 fn compare<X: Copy + Into<f64>>(out: &mut Drift, x: &[X], y: &[f32], p: &Params<'_>) {
     out.delta = y.iter().zip(x).map(|(&y, &x)| f64::from(y) - x.into()).collect();
     out.l2 = Some(norm(&out.delta));
-    out.cosine = cosine_distance(x, y);
-    out.angle_deg = angle_deg(x, y);
+    (out.cosine, out.angle_deg) = cosine_and_angle(x, y).unzip();
     let from_norm = norm(x);
     out.norm_ratio = (from_norm > 0.0).then(|| norm(y) / from_norm);
     (out.top_dims, out.pareto80) = geometry::attribute(&out.delta, p.top);
@@ -207,11 +205,11 @@ fn along_the_path(out: &mut Drift, part: &Trajectory<'_>, p: &Params<'_>) {
             skipped = true;
             continue;
         }
-        let dx = step(part, i);
-        path += norm(&dx);
+        let (from, to) = (part.row(i - 1), part.row(i));
+        path += l2_distance(to, from);
         if p.flips > 0 {
             let root = seconds_between(part.t[i - 1], part.t[i]).sqrt();
-            rates.extend(dx.iter().map(|d| d / root));
+            rates.extend(to.iter().zip(from).map(|(&b, &a)| (f64::from(b) - f64::from(a)) / root));
         }
     }
     out.path_l2 = Some(path);

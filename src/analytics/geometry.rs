@@ -1,6 +1,7 @@
 //! Distances, angles and shares between two vectors, in f64 and in a fixed order.
 
 use pulp::{Arch, Simd, WithSimd};
+use std::cmp::Reverse;
 
 /// Number of independent partial sums: fixed, so that results never depend on the machine.
 const LANES: usize = 8;
@@ -100,7 +101,26 @@ pub fn cosine_distance<A: Copy + Into<f64>, B: Copy + Into<f64>>(x: &[A], y: &[B
 /// Angle in degrees as `2 atan2(|u - v|, |u + v|)` of the unit vectors; `None` when either has
 /// length zero.
 pub fn angle_deg<A: Copy + Into<f64>, B: Copy + Into<f64>>(x: &[A], y: &[B]) -> Option<f64> {
-    chords(x, y).map(|(minus, plus)| (2.0 * minus.sqrt().atan2(plus.sqrt())).to_degrees())
+    chords(x, y).map(angle_of)
+}
+
+/// [`cosine_distance`] and [`angle_deg`] at once.
+pub(crate) fn cosine_and_angle<A, B>(x: &[A], y: &[B]) -> Option<(f64, f64)>
+where
+    A: Copy + Into<f64>,
+    B: Copy + Into<f64>,
+{
+    chords(x, y).map(|chords| (chords.0 / 2.0, angle_of(chords)))
+}
+
+/// The angle in degrees between vectors of length 1.
+pub(crate) fn angle_of_units(u: &[f64], v: &[f64]) -> f64 {
+    let plus = sum_pairs(u, v, |a, b| (a + b) * (a + b));
+    angle_of((squared_distance(u, v), plus))
+}
+
+fn angle_of((minus, plus): (f64, f64)) -> f64 {
+    (2.0 * minus.sqrt().atan2(plus.sqrt())).to_degrees()
 }
 
 /// `(|u - v|^2, |u + v|^2)` of the unit vectors.
@@ -125,16 +145,19 @@ pub(crate) fn attribute(delta: &[f64], top: usize) -> (Vec<DimShare>, Option<usi
     if total == 0.0 {
         return (Vec::new(), None);
     }
-    let mut order: Vec<DimShare> =
-        delta.iter().enumerate().map(|(dim, &d)| DimShare { dim, delta: d, share: d * d / total }).collect();
-    order.sort_by(|a, b| b.share.total_cmp(&a.share).then(a.dim.cmp(&b.dim)));
+    // Shares are not negative: their bits stand in the order of their values.
+    let mut order: Vec<(Reverse<u64>, usize)> =
+        delta.iter().enumerate().map(|(dim, &d)| (Reverse((d * d / total).to_bits()), dim)).collect();
+    order.sort_unstable();
     let mut sum = 0.0;
-    let pareto = order.iter().position(|s| {
-        sum += s.share;
+    let pareto = order.iter().position(|&(Reverse(share), _)| {
+        sum += f64::from_bits(share);
         sum >= 0.8
     });
     order.truncate(top);
-    (order, pareto.map(|p| p + 1))
+    let named =
+        |(Reverse(share), dim): (_, usize)| DimShare { dim, delta: delta[dim], share: f64::from_bits(share) };
+    (order.into_iter().map(named).collect(), pareto.map(|p| p + 1))
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 //! ends use the parabola of the three points there. Nothing crosses a gap.
 
 use super::Status;
-use super::geometry::{angle_deg, norm};
+use super::geometry::{angle_of_units, norm};
 use super::pieces::{Cuts, slice};
 use crate::model::{TimestampUs, Trajectory, seconds_between};
 use std::ops::Range;
@@ -102,11 +102,12 @@ pub fn rows<'a>(trajectory: &Trajectory<'a>, params: &Params) -> impl Iterator<I
     let cuts = if refusal.is_some() { Cuts::default() } else { p.cuts };
     cuts.pieces(whole.t).into_iter().flat_map(move |piece| {
         let part = slice(&whole, piece.clone());
+        let mut steps = Steps::new(part, p.per_s);
         (0..part.len()).map(move |i| {
             if let Some(status) = refusal {
                 return Velocity::empty(i, part.t[i], status);
             }
-            let mut row = point_row(&part, i, &p);
+            let mut row = point_row(&mut steps, i, &p);
             row.index = piece.start + i;
             row.used = row.used.start + piece.start..row.used.end + piece.start;
             let cut_before = i == 0 && piece.start > 0;
@@ -135,8 +136,9 @@ pub fn at(trajectory: &Trajectory<'_>, t: TimestampUs, params: &Params) -> Veloc
     let piece = params.cuts.piece_around(trajectory.t, index);
     let part = slice(trajectory, piece.clone());
     let i = index - piece.start;
+    let mut steps = Steps::new(part, params.per_s);
     let mut row = if trajectory.t[index] == t {
-        let mut row = point_row(&part, i, params);
+        let mut row = point_row(&mut steps, i, params);
         if (i == 0 && piece.start > 0) || (i + 1 == part.len() && piece.end < trajectory.len()) {
             row.status = Status::Gap;
         }
@@ -144,7 +146,7 @@ pub fn at(trajectory: &Trajectory<'_>, t: TimestampUs, params: &Params) -> Veloc
     } else if i + 1 == part.len() {
         Velocity::empty(index, t, Status::Gap)
     } else {
-        between(&part, i, t, params)
+        between(&mut steps, i, t, params)
     };
     row.index = index;
     row.used = row.used.start + piece.start..row.used.end + piece.start;
@@ -152,7 +154,8 @@ pub fn at(trajectory: &Trajectory<'_>, t: TimestampUs, params: &Params) -> Veloc
 }
 
 /// The row of point `i` of a trajectory without gaps.
-fn point_row(part: &Trajectory<'_>, i: usize, p: &Params) -> Velocity {
+fn point_row(steps: &mut Steps<'_>, i: usize, p: &Params) -> Velocity {
+    let part = steps.part;
     let n = part.len();
     if n < 2 {
         return Velocity::empty(i, part.t[i], Status::FewPoints);
@@ -161,7 +164,7 @@ fn point_row(part: &Trajectory<'_>, i: usize, p: &Params) -> Velocity {
     row.dt_before_s = (i > 0).then(|| seconds_between(part.t[i - 1], part.t[i]));
     row.dt_after_s = (i + 1 < n).then(|| seconds_between(part.t[i], part.t[i + 1]));
     if i > 0 && i + 1 < n {
-        row.turn_deg = angle_deg(&step(part, i), &step(part, i + 1));
+        row.turn_deg = steps.turn_deg(i);
     }
     let nodes = match p.scheme {
         Scheme::ThreePoint => three_around(i, n),
@@ -170,13 +173,14 @@ fn point_row(part: &Trajectory<'_>, i: usize, p: &Params) -> Velocity {
     // The turn looks at both neighbours, the acceleration at three points.
     let wide = p.acceleration || row.turn_deg.is_some();
     row.used = if wide { three_around(i, n) } else { nodes.clone() };
-    let slope = Newton::new(part, nodes, p.per_s).slope_at(part.t[i]);
-    fill(&mut row, part, three_around(i, n), slope, p);
+    let slope = steps.slope_at(&nodes, part.t[i]);
+    fill(&mut row, steps, &three_around(i, n), slope, p);
     row
 }
 
 /// The row of a time strictly between points `i` and `i + 1` of a trajectory without gaps.
-fn between(part: &Trajectory<'_>, i: usize, t: TimestampUs, p: &Params) -> Velocity {
+fn between(steps: &mut Steps<'_>, i: usize, t: TimestampUs, p: &Params) -> Velocity {
+    let part = steps.part;
     let n = part.len();
     let mut row = Velocity::empty(i, t, Status::Ok);
     row.dt_before_s = Some(seconds_between(part.t[i], t));
@@ -191,16 +195,16 @@ fn between(part: &Trajectory<'_>, i: usize, t: TimestampUs, p: &Params) -> Veloc
     };
     let nodes = if p.scheme == Scheme::TwoPoint { i..i + 2 } else { three.clone() };
     row.used = if p.acceleration { three.clone() } else { nodes.clone() };
-    let slope = Newton::new(part, nodes, p.per_s).slope_at(t);
-    fill(&mut row, part, three, slope, p);
+    let slope = steps.slope_at(&nodes, t);
+    fill(&mut row, steps, &three, slope, p);
     row
 }
 
 /// Puts the derivatives into a row; the acceleration comes from the points `three`.
-fn fill(row: &mut Velocity, part: &Trajectory<'_>, three: Range<usize>, velocity: Vec<f64>, p: &Params) {
+fn fill(row: &mut Velocity, steps: &mut Steps<'_>, three: &Range<usize>, velocity: Vec<f64>, p: &Params) {
     row.speed = Some(norm(&velocity));
     if p.acceleration {
-        match Newton::new(part, three, p.per_s).curvature() {
+        match steps.curvature(three) {
             Some(a) => {
                 row.accel = Some(norm(&a));
                 row.acceleration = p.vectors.then_some(a);
@@ -217,52 +221,82 @@ fn three_around(i: usize, n: usize) -> Range<usize> {
     start..(start + 3).min(n)
 }
 
-/// `x_i - x_{i-1}`.
-pub(crate) fn step(part: &Trajectory<'_>, i: usize) -> Vec<f64> {
-    part.row(i).iter().zip(part.row(i - 1)).map(|(&b, &a)| f64::from(b) - f64::from(a)).collect()
+/// A step of the trajectory, as the rows around it need it.
+struct Step {
+    /// From point `i - 1` to point `i`; 0 for none.
+    i: usize,
+    /// The step over its time: the first divided difference.
+    quotient: Vec<f64>,
+    /// The step over its length; `None` for a step of length zero.
+    direction: Option<Vec<f64>>,
 }
 
-/// The polynomial through two or three consecutive points, by divided differences.
-struct Newton {
-    /// Times of the first two nodes.
-    t: [TimestampUs; 2],
-    /// First divided difference of the first two nodes.
-    first: Vec<f64>,
-    /// Second divided difference, with three nodes.
-    second: Option<Vec<f64>>,
+/// The newest steps: neighbouring rows share them.
+struct Steps<'a> {
+    part: Trajectory<'a>,
     per_s: f64,
+    /// Step `i` stands at `i % 2`.
+    kept: [Step; 2],
 }
 
-impl Newton {
-    /// `nodes` holds two or three positions.
-    fn new(part: &Trajectory<'_>, nodes: Range<usize>, per_s: f64) -> Self {
-        let s = nodes.start;
-        let units = |a: usize, b: usize| seconds_between(part.t[a], part.t[b]) / per_s;
-        let quotient = |i: usize| -> Vec<f64> {
-            let h = units(i - 1, i);
-            step(part, i).into_iter().map(|d| d / h).collect()
-        };
-        let first = quotient(s + 1);
-        let second = (nodes.len() == 3).then(|| {
-            let span = units(s, s + 2);
-            quotient(s + 2).iter().zip(&first).map(|(b, a)| (b - a) / span).collect()
-        });
-        Newton { t: [part.t[s], part.t[s + 1]], first, second, per_s }
+impl<'a> Steps<'a> {
+    fn new(part: Trajectory<'a>, per_s: f64) -> Self {
+        let none = || Step { i: 0, quotient: Vec::new(), direction: None };
+        Steps { part, per_s, kept: [none(), none()] }
     }
 
-    /// The derivative at `t`.
-    fn slope_at(&self, t: TimestampUs) -> Vec<f64> {
-        let from = |node| seconds_between(node, t) / self.per_s;
-        let weight = from(self.t[0]) + from(self.t[1]);
-        match &self.second {
-            Some(c) => self.first.iter().zip(c).map(|(b, c)| b + c * weight).collect(),
-            None => self.first.clone(),
+    /// Time from one instant to another, in the unit of the rates.
+    fn units(&self, from: TimestampUs, to: TimestampUs) -> f64 {
+        seconds_between(from, to) / self.per_s
+    }
+
+    fn make(&self, i: usize) -> Step {
+        let h = self.units(self.part.t[i - 1], self.part.t[i]);
+        let rows = self.part.row(i).iter().zip(self.part.row(i - 1));
+        let step: Vec<f64> = rows.map(|(&b, &a)| f64::from(b) - f64::from(a)).collect();
+        let length = norm(&step);
+        let direction = (length > 0.0).then(|| step.iter().map(|d| d / length).collect());
+        Step { i, quotient: step.into_iter().map(|d| d / h).collect(), direction }
+    }
+
+    /// Steps `i` and, if it is wanted, `i + 1`.
+    fn pair(&mut self, i: usize, both: bool) -> (&Step, Option<&Step>) {
+        for i in i..=i + usize::from(both) {
+            if self.kept[i % 2].i != i {
+                self.kept[i % 2] = self.make(i);
+            }
+        }
+        (&self.kept[i % 2], both.then_some(&self.kept[(i + 1) % 2]))
+    }
+
+    /// The angle between the steps into and out of point `i`.
+    fn turn_deg(&mut self, i: usize) -> Option<f64> {
+        let (before, after) = self.pair(i, true);
+        Some(angle_of_units(before.direction.as_ref()?, after?.direction.as_ref()?))
+    }
+
+    /// The derivative at `t` of the polynomial through two or three consecutive points.
+    fn slope_at(&mut self, nodes: &Range<usize>, t: TimestampUs) -> Vec<f64> {
+        let s = nodes.start;
+        let [t0, t1] = [self.part.t[s], self.part.t[s + 1]];
+        let weight = self.units(t0, t) + self.units(t1, t);
+        let span = self.units(t0, self.part.t[nodes.end - 1]);
+        match self.pair(s + 1, nodes.len() == 3) {
+            (first, None) => first.quotient.clone(),
+            (first, Some(next)) => {
+                let quotients = first.quotient.iter().zip(&next.quotient);
+                quotients.map(|(a, b)| a + (b - a) / span * weight).collect()
+            }
         }
     }
 
-    /// The second derivative, with three nodes.
-    fn curvature(&self) -> Option<Vec<f64>> {
-        self.second.as_ref().map(|c| c.iter().map(|c| 2.0 * c).collect())
+    /// The second derivative of the parabola through three consecutive points.
+    fn curvature(&mut self, nodes: &Range<usize>) -> Option<Vec<f64>> {
+        let s = nodes.start;
+        let span = self.units(self.part.t[s], self.part.t[nodes.end - 1]);
+        let (first, next) = self.pair(s + 1, nodes.len() == 3);
+        let quotients = first.quotient.iter().zip(&next?.quotient);
+        Some(quotients.map(|(a, b)| 2.0 * ((b - a) / span)).collect())
     }
 }
 

@@ -18,6 +18,11 @@ impl Csv {
     }
 }
 
+/// True for values whose text never needs quotes.
+fn is_number(cell: Cell<'_>) -> bool {
+    matches!(cell, Cell::Id(_) | Cell::U64(_) | Cell::I64(_) | Cell::F32(_) | Cell::F64(_) | Cell::Bool(_))
+}
+
 /// Appends a value, quoted where it needs to be; `alone` in its record.
 pub(super) fn push(out: &mut Vec<u8>, value: &[u8], separator: u8, alone: bool) {
     let special = |b: &u8| matches!(b, b'"' | b'\n' | b'\r') || *b == separator;
@@ -54,8 +59,13 @@ impl Encode for Csv {
             if i > 0 {
                 out.push(self.separator);
             }
+            let cell = slot.pick(cells);
+            if self.slots.len() > 1 && is_number(cell) {
+                text::push_plain(out, cell, false, &self.style);
+                continue;
+            }
             value.clear();
-            text::push_plain(&mut value, slot.pick(cells), slot.kind == Type::Text, &self.style);
+            text::push_plain(&mut value, cell, slot.kind == Type::Text, &self.style);
             push(out, &value, self.separator, self.slots.len() == 1);
         }
         out.push(b'\n');

@@ -9,7 +9,7 @@ use crate::analytics::geometry::{dot, squared_distance};
 use pulp::{Arch, Simd, WithSimd};
 
 /// Partial sums: fixed, so that results never depend on the machine.
-const LANES: usize = 8;
+pub(crate) const LANES: usize = 8;
 
 /// The cost of rows `start..end`.
 pub(crate) trait SegmentCost {
@@ -97,10 +97,15 @@ impl LineCost {
         let mid = (n as f64 - 1.0) / 2.0;
         let mut sums = vec![0.0; (n + 1) * 2 * dim];
         for i in 0..n {
-            for (d, &v) in series.row(i).iter().enumerate() {
-                let (from, to) = (i * 2 * dim + d, (i + 1) * 2 * dim + d);
-                sums[to] = sums[from] + v;
-                sums[to + dim] = sums[from + dim] + (i as f64 - mid) * v;
+            let (before, after) = sums.split_at_mut((i + 1) * 2 * dim);
+            let (s0, c0) = before[i * 2 * dim..].split_at(dim);
+            let (s1, c1) = after[..2 * dim].split_at_mut(dim);
+            let along = i as f64 - mid;
+            for ((to, from), v) in s1.iter_mut().zip(s0).zip(series.row(i)) {
+                *to = from + v;
+            }
+            for ((to, from), v) in c1.iter_mut().zip(c0).zip(series.row(i)) {
+                *to = from + along * v;
             }
         }
         LineCost { dim, sums, squares: prefix_squares(series), mid }
@@ -122,28 +127,34 @@ impl WithSimd for LineSums<'_> {
     fn with_simd<S: Simd>(self, _: S) -> (f64, f64) {
         let dim = self.from.len() / 2;
         let ((s0, c0), (s1, c1)) = (self.from.split_at(dim), self.to.split_at(dim));
-        let (mut around_mean, mut along) = ([0.0f64; LANES], [0.0f64; LANES]);
         let (s0, s1, c0, c1) = (chunks(s0), chunks(s1), chunks(c0), chunks(c1));
-        for ((s0, s1), (c0, c1)) in s0.0.iter().zip(s1.0).zip(c0.0.iter().zip(c1.0)) {
+        // One sum at a time: two in one loop are not turned into vector instructions.
+        let (mut around_mean, mut along) = ([0.0f64; LANES], [0.0f64; LANES]);
+        for (s0, s1) in s0.0.iter().zip(s1.0) {
             for l in 0..LANES {
                 let s = s1[l] - s0[l];
-                let c = c1[l] - c0[l] - self.middle * s;
                 around_mean[l] += s * s;
+            }
+        }
+        for ((s0, s1), (c0, c1)) in s0.0.iter().zip(s1.0).zip(c0.0.iter().zip(c1.0)) {
+            for l in 0..LANES {
+                let c = c1[l] - c0[l] - self.middle * (s1[l] - s0[l]);
                 along[l] += c * c;
             }
         }
-        for l in 0..s0.1.len() {
-            let s = s1.1[l] - s0.1[l];
-            let c = c1.1[l] - c0.1[l] - self.middle * s;
-            around_mean[l] += s * s;
-            along[l] += c * c;
+        let (mut around_mean, mut along) = (around_mean.iter().sum::<f64>(), along.iter().sum::<f64>());
+        for ((s0, s1), (c0, c1)) in s0.1.iter().zip(s1.1).zip(c0.1.iter().zip(c1.1)) {
+            let s = s1 - s0;
+            let c = c1 - c0 - self.middle * s;
+            around_mean += s * s;
+            along += c * c;
         }
-        (around_mean.iter().sum(), along.iter().sum())
+        (around_mean, along)
     }
 }
 
 #[inline(always)]
-fn chunks(x: &[f64]) -> (&[[f64; LANES]], &[f64]) {
+pub(crate) fn chunks(x: &[f64]) -> (&[[f64; LANES]], &[f64]) {
     x.as_chunks()
 }
 

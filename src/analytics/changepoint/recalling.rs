@@ -5,9 +5,10 @@
 //! `(1 + phi) / (1 - phi)` times, the cost is what the weighted mean leaves over. So prefix sums
 //! give it in O(dim), whatever the length.
 
-use super::cost::SegmentCost;
+use super::cost::{LANES, SegmentCost, chunks};
 use super::series::Series;
 use crate::analytics::geometry::{dot, squared_distance};
+use pulp::{Arch, Simd, WithSimd};
 
 /// Residuals around a level under autoregressive noise, in squared innovations.
 pub(crate) struct RecallingCost<'a> {
@@ -43,6 +44,33 @@ impl<'a> RecallingCost<'a> {
     }
 }
 
+/// `|to - from + weight first|^2`.
+struct Total<'a> {
+    from: &'a [f64],
+    to: &'a [f64],
+    first: &'a [f64],
+    weight: f64,
+}
+
+impl WithSimd for Total<'_> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> f64 {
+        let (from, to, first) = (chunks(self.from), chunks(self.to), chunks(self.first));
+        let mut acc = [0.0f64; LANES];
+        for ((from, to), first) in from.0.iter().zip(to.0).zip(first.0) {
+            for l in 0..LANES {
+                let s = to[l] - from[l] + self.weight * first[l];
+                acc[l] += s * s;
+            }
+        }
+        let rest = from.1.iter().zip(to.1).zip(first.1);
+        let square = |((from, to), first): ((&f64, &f64), &f64)| (to - from + self.weight * first).powi(2);
+        acc.iter().sum::<f64>() + rest.map(square).sum::<f64>()
+    }
+}
+
 impl SegmentCost for RecallingCost<'_> {
     fn len(&self) -> usize {
         self.series.len()
@@ -54,12 +82,7 @@ impl SegmentCost for RecallingCost<'_> {
         let first = self.series.row(a);
         let squares = self.squares[b] - self.squares[a + 1] + weight * scale * scale * dot(first, first);
         let (from, to) = (self.sum(a + 1), self.sum(b));
-        let total: f64 = (0..first.len())
-            .map(|d| {
-                let s = to[d] - from[d] + weight * scale * first[d];
-                s * s
-            })
-            .sum();
+        let total = Arch::new().dispatch(Total { from, to, first, weight: weight * scale });
         (squares - total / ((b - a - 1) as f64 + weight)).max(0.0)
     }
 

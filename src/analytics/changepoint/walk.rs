@@ -12,7 +12,7 @@
 //! forwards and backwards, do for it what prefix sums do for the mean: any cost takes O(dim),
 //! and where `l^n` has vanished O(1), since both ends are then known by themselves.
 
-use super::cost::SegmentCost;
+use super::cost::{LANES, SegmentCost, chunks};
 use super::level::Model;
 use super::series::Series;
 use crate::analytics::geometry::dot;
@@ -21,8 +21,6 @@ use pulp::{Arch, Simd, WithSimd};
 
 /// Below this a share of what came before is nothing beside the last digit.
 const VANISHED: f64 = 1e-20;
-/// Partial sums: fixed, so that results never depend on the machine.
-const LANES: usize = 8;
 
 /// How the influence of a row fades with the distance.
 struct Fading {
@@ -221,11 +219,6 @@ impl Between<'_> {
             f(l, *x, *p0, b0 - self.left * b1, p1 - self.left * p0);
         }
     }
-}
-
-#[inline(always)]
-fn chunks(x: &[f64]) -> (&[[f64; LANES]], &[f64]) {
-    x.as_chunks()
 }
 
 impl WithSimd for Between<'_> {

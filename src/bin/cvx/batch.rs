@@ -69,8 +69,10 @@ impl Job<'_> {
     ) -> Result<()> {
         let dim = self.snapshot.settings().dim;
         let scales = self.args.scales();
+        // Asked once: the system is slow to say how much memory there is.
+        let room = self.context.memory();
         let one = |rows: &Rows<'_>, x: &mut Vec<f32>| {
-            self.check_memory(rows, dim)?;
+            self.check_memory(rows, dim, room)?;
             rows.read(0..rows.len(), x)?;
             let models = rows.models();
             let trajectory = rows.trajectory(x, &models, dim);
@@ -106,9 +108,8 @@ impl Job<'_> {
     }
 
     /// Refuses a trajectory that the analytic cannot hold: everything else of a run is bounded.
-    fn check_memory(&self, rows: &Rows<'_>, dim: usize) -> Result<()> {
+    fn check_memory(&self, rows: &Rows<'_>, dim: usize, room: usize) -> Result<()> {
         let need = rows.len() as u128 * dim as u128 * self.bytes_a_value as u128;
-        let room = self.context.memory();
         if need <= room as u128 {
             return Ok(());
         }

@@ -74,12 +74,11 @@ pub fn run(context: &Context, args: Args) -> Result<()> {
     let hidden: &[&str] = if args.batch.scale.is_empty() { &["scale"] } else { &[] };
     let mut sink = Sink::new(context.rows_of::<VelocityRow>(&snapshot, hidden)?, &args.batch.gate)?;
     let work = |trajectory: &Trajectory<'_>, subject: &Subject| {
-        let found = match at {
-            Some(t) => vec![velocity::at(trajectory, t, &params)],
-            None => velocity::rows(trajectory, &params).collect(),
-        };
-        let n = trajectory.len();
-        found.into_iter().map(|v| row(&args, subject, n, v)).collect::<Vec<_>>()
+        let row = |v| row(&args, subject, trajectory.len(), v);
+        match at {
+            Some(t) => vec![row(velocity::at(trajectory, t, &params))],
+            None => velocity::rows(trajectory, &params).map(row).collect(),
+        }
     };
     let job =
         Job { context, snapshot: &snapshot, selection: &selection, args: &args.batch, bytes_a_value: 4 };
