@@ -18,6 +18,26 @@ fn csv_headers_are_what_schema_says() {
 }
 
 #[test]
+fn fields_that_come_with_an_option_name_it() {
+    let dir = tempdir().unwrap();
+    let text = stdout(cvx(dir.path()).args(["schema", "-f", "tsv"]));
+    let mut seen = 0;
+    for line in text.lines().skip(1) {
+        let cells: Vec<&str> = line.split('\t').collect();
+        // Exports hold vectors unless told otherwise.
+        let option = match (cells[0], cells[1], cells[2]) {
+            ("export", ..) => continue,
+            (_, "meta", _) => "--meta",
+            (.., "vector") => "--vectors",
+            _ => continue,
+        };
+        assert!(cells[5].contains(option), "{line}");
+        seen += 1;
+    }
+    assert!(seen > 10, "{text}");
+}
+
+#[test]
 fn lists_every_error_code() {
     let dir = tempdir().unwrap();
     let text = stdout(cvx(dir.path()).args(["schema", "--errors", "-f", "csv"]));

@@ -104,7 +104,7 @@ row! {
         pub norm: f64,
         /// True when it depends on a vector that a lossy codec changed.
         pub approx: bool,
-        /// The mean.
+        /// The mean, with --vectors.
         pub vector_mean: Option<Vec<f32>>,
         /// The grid that the trajectory was put on, with --scale.
         pub scale: Option<String>,

@@ -30,9 +30,9 @@ row! {
         pub approx: bool,
         /// Why something is missing.
         pub status: &'static str,
-        /// The velocity.
+        /// The velocity, with --vectors.
         pub vector_velocity: Option<Vec<f32>> => "1/per",
-        /// The acceleration.
+        /// The acceleration, with --vectors and --order 2.
         pub vector_accel: Option<Vec<f32>> => "1/per^2",
         /// The grid that the trajectory was put on, with --scale.
         pub scale: Option<String>,
@@ -94,7 +94,7 @@ row! {
 row! {
     /// A test of whether a population has moved between two windows.
     pub struct PopulationRow {
-        /// Value of the --by key.
+        /// Value of the metadata key, with --by.
         pub group: Option<String>,
         /// Start of the reference window.
         pub ref_from: Option<Time>,

@@ -30,11 +30,11 @@ row! {
         pub vs_last: Option<f64>,
         /// Why something is missing.
         pub status: &'static str,
-        /// The predicted vector.
+        /// The predicted vector, with --vectors.
         pub vector: Option<Vec<f32>>,
-        /// Lower end of each dimension's interval.
+        /// Lower end of each dimension's interval, with --vectors.
         pub lower: Option<Vec<f32>>,
-        /// Upper end of each dimension's interval.
+        /// Upper end of each dimension's interval, with --vectors.
         pub upper: Option<Vec<f32>>,
         /// Why another method than the one asked for was used.
         pub fallback: Option<String>,
@@ -106,9 +106,9 @@ row! {
         pub inside: Option<bool>,
         /// The errors from this last point by horizon, drawn, in tables; the full height is the largest of all.
         pub by_horizon: Option<String>,
-        /// The predicted vector.
+        /// The predicted vector, with --vectors.
         pub vector: Option<Vec<f32>>,
-        /// The vector that came.
+        /// The vector that came, with --vectors.
         pub truth: Option<Vec<f32>>,
     }
     wide [t_last, horizon_s, level]

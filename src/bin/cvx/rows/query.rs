@@ -24,9 +24,9 @@ row! {
         pub d_time: Option<f64>,
         /// True when the vector comes from a lossy block.
         pub approx: bool,
-        /// Metadata.
+        /// Metadata, with --meta.
         pub meta: Option<Meta>,
-        /// The vector.
+        /// The vector, with --vectors.
         pub vector: Vec<f32>,
     }
 }
@@ -48,9 +48,9 @@ row! {
         pub model: Option<String>,
         /// True when the vector comes from a lossy block.
         pub approx: bool,
-        /// Vector.
+        /// The vector, with --vectors.
         pub vector: Vec<f32>,
-        /// Metadata.
+        /// Metadata, with --meta.
         pub meta: Option<Meta>,
     }
 }
@@ -78,9 +78,9 @@ row! {
         pub model: Option<String>,
         /// True when something in the row comes from a lossy block.
         pub approx: bool,
-        /// Vector.
+        /// The vector, with --vectors.
         pub vector: Vec<f32>,
-        /// Metadata.
+        /// Metadata, with --meta.
         pub meta: Option<Meta>,
     }
 }

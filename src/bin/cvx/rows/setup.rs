@@ -27,7 +27,7 @@ row! {
         pub unit: Option<&'static str>,
         /// True when there may be no value.
         pub nullable: bool,
-        /// What it means.
+        /// What it means, and the option that it comes with.
         pub meaning: &'static str,
     }
 }
