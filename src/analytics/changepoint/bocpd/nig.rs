@@ -3,9 +3,13 @@
 
 use super::runs::Predictive;
 use serde::{Deserialize, Serialize};
+use std::sync::LazyLock;
 
 /// The prior of standardised columns: mean 0 known to a tenth of an observation, variance about 1.
 pub(crate) const PRIOR: Column = Column { mu: 0.0, kappa: 0.1, alpha: 1.0, beta: 1.0 };
+
+/// Values of [`gamma_ratio`] that are computed once.
+const TABLE: usize = 2048;
 
 /// Belief about one column.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -22,8 +26,7 @@ impl Column {
         let nu = 2.0 * self.alpha;
         let scale2 = self.beta * (self.kappa + 1.0) / (self.alpha * self.kappa);
         let z2 = (x - self.mu).powi(2) / scale2;
-        ln_gamma(self.alpha + 0.5)
-            - ln_gamma(self.alpha)
+        gamma_ratio(self.alpha)
             - 0.5 * (nu * std::f64::consts::PI * scale2).ln()
             - (self.alpha + 0.5) * (z2 / nu).ln_1p()
     }
@@ -62,6 +65,22 @@ impl Predictive for Columns {
     }
 }
 
+/// `ln Gamma(alpha + 1/2) - ln Gamma(alpha)`. A run adds a half an observation to the prior's 1, so
+/// the first values come again and again.
+fn gamma_ratio(alpha: f64) -> f64 {
+    static FIRST: LazyLock<Vec<f64>> =
+        LazyLock::new(|| (0..TABLE).map(|k| compute_ratio(PRIOR.alpha + k as f64 / 2.0)).collect());
+    let k = 2.0 * (alpha - PRIOR.alpha);
+    match FIRST.get(k as usize) {
+        Some(ratio) if k.fract() == 0.0 && k >= 0.0 => *ratio,
+        _ => compute_ratio(alpha),
+    }
+}
+
+fn compute_ratio(alpha: f64) -> f64 {
+    ln_gamma(alpha + 0.5) - ln_gamma(alpha)
+}
+
 /// `ln Gamma(x)` for x > 0, by Lanczos' approximation (g = 7, n = 9), about 15 digits.
 fn ln_gamma(x: f64) -> f64 {
     const C: [f64; 9] = [
@@ -79,4 +98,20 @@ fn ln_gamma(x: f64) -> f64 {
     let sum = C[0] + C[1..].iter().zip(1..).map(|(c, i)| c / (x + f64::from(i))).sum::<f64>();
     let t = x + 7.5;
     0.5 * std::f64::consts::TAU.ln() + (x + 0.5) * t.ln() - t + sum.ln()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ratios_from_the_table_and_beyond_it() {
+        assert!((gamma_ratio(1.0) - (std::f64::consts::PI.sqrt() / 2.0).ln()).abs() < 1e-14);
+        for alpha in [1.0, 1.5, 2.0, 2.25, 513.0, 1.0 + TABLE as f64 / 2.0, 1e6] {
+            assert_eq!(gamma_ratio(alpha), compute_ratio(alpha), "{alpha}");
+            // Wendel's bounds.
+            let root = gamma_ratio(alpha).exp();
+            assert!(root < alpha.sqrt() && root > alpha / (alpha + 0.5).sqrt() - 1e-6 * alpha, "{alpha}");
+        }
+    }
 }

@@ -69,8 +69,8 @@ impl<P: Predictive> Runs<P> {
         let mut floor = LEAST_MASS.ln();
         if self.runs.len() > MAX_RUNS {
             let mut masses: Vec<f64> = self.runs.iter().map(|r| r.log_mass).collect();
-            masses.sort_by(|a, b| b.total_cmp(a));
-            floor = floor.max(masses[MAX_RUNS - 1]);
+            let (_, least, _) = masses.select_nth_unstable_by(MAX_RUNS - 1, |a, b| b.total_cmp(a));
+            floor = floor.max(*least);
         }
         let before = self.runs.len();
         self.runs.retain(|r| r.log_mass >= floor);
