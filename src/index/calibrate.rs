@@ -5,16 +5,18 @@
 //! the row itself is left out. Points halfway between two stored rows stand in for queries unlike
 //! anything stored; lists are probed as deep as the harder kind needs (a walk is not for such queries). Truth is the order of 8-bit distances.
 
+use super::candidates::Near;
 use super::centres::Codes;
+use super::eligible::Eligible;
 use super::paths::Sink;
 use super::plan::{GraphDepth, ListDepth, TARGETS, Tables};
-use super::pool::keep_nearest;
+use super::pool::{Pool, keep_nearest};
 use super::query::Stats;
-use super::search::{Search, Target, Workspace};
+use super::search::{Nearest, Search, Target, Workspace};
 use super::space::Space;
 use super::sq8::{self, Terms};
 use super::view::View;
-use super::walk::Coded;
+use super::walk::{Coded, Goal};
 use crate::error::Result;
 use crate::simd::int8::Int8;
 use rayon::prelude::*;
@@ -26,8 +28,32 @@ const QUERIES: usize = 200;
 const WANTED: usize = 10;
 /// Windows below this many rows are scanned.
 const LEAST_WINDOW: usize = 1000;
-/// Pools tried.
-const POOLS: [usize; 14] = [12, 16, 20, 24, 32, 40, 52, 64, 96, 128, 192, 256, 512, 1024];
+/// The target for which rows that estimates leave open are counted: that of the usual effort.
+const OPEN_AT: usize = 2;
+/// Walks tried: pool and stretch.
+const WALKS: [(usize, f32); 18] = [
+    (256, 0.9),
+    (256, 0.95),
+    (256, 1.0),
+    (256, 1.03),
+    (256, 1.06),
+    (256, 1.1),
+    (256, 1.15),
+    (256, 1.2),
+    (256, 1.25),
+    (256, 1.3),
+    (256, 1.4),
+    (256, 1.5),
+    (256, 1.7),
+    (1024, 1.3),
+    (1024, 1.5),
+    (1024, 2.0),
+    (1024, f32::INFINITY),
+    (4096, f32::INFINITY),
+];
+
+/// What a part has before it is calibrated.
+static NO_TABLES: Tables = Tables { lists: Vec::new(), graph: Vec::new(), largest_scale: 0.0 };
 
 /// A part being built.
 pub struct Calibration<'a> {
@@ -58,11 +84,12 @@ impl Calibration<'_> {
         while width >= LEAST_WINDOW {
             let needed = kinds.each_ref().map(|questions| self.list_depth(questions, width));
             let probes = std::array::from_fn(|i| needed.iter().map(|n| n[i]).max().unwrap_or(1));
-            tables.lists.push(ListDepth { rows: width as u32, probes });
+            let open = self.open(&kinds[0], width, probes[OPEN_AT] as usize)?;
+            tables.lists.push(ListDepth { rows: width as u32, probes, open });
             width /= 4;
         }
         tables.lists.reverse();
-        if self.view.edges.len() > 0 {
+        if !self.view.links.is_empty() {
             tables.graph = self.graph_depths(&kinds[0])?;
         }
         Ok(tables)
@@ -104,7 +131,7 @@ impl Calibration<'_> {
     }
 
     /// The nearest rows of a window.
-    fn truth(&self, question: &Question, window: Range<usize>) -> Vec<u32> {
+    fn truth(&self, question: &Question, window: Range<usize>) -> Vec<Near> {
         let mut best = Vec::new();
         let mut dots = vec![0; window.len()];
         let slab = &self.codes.values[window.start * self.codes.padded..window.end * self.codes.padded];
@@ -115,7 +142,7 @@ impl Calibration<'_> {
                 keep_nearest(&mut best, WANTED, (squared, row as u32));
             }
         }
-        best.into_iter().map(|(_, row)| row).collect()
+        best
     }
 
     /// True when the query's entity has so many rows that leaving them out would leave too few.
@@ -139,7 +166,7 @@ impl Calibration<'_> {
             .map(|(i, question)| {
                 let near = self.truth(question, self.window(i, width));
                 let order = self.list_ranks(question);
-                near.iter().map(|row| order[home[*row as usize] as usize]).collect::<Vec<_>>()
+                near.iter().map(|(_, row)| order[home[*row as usize] as usize]).collect::<Vec<_>>()
             })
             .flatten_iter()
             .collect();
@@ -150,6 +177,42 @@ impl Calibration<'_> {
             let at = ((ranks.len() as f64 * needed).ceil() as usize).clamp(1, ranks.len().max(1));
             ranks.get(at - 1).map_or(1, |rank| rank + 1)
         })
+    }
+
+    /// 8-bit distances of the mean search of `probes` lists for the ten nearest rows of a window.
+    fn open(&self, questions: &[Question], width: usize, probes: usize) -> Result<u32> {
+        let counts: Vec<usize> = questions
+            .par_iter()
+            .enumerate()
+            .map(|(i, question)| {
+                let window = self.window(i, width);
+                let eligible = Eligible::all(self.view.rows).narrowed([window, 0..0], f64::NEG_INFINITY);
+                let (mut work, mut stats) = (self.workspace(question), Stats::default());
+                let (search, target) = (self.search(&NO_TABLES), self.target(question));
+                let mut pool = Pool::new(WANTED, 2 * WANTED, 0.0);
+                let mut sink = Nearest::new(&search, &target, &eligible, &mut pool);
+                search.probe(&target, &eligible, probes, &mut sink, &mut work, &mut stats)?;
+                Ok(stats.codes)
+            })
+            .collect::<Result<_>>()?;
+        Ok((counts.iter().sum::<usize>() / counts.len().max(1)) as u32)
+    }
+
+    fn search<'s>(&'s self, tables: &'s Tables) -> Search<'s> {
+        Search { view: self.view, space: self.space, tables, scale: 0.0 }
+    }
+
+    fn target<'q>(&'q self, question: &'q Question) -> Target<'q> {
+        let coded = Coded { code: &question.code, terms: question.terms };
+        Target { coded, norm: 1.0, composite: None, space: self.space }
+    }
+
+    /// With the question's place, as its code tells it.
+    fn workspace(&self, question: &Question) -> Workspace {
+        let mut work = Workspace::default();
+        work.place.resize(self.codes.padded, 0.0);
+        sq8::decode(&question.code, question.terms, &mut work.place);
+        work
     }
 
     /// The list of each row.
@@ -184,41 +247,43 @@ impl Calibration<'_> {
         ranks
     }
 
-    /// The least pool of a walk over all rows for each target.
+    /// The least pool of a walk over all rows for each target, as far as pools reach them.
     fn graph_depths(&self, questions: &[Question]) -> Result<Vec<GraphDepth>> {
-        let truths: Vec<(&Question, Vec<u32>)> =
+        let truths: Vec<(&Question, Vec<Near>)> =
             questions.par_iter().map(|q| (q, self.truth(q, 0..self.view.rows))).collect();
         let wanted: usize = truths.iter().map(|t| t.1.len()).sum();
         let mut found = Vec::new();
-        let mut last = GraphDepth { ef: 0, distances: 0 };
-        for ef in POOLS {
-            let each: Vec<(usize, usize)> =
-                truths.par_iter().map(|(q, truth)| self.walked(q, truth, ef)).collect::<Result<_>>()?;
+        for (ef, stretch) in WALKS {
+            let goal = Goal { ef, stretch, enough: None };
+            let each: Vec<(usize, Stats)> =
+                truths.par_iter().map(|(q, truth)| self.walked(q, truth, goal)).collect::<Result<_>>()?;
             let hits: usize = each.iter().map(|e| e.0).sum();
-            let distances: usize = each.iter().map(|e| e.1).sum();
-            last = GraphDepth { ef: ef as u32, distances: (distances / each.len().max(1)) as u32 };
+            let mean = |of: fn(&Stats) -> usize| {
+                (each.iter().map(|e| of(&e.1)).sum::<usize>() / each.len().max(1)) as u32
+            };
+            let (hops, distances) = (mean(|s| s.hops), mean(|s| s.codes));
+            let depth = GraphDepth { ef: ef as u32, stretch, hops, distances };
             while found.len() < TARGETS.len() && hits as f64 >= TARGETS[found.len()] * wanted as f64 {
-                found.push(last);
+                found.push(depth);
             }
             if found.len() == TARGETS.len() {
                 break;
             }
         }
-        found.resize(TARGETS.len(), last);
         Ok(found)
     }
 
-    /// True neighbours that a walk meets among its best, and its distances.
-    fn walked(&self, question: &Question, truth: &[u32], ef: usize) -> Result<(usize, usize)> {
-        let search = Search { view: self.view, space: self.space, tables: &Tables::default(), scale: 0.0 };
-        let coded = Coded { code: &question.code, terms: question.terms };
-        let target = Target { coded, norm: 1.0, composite: None, space: self.space };
-        let eligible = super::eligible::Eligible::all(self.view.rows);
+    /// True neighbours that a walk meets among its best, and its work.
+    fn walked(&self, question: &Question, truth: &[Near], goal: Goal) -> Result<(usize, Stats)> {
+        let (search, target) = (self.search(&NO_TABLES), self.target(question));
+        let eligible = Eligible::all(self.view.rows);
         let mut sink = Best { question, entity: self.entity, near: Vec::new() };
-        let (mut work, mut stats) = (Workspace::default(), Stats::default());
-        search.graph(&target, &eligible, ef, &mut sink, &mut work, &mut stats)?;
-        let hits = sink.near.iter().filter(|(_, row)| truth.contains(row)).count();
-        Ok((hits, stats.codes))
+        let (mut work, mut stats) = (self.workspace(question), Stats::default());
+        search.graph(&target, &eligible, goal, &mut sink, &mut work, &mut stats)?;
+        // By distance: of equally near rows any will do.
+        let farthest = truth.last().map_or(f32::NEG_INFINITY, |last| last.0);
+        let hits = sink.near.iter().filter(|(squared, _)| *squared <= farthest).count();
+        Ok((hits, stats))
     }
 }
 
@@ -248,7 +313,7 @@ struct Best<'a> {
 
 impl Sink for Best<'_> {
     fn reach(&mut self) -> f32 {
-        f32::INFINITY
+        self.near.get(WANTED - 1).map_or(f32::INFINITY, |last| last.0)
     }
 
     fn take(&mut self, squared: f32, row: u32) -> Result<()> {

@@ -3,6 +3,7 @@
 
 use crate::error::{Error, Result};
 use crate::format::container::{Container, Tag};
+use crate::simd::int8::prefetch;
 use std::ops::Range;
 
 /// Values of one section.
@@ -71,6 +72,16 @@ impl<'a, T: bytemuck::AnyBitPattern> Column<'a, T> {
     #[inline]
     pub fn row(&self, i: usize, width: usize) -> Result<&'a [T]> {
         self.get(i * width..i * width + width)
+    }
+
+    /// Fetches row `i` of rows of `width` values into the cache: it is asked for soon.
+    #[inline]
+    pub fn expect(&self, i: usize, width: usize) {
+        if let Column::Whole(values) = self
+            && let Some(row) = values.get(i * width..i * width + width)
+        {
+            prefetch(row);
+        }
     }
 
     /// One value.

@@ -1,20 +1,22 @@
 //! Building the graph: candidates from overlapping groups, pruning, one refinement by walks over
 //! the graph itself, and edges between islands.
 
-use super::candidates::{Limits, Near, Pairs, best_of, to_key};
+use super::candidates::{Choice, Limits, Near, Pairs, to_key};
 use super::centres::Codes;
-use super::column::Column;
+use super::links::Links;
 use super::prune::{DEGREE, Edges, NONE, Pruner};
 use super::view::View;
-use super::walk::{Coded, Scratch, walk};
+use super::walk::{Coded, Goal, Scratch, walk};
 use crate::error::Result;
 use crate::simd::int8::Int8;
 use rayon::prelude::*;
 use std::collections::VecDeque;
 
-/// Candidates a row keeps from its groups.
+/// Nearest rows, whosever they are, that are a row's candidates.
+const NEAREST: usize = 32;
+/// Candidates under the cap of entities that a row keeps from its groups.
 const CANDIDATES: usize = 48;
-/// Pool of the refining walks, and candidates kept from one.
+/// Pool of the refining walks, and candidates under the cap kept from one.
 const REFINE: usize = 64;
 
 /// What a graph is built from.
@@ -35,6 +37,8 @@ pub struct GraphInput<'a> {
     pub nearest: &'a [[u32; 3]],
     /// Candidates of one other entity.
     pub per_entity: usize,
+    /// Fill the slots that pruning leaves free: neighbours with codes cost a walk nothing.
+    pub full: bool,
     /// For splitting large groups.
     pub seed: u64,
 }
@@ -42,15 +46,24 @@ pub struct GraphInput<'a> {
 impl GraphInput<'_> {
     /// The edges of all rows.
     pub fn build(&self) -> Result<Edges> {
-        let pruner =
-            Pruner { codes: self.codes, next: self.next, previous: self.previous, placed: self.placed };
-        let limits = Limits { total: CANDIDATES, per_entity: self.per_entity };
+        let pruner = Pruner {
+            codes: self.codes,
+            next: self.next,
+            previous: self.previous,
+            placed: self.placed,
+            entity: self.entity,
+            per_entity: self.per_entity,
+        };
+        let limits = Limits { nearest: NEAREST, capped: CANDIDATES, per_entity: self.per_entity };
         let pairs = Pairs { codes: self.codes, entity: self.entity, limits, seed: self.seed };
         let first = pruner.edges(&pairs.collect(&self.groups()));
         let refined = self.refine(&first)?;
         drop(first);
         let mut edges = pruner.edges(&refined);
         self.connect(&mut edges)?;
+        if self.full {
+            fill(&mut edges, &refined);
+        }
         Ok(edges)
     }
 
@@ -69,8 +82,8 @@ impl GraphInput<'_> {
 
     /// Candidates from a walk towards each row, and its old neighbours.
     fn refine(&self, edges: &Edges) -> Result<Vec<Vec<Near>>> {
-        let view = View { edges: Column::Whole(&edges.0), ..self.view.clone() };
-        let limits = Limits { total: REFINE, per_entity: self.per_entity };
+        let view = View { links: Links::plain(edges), ..self.view.clone() };
+        let limits = Limits { nearest: NEAREST, capped: REFINE, per_entity: self.per_entity };
         let kernel = Int8::detect();
         (0..view.rows)
             .into_par_iter()
@@ -79,10 +92,9 @@ impl GraphInput<'_> {
                     return Ok(Vec::new());
                 }
                 keys.clear();
-                let own = self.entity[row];
-                let capped = self.per_entity < REFINE;
+                let choice = Choice { limits, entity: self.entity, own: self.entity[row] };
                 let mut note = |squared, other: u32| {
-                    if other as usize != row && !(capped && self.entity[other as usize] == own) {
+                    if other as usize != row {
                         keys.push(to_key((squared, other)));
                     }
                 };
@@ -90,11 +102,19 @@ impl GraphInput<'_> {
                     note(self.codes.squared(kernel, row, *other as usize), *other);
                 }
                 let target = Coded { code: self.codes.row(row), terms: self.codes.terms[row] };
-                walk(&view, target, &self.entries(row), REFINE, scratch, |squared, other| {
-                    note(squared, other);
-                    Ok(())
-                })?;
-                Ok(best_of(keys, limits, self.entity))
+                walk(
+                    &view,
+                    target,
+                    None,
+                    &self.entries(row),
+                    Goal::pool(REFINE),
+                    scratch,
+                    |squared, other| {
+                        note(squared, other);
+                        Ok(f32::INFINITY)
+                    },
+                )?;
+                Ok(choice.best_of(keys))
             })
             .collect()
     }
@@ -128,17 +148,17 @@ impl GraphInput<'_> {
     /// The nearest row with an empty slot that a walk from `first`, which meets reached rows
     /// only, finds.
     fn nearest_with_room(&self, edges: &Edges, first: u32, row: usize, scratch: &mut Scratch) -> Result<u32> {
-        let view = View { edges: Column::Whole(&edges.0), ..self.view.clone() };
+        let view = View { links: Links::plain(edges), ..self.view.clone() };
         let target = Coded { code: self.codes.row(row), terms: self.codes.terms[row] };
         let mut ef = REFINE;
         loop {
             let mut best: Option<Near> = None;
-            walk(&view, target, &[first], ef, scratch, |squared, other| {
+            walk(&view, target, None, &[first], Goal::pool(ef), scratch, |squared, other| {
                 let room = edges.of(other as usize).len() < DEGREE;
                 if room && best.is_none_or(|b| (squared, other) < b) {
                     best = Some((squared, other));
                 }
-                Ok(())
+                Ok(f32::INFINITY)
             })?;
             if let Some((_, other)) = best {
                 return Ok(other);
@@ -149,6 +169,19 @@ impl GraphInput<'_> {
             ef *= 4;
         }
     }
+}
+
+/// Puts the nearest candidates into empty slots.
+fn fill(edges: &mut Edges, candidates: &[Vec<Near>]) {
+    edges.0.par_chunks_mut(DEGREE).zip(candidates).for_each(|(slots, near)| {
+        let mut used = slots.iter().position(|v| *v == NONE).unwrap_or(DEGREE);
+        for (_, v) in near {
+            if used < DEGREE && !slots[..used].contains(v) {
+                slots[used] = *v;
+                used += 1;
+            }
+        }
+    });
 }
 
 /// Marks everything that can be reached from `start`.

@@ -26,7 +26,7 @@ pub const EXACT: Tag = *b"EXCT";
 pub const CODES: Tag = *b"CODE";
 /// f32 x 2 a row: scale and squared norm.
 pub const TERMS: Tag = *b"TERM";
-/// u32 x 32 a row: graph neighbours, unused slots 2^32 - 1. Empty without a graph.
+/// u32: records of the graph ([`super::links`]). Empty without a graph.
 pub const EDGES: Tag = *b"EDGE";
 /// i8: codes of the lists' centres.
 pub const CENTRES: Tag = *b"CENT";
@@ -49,6 +49,17 @@ pub const CHECKPOINT_OFFSETS: Tag = *b"CKOF";
 /// u32: rows valid at the checkpoints, ascending in each.
 pub const CHECKPOINT_ROWS: Tag = *b"CKRW";
 
+/// What there is of a graph.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GraphKind {
+    /// Nothing.
+    None = 0,
+    /// Each row's neighbours.
+    Plain = 1,
+    /// Each row's neighbours with their one-bit codes.
+    Coded = 2,
+}
+
 /// What the head says. All counts are claims until they are checked against the sections.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Head {
@@ -64,8 +75,8 @@ pub struct Head {
     pub lists: u32,
     /// Rows that stand in lists: those that have a place under the metric.
     pub members: u32,
-    /// Whether there is a graph.
-    pub graph: bool,
+    /// The graph.
+    pub graph: GraphKind,
     /// Whether the vectors are here.
     pub exact: bool,
     /// Rows from one checkpoint to the next.
@@ -85,7 +96,7 @@ impl Head {
     pub fn encode(&self) -> Vec<u8> {
         let mut e = Encoder::new();
         let metric = Metric::ALL.iter().position(|m| *m == self.metric).unwrap_or(0);
-        e.u32(self.rows).u32(self.dim).u8(metric as u8).u8(u8::from(self.graph)).u8(u8::from(self.exact));
+        e.u32(self.rows).u32(self.dim).u8(metric as u8).u8(self.graph as u8).u8(u8::from(self.exact));
         e.u32(self.entities).u32(self.lists).u32(self.members).u32(self.checkpoint_every);
         e.u64(self.seed).f64(self.max_norm).f64(f64::from(self.scale));
         e.f64(f64::from(self.tables.largest_scale));
@@ -95,10 +106,11 @@ impl Head {
             depth.probes.iter().for_each(|p| {
                 e.u32(*p);
             });
+            e.u32(depth.open);
         }
         e.u32(self.tables.graph.len() as u32);
         for depth in &self.tables.graph {
-            e.u32(depth.ef).u32(depth.distances);
+            e.u32(depth.ef).u32(depth.stretch.to_bits()).u32(depth.hops).u32(depth.distances);
         }
         e.bytes
     }
@@ -111,7 +123,13 @@ impl Head {
             Some(metric) => *metric,
             None => return d.malformed("a metric"),
         };
-        let (graph, exact) = (flag(&mut d)?, flag(&mut d)?);
+        let graph = match d.u8()? {
+            0 => GraphKind::None,
+            1 => GraphKind::Plain,
+            2 => GraphKind::Coded,
+            _ => return d.malformed("a kind of graph"),
+        };
+        let exact = flag(&mut d)?;
         let (entities, lists, members, checkpoint_every) = (d.u32()?, d.u32()?, d.u32()?, d.u32()?);
         let (seed, max_norm, scale, largest_scale) = (d.u64()?, d.f64()?, d.f64()?, d.f64()?);
         let finite = max_norm.is_finite() && scale.is_finite() && largest_scale.is_finite();
@@ -152,13 +170,14 @@ fn flag(d: &mut Decoder<'_>) -> Result<bool, Malformed> {
 }
 
 fn list_depths(d: &mut Decoder<'_>) -> Result<Vec<ListDepth>, Malformed> {
-    let count = d.count(4 + 4 * TARGETS.len())?;
+    let count = d.count(8 + 4 * TARGETS.len())?;
     let mut depths: Vec<ListDepth> = Vec::with_capacity(count);
     for _ in 0..count {
-        let mut depth = ListDepth { rows: d.u32()?, probes: [0; TARGETS.len()] };
+        let mut depth = ListDepth { rows: d.u32()?, probes: [0; TARGETS.len()], open: 0 };
         for probes in &mut depth.probes {
             *probes = d.u32()?;
         }
+        depth.open = d.u32()?;
         if depth.rows == 0 || depths.last().is_some_and(|last| last.rows >= depth.rows) {
             return d.malformed("windows of growing size");
         }
@@ -168,8 +187,16 @@ fn list_depths(d: &mut Decoder<'_>) -> Result<Vec<ListDepth>, Malformed> {
 }
 
 fn graph_depths(d: &mut Decoder<'_>) -> Result<Vec<GraphDepth>, Malformed> {
-    let count = d.count(8)?;
-    (0..count).map(|_| Ok(GraphDepth { ef: d.u32()?, distances: d.u32()? })).collect()
+    let count = d.count(16)?;
+    (0..count)
+        .map(|_| {
+            let (ef, stretch) = (d.u32()?, f32::from_bits(d.u32()?));
+            if stretch.is_nan() || stretch <= 0.0 {
+                return d.malformed("a positive number");
+            }
+            Ok(GraphDepth { ef, stretch, hops: d.u32()?, distances: d.u32()? })
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -184,15 +211,15 @@ mod tests {
             entities: 2,
             lists: 4,
             members: 8,
-            graph: true,
+            graph: GraphKind::Coded,
             exact: false,
             checkpoint_every: 1024,
             seed: 5,
             max_norm: 2.5,
             scale: 0.25,
             tables: Tables {
-                lists: vec![ListDepth { rows: 10, probes: [1, 2, 3, 4] }],
-                graph: vec![GraphDepth { ef: 16, distances: 99 }],
+                lists: vec![ListDepth { rows: 10, probes: [1, 2, 3, 4], open: 5 }],
+                graph: vec![GraphDepth { ef: 16, stretch: 1.1, hops: 9, distances: 99 }],
                 largest_scale: 0.5,
             },
         }

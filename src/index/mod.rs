@@ -11,7 +11,7 @@
 //! |---|---|
 //! | `space.rs`, `sq8.rs`, `onebit.rs` | one Euclidean space for all metrics; 8-bit and one-bit codes |
 //! | `centres.rs`, `lists.rs` | k-means, inverted lists |
-//! | `candidates.rs`, `prune.rs`, `graph.rs` | the graph |
+//! | `candidates.rs`, `prune.rs`, `graph.rs`, `links.rs` | the graph |
 //! | `calibrate.rs`, `build.rs`, `layout.rs` | depths for a recall; writing a part (`Kind::Index`) |
 //! | `column.rs`, `view.rs`, `part.rs` | reading one |
 //! | `query.rs`, `eligible.rs`, `plan.rs` | what is asked, which rows count, which path answers |
@@ -27,6 +27,7 @@ mod column;
 mod eligible;
 mod graph;
 pub mod layout;
+mod links;
 mod lists;
 pub mod merge;
 mod onebit;

@@ -30,18 +30,7 @@ impl Default for Factors {
 
 /// Encodes row `x` of the list with centre `c` as code `slot` of a block.
 pub fn encode(x: &[f32], c: &[f32], slot: usize, block: &mut [u8], factors: &mut Factors) {
-    let (mut norm2, mut sum, mut centre) = (0.0f64, 0.0f64, 0.0f64);
-    for (i, (x, c)) in x.iter().zip(c).enumerate() {
-        let o = x - c;
-        norm2 += f64::from(o) * f64::from(o);
-        sum += f64::from(o.abs());
-        if o > 0.0 {
-            bits::set_bit(block, slot, i);
-            centre += f64::from(*c);
-        } else {
-            centre -= f64::from(*c);
-        }
-    }
+    let (norm2, sum, centre) = Arch::new().dispatch(Signs { x, c, slot, block });
     if sum == 0.0 {
         (factors.add[slot], factors.scale[slot], factors.error[slot]) = (0.0, 0.0, 0.0);
         return;
@@ -54,6 +43,38 @@ pub fn encode(x: &[f32], c: &[f32], slot: usize, block: &mut [u8], factors: &mut
     factors.add[slot] = (norm2 + 2.0 * f * centre) as f32;
     factors.scale[slot] = f as f32;
     factors.error[slot] = error as f32;
+}
+
+/// Writes the signs of `x - c` into code `slot` of a block.
+struct Signs<'a> {
+    x: &'a [f32],
+    c: &'a [f32],
+    slot: usize,
+    block: &'a mut [u8],
+}
+
+impl NullaryFnOnce for Signs<'_> {
+    /// `|o|^2`, `sum |o_i|` and `<s, c>`.
+    type Output = (f64, f64, f64);
+
+    #[inline(always)]
+    fn call(self) -> (f64, f64, f64) {
+        let Signs { x, c, slot, block } = self;
+        let groups = x.as_chunks::<4>().0.iter().zip(c.as_chunks::<4>().0);
+        let (mut norm2, mut sum, mut centre) = ([0.0f64; 4], [0.0f64; 4], [0.0f64; 4]);
+        for ((x, c), bytes) in groups.zip(block.as_chunks_mut::<{ bits::GROUP_BYTES }>().0) {
+            let mut positive = [false; 4];
+            for i in 0..4 {
+                let o = x[i] - c[i];
+                positive[i] = o > 0.0;
+                norm2[i] += f64::from(o) * f64::from(o);
+                sum[i] += f64::from(o.abs());
+                centre[i] += f64::from(if positive[i] { c[i] } else { -c[i] });
+            }
+            bits::set_group(bytes, slot, positive);
+        }
+        (norm2.iter().sum(), sum.iter().sum(), centre.iter().sum())
+    }
 }
 
 /// A query as a lookup table.
@@ -85,10 +106,26 @@ impl Table {
         (centre2, errors): (f32, f32),
         out: &mut [f32; BLOCK],
     ) {
-        let sums = lookup.sums(&self.entries, bytes);
+        self.estimates(lookup, bytes, (&factors.add, &factors.scale), centre2, out);
         let spread = 2.0 * errors * centre2.max(0.0).sqrt();
+        for (out, error) in out.iter_mut().zip(&factors.error) {
+            *out -= spread * error;
+        }
+    }
+
+    /// Estimated squared distances of a block's rows to the query; `add` and `scale` are those of [`Factors`].
+    #[inline]
+    pub fn estimates(
+        &self,
+        lookup: Lookup,
+        bytes: &[u8],
+        (add, scale): (&[f32; BLOCK], &[f32; BLOCK]),
+        centre2: f32,
+        out: &mut [f32; BLOCK],
+    ) {
+        let sums = lookup.sums(&self.entries, bytes);
         let line = (self.slope, self.offset);
-        Arch::new().dispatch(Bounds { sums: &sums, line, factors, centre2, spread, out });
+        Arch::new().dispatch(Estimates { sums: &sums, line, add, scale, centre2, out });
     }
 }
 
@@ -127,26 +164,24 @@ impl NullaryFnOnce for Entries<'_> {
     }
 }
 
-/// See [`Table::lower_bounds`].
-struct Bounds<'a> {
+/// See [`Table::estimates`].
+struct Estimates<'a> {
     sums: &'a [u16; BLOCK],
     line: (f32, f32),
-    factors: &'a Factors,
+    add: &'a [f32; BLOCK],
+    scale: &'a [f32; BLOCK],
     centre2: f32,
-    spread: f32,
     out: &'a mut [f32; BLOCK],
 }
 
-impl NullaryFnOnce for Bounds<'_> {
+impl NullaryFnOnce for Estimates<'_> {
     type Output = ();
 
     #[inline(always)]
     fn call(self) {
-        let f = self.factors;
         for i in 0..BLOCK {
             let product = self.line.0 * f32::from(self.sums[i]) + self.line.1;
-            let estimate = self.centre2 + f.add[i] - 2.0 * f.scale[i] * product;
-            self.out[i] = estimate - self.spread * f.error[i];
+            self.out[i] = self.centre2 + self.add[i] - 2.0 * self.scale[i] * product;
         }
     }
 }

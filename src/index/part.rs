@@ -2,9 +2,10 @@
 
 use super::column::Column;
 use super::eligible::Eligible;
-use super::layout::{self, Head};
+use super::layout::{self, GraphKind, Head};
+use super::links::{self, Links};
 use super::plan;
-use super::prune::{DEGREE, NONE};
+use super::prune::NONE;
 use super::query::{Filter, Hit, Query, Stats};
 use super::search::{Exact, Search, Workspace};
 use super::space::Space;
@@ -135,10 +136,18 @@ impl Part {
             },
             codes: self.column(layout::CODES, n * padded, trusted)?,
             terms: self.column(layout::TERMS, n, trusted)?,
-            edges: self.column(layout::EDGES, if self.head.graph { n * DEGREE } else { 0 }, trusted)?,
+            links: self.links(trusted)?,
             lists: self.lists(trusted)?,
             checkpoints: self.checkpoints(trusted)?,
         })
+    }
+
+    fn links(&self, trusted: bool) -> Result<Links<'_>> {
+        let words = match self.head.graph {
+            GraphKind::None => return Ok(Links::none()),
+            graph => links::words(self.space.padded(), graph == GraphKind::Coded),
+        };
+        Ok(Links::stored(self.column(layout::EDGES, self.rows() * words, trusted)?, words))
     }
 
     /// A section of `len` values, checked now.
@@ -186,8 +195,8 @@ impl Part {
     pub fn verify(&self) -> Result<()> {
         self.file.check_all()?;
         let view = self.view(true)?;
-        for row in 0..if self.head.graph { self.rows() } else { 0 } {
-            view.neighbours(row as u32)?;
+        for row in 0..if view.links.is_empty() { 0 } else { self.rows() } {
+            view.links.of(row as u32)?;
         }
         let rows = self.rows();
         let ordered = view.time.get(0..rows)?.is_sorted()
@@ -343,5 +352,9 @@ struct Stored<'q> {
 impl Exact for Stored<'_> {
     fn distance(&self, row: u32) -> Result<Option<f64>> {
         Ok(self.query.distance(self.rows.row(row as usize, self.dim)?))
+    }
+
+    fn expect(&self, row: u32) {
+        self.rows.expect(row as usize, self.dim);
     }
 }

@@ -2,11 +2,12 @@
 
 use super::candidates::{of_key, to_key};
 use super::eligible::Eligible;
+use super::pool::keep_nearest;
 use super::query::Stats;
 use super::search::{Search, Target, Workspace};
 use super::sq8;
 use super::view::wrong_row;
-use super::walk;
+use super::walk::{self, Goal};
 use crate::error::Result;
 use crate::simd::bits::{BLOCK, Lookup, block_bytes};
 use crate::simd::int8::Int8;
@@ -19,6 +20,8 @@ const AHEAD: usize = 16;
 /// A query this many times further from a centre than the furthest row is not among the rows; above 1 for
 /// the rounding of codes.
 const AMONG: f32 = 1.02;
+/// Up to so many lists are picked one by one; more are sorted.
+const FEW_LISTS: usize = 16;
 /// Lists near the query that offer a start of the walk.
 const ENTRIES: usize = 4;
 
@@ -107,6 +110,17 @@ impl Search<'_> {
         work.dots.resize(lists.len(), 0);
         Int8::detect().dot_slab(target.coded.code, lists.centres, &mut work.dots);
         sq8::squares(target.coded.terms, lists.terms, &work.dots, &mut work.squares);
+        work.order.clear();
+        if nearest <= FEW_LISTS {
+            let mut last = f32::INFINITY;
+            for (squared, list) in work.squares.iter().zip(0..) {
+                if *squared < last {
+                    keep_nearest(&mut work.order, nearest, (*squared, list));
+                    last = work.order.get(nearest.max(1) - 1).map_or(f32::INFINITY, |worst| worst.0);
+                }
+            }
+            return;
+        }
         work.keys.clear();
         work.keys.extend(work.squares.iter().zip(0..).map(|(squared, list)| to_key((*squared, list))));
         if nearest < work.keys.len() {
@@ -114,7 +128,6 @@ impl Search<'_> {
             work.keys.truncate(nearest);
         }
         work.keys.sort_unstable();
-        work.order.clear();
         work.order.extend(work.keys.iter().map(|key| of_key(*key)));
     }
 
@@ -254,7 +267,7 @@ impl Search<'_> {
         &self,
         target: &Target<'_>,
         eligible: &Eligible,
-        ef: usize,
+        goal: Goal,
         sink: &mut impl Sink,
         work: &mut Workspace,
         stats: &mut Stats,
@@ -276,18 +289,15 @@ impl Search<'_> {
         if entries.is_empty() {
             entries.extend(eligible.runs().iter().find(|r| !r.is_empty()).map(|r| r.start as u32));
         }
-        let steps =
-            walk::walk(
-                self.view,
-                target.coded,
-                &entries,
-                ef,
-                &mut work.scratch,
-                |squared, row| match squared < sink.reach() {
-                    true => sink.take(squared, row),
-                    false => Ok(()),
-                },
-            )?;
+        let seen = |squared, row| {
+            if squared < sink.reach() {
+                sink.take(squared, row)?;
+            }
+            Ok(sink.reach())
+        };
+        work.table.set(&work.place);
+        let table = self.view.links.coded().then_some(&work.table);
+        let steps = walk::walk(self.view, target.coded, table, &entries, goal, &mut work.scratch, seen)?;
         stats.hops += steps.hops;
         stats.codes += steps.distances;
         Ok(true)

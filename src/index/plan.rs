@@ -6,6 +6,7 @@
 use super::eligible::Eligible;
 use super::query::{Effort, Path, Query};
 use super::view::View;
+use super::walk::Goal;
 use crate::simd::bits::BLOCK;
 
 /// The recalls at 10 for which depths are known.
@@ -13,15 +14,12 @@ pub const TARGETS: [f64; 4] = [0.90, 0.95, 0.97, 0.99];
 /// A walk through a filter has to pass rows that do not count; below this share it is not tried.
 const LEAST_SHARE: f64 = 0.1;
 
-/// Rows that one-bit estimates leave over, beside a few for each wanted one.
-const SURVIVORS: f64 = 40.0;
-
 /// Depths found by calibration.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Tables {
     /// Lists to probe, by the number of rows among which the ten nearest are sought; ascending.
     pub lists: Vec<ListDepth>,
-    /// Pools of walks over all rows; empty without a graph.
+    /// Pools of walks over all rows; ends before a target that no pool reached.
     pub graph: Vec<GraphDepth>,
     /// The largest scale of an 8-bit code.
     pub largest_scale: f32,
@@ -34,6 +32,8 @@ pub struct ListDepth {
     pub rows: u32,
     /// Lists.
     pub probes: [u32; TARGETS.len()],
+    /// Rows of which one-bit estimates leave it open whether they are among the ten nearest, about.
+    pub open: u32,
 }
 
 /// A walk for one of [`TARGETS`].
@@ -41,7 +41,11 @@ pub struct ListDepth {
 pub struct GraphDepth {
     /// Rows of the pool.
     pub ef: u32,
-    /// Distances computed by the mean walk.
+    /// See [`Goal::stretch`].
+    pub stretch: f32,
+    /// Rows that the mean walk looks at.
+    pub hops: u32,
+    /// Distances that it computes.
     pub distances: u32,
 }
 
@@ -63,6 +67,8 @@ struct Costs {
     hop: f64,
     /// An 8-bit distance of a neighbour.
     neighbour: f64,
+    /// Looking at a row whose neighbours have codes.
+    step: f64,
 }
 
 /// Codes up to this many bytes stay in a processor's cache.
@@ -80,6 +86,7 @@ impl Costs {
             order: 6.0 + 0.04 * d,
             hop: 350.0,
             neighbour: 20.0 + 0.1 * d,
+            step: 400.0 + 0.6 * d,
         }
     }
 }
@@ -91,8 +98,8 @@ pub struct Plan {
     pub path: Path,
     /// Lists to probe.
     pub probes: usize,
-    /// Pool of the walk.
-    pub ef: usize,
+    /// How far a walk goes.
+    pub goal: Goal,
     /// What each possible path would cost.
     pub costs: Vec<(Path, f64)>,
 }
@@ -115,7 +122,7 @@ pub fn choose(
     eligible: &Eligible,
 ) -> Plan {
     let (window, wanted) = (eligible.window(), eligible.estimate());
-    let mut plan = Plan { path: Path::Nothing, probes: 0, ef: 0, costs: Vec::new() };
+    let mut plan = Plan { path: Path::Nothing, probes: 0, goal: Goal::pool(0), costs: Vec::new() };
     if window == 0 {
         return plan;
     }
@@ -126,18 +133,23 @@ pub fn choose(
         let share = (1.3 * plan.probes as f64 / view.lists.len() as f64).min(1.0);
         let ordering = view.lists.len() as f64 * costs.order;
         let met = window as f64 * share;
-        let measured = (wanted as f64 * share).min(SURVIVORS + 4.0 * depth as f64);
+        let open = tables.open(depth, wanted) * (depth as f64 / 10.0).max(1.0);
+        let measured = (wanted as f64 * share).min(open);
         let scanning = met * costs.estimate + measured * costs.random;
         plan.costs.push((Path::Lists, ordering + plan.probes as f64 * costs.list + scanning));
     }
     let share = wanted as f64 / view.rows as f64;
-    if view.edges.len() > 0
+    if !view.links.is_empty()
         && share >= LEAST_SHARE
-        && let Some((ef, distances)) = tables.ef(query.effort, depth)
+        && let Some(walk) = tables.walk(query.effort, depth)
     {
-        plan.ef = (ef / share).ceil() as usize;
+        let enough = (wanted == view.rows).then_some(depth);
+        plan.goal = Goal { ef: (walk.ef / share).ceil() as usize, stretch: walk.stretch, enough };
         let ordering = view.lists.len() as f64 * costs.order;
-        let walking = ef * costs.hop + distances * costs.neighbour;
+        let walking = match view.links.coded() {
+            true => walk.hops * costs.step,
+            false => walk.hops * costs.hop + walk.distances * costs.neighbour,
+        };
         plan.costs.push((Path::Graph, ordering + walking / share));
     }
     plan.decide(query);
@@ -146,7 +158,8 @@ pub fn choose(
 
 /// The cheapest path that meets every row within a radius.
 pub fn choose_all(view: &View<'_>, tables: &Tables, query: &Query<'_>, eligible: &Eligible) -> Plan {
-    let mut plan = Plan { path: Path::Nothing, probes: view.lists.len(), ef: 0, costs: Vec::new() };
+    let mut plan =
+        Plan { path: Path::Nothing, probes: view.lists.len(), goal: Goal::pool(0), costs: Vec::new() };
     if eligible.window() == 0 {
         return plan;
     }
@@ -179,21 +192,25 @@ impl Plan {
 impl Tables {
     /// Lists to probe for the `k` nearest among `rows`: as for the ten nearest among `10 rows / k`.
     fn probes(&self, effort: Effort, k: usize, rows: usize, lists: usize) -> usize {
-        let rows = (rows as f64 * 10.0 / k.max(1) as f64).max(1.0);
-        let column = |target: f64| TARGETS.iter().position(|t| *t >= target).unwrap_or(TARGETS.len() - 1);
+        let rows = rows_for_ten(k, rows);
         let probes = match effort {
-            Effort::Recall(target) => self.interpolated(rows, column(target)),
+            Effort::Recall(target) => self.interpolated(rows, |d| d.probes[column(target)]),
             Effort::Beam(ef) => {
-                let usual = self.graph.get(column(0.95)).map_or(64.0, |g| f64::from(g.ef));
-                self.interpolated(rows, column(0.95)) * ef as f64 / usual
+                let usual = self.graph.get(column(0.95)).map_or(64.0, |g| f64::from(g.hops));
+                self.interpolated(rows, |d| d.probes[column(0.95)]) * ef as f64 / usual
             }
         };
         (probes.ceil() as usize).clamp(1, lists)
     }
 
+    /// Rows left open by estimates for the `k` nearest among `rows`.
+    fn open(&self, k: usize, rows: usize) -> f64 {
+        self.interpolated(rows_for_ten(k, rows), |d| d.open)
+    }
+
     /// Straight lines in the logarithm of the number of rows; below the least, in proportion.
-    fn interpolated(&self, rows: f64, column: usize) -> f64 {
-        let at = |d: &ListDepth| (f64::from(d.rows), f64::from(d.probes[column]));
+    fn interpolated(&self, rows: f64, of: impl Fn(&ListDepth) -> u32) -> f64 {
+        let at = |d: &ListDepth| (f64::from(d.rows), f64::from(of(d)));
         let above = self.lists.partition_point(|d| f64::from(d.rows) < rows);
         match (above.checked_sub(1).map(|i| at(&self.lists[i])), self.lists.get(above).map(at)) {
             (Some((r0, p0)), Some((r1, p1))) => {
@@ -206,22 +223,49 @@ impl Tables {
         }
     }
 
-    /// Pool and mean number of distances of a walk for the `k` nearest.
-    fn ef(&self, effort: Effort, k: usize) -> Option<(f64, f64)> {
+    /// The walk for the `k` nearest, if any pool reached the recall.
+    fn walk(&self, effort: Effort, k: usize) -> Option<Walk> {
         let k = k as f64;
-        let (ef, distances) = match effort {
-            Effort::Recall(target) => {
-                let i = TARGETS.iter().position(|t| *t >= target).unwrap_or(TARGETS.len() - 1);
-                let found = self.graph.get(i)?;
-                (f64::from(found.ef), f64::from(found.distances))
-            }
+        let of = |found: &GraphDepth| Walk {
+            ef: f64::from(found.ef),
+            stretch: found.stretch,
+            hops: f64::from(found.hops),
+            distances: f64::from(found.distances),
+        };
+        let walk = match effort {
+            Effort::Recall(target) => of(self.graph.get(column(target))?),
             Effort::Beam(ef) => {
-                let found = self.graph.get(1)?;
-                (ef as f64, f64::from(found.distances) * ef as f64 / f64::from(found.ef.max(1)))
+                let usual = of(self.graph.get(column(0.95)).or(self.graph.first())?);
+                let hops = ef as f64;
+                let distances = usual.distances * hops / usual.hops.max(1.0);
+                Walk { ef: hops, stretch: f32::INFINITY, hops, distances }
             }
         };
         // A pool for ten that must hold k: its surplus grows more slowly than k.
-        let factor = (k / 10.0).max(1.0).powf(0.8).max(k * 1.1 / ef);
-        Some((ef * factor, distances * factor))
+        let factor = (k / 10.0).max(1.0).powf(0.8).max(k * 1.1 / walk.ef);
+        Some(Walk {
+            ef: walk.ef * factor,
+            hops: walk.hops * factor,
+            distances: walk.distances * factor,
+            ..walk
+        })
     }
+}
+
+/// See [`GraphDepth`].
+struct Walk {
+    ef: f64,
+    stretch: f32,
+    hops: f64,
+    distances: f64,
+}
+
+/// The place of the least target that is at least `recall`, or of the last.
+fn column(recall: f64) -> usize {
+    TARGETS.iter().position(|t| *t >= recall).unwrap_or(TARGETS.len() - 1)
+}
+
+/// Among how many rows the ten nearest are as deep as the `k` nearest among `rows`.
+fn rows_for_ten(k: usize, rows: usize) -> f64 {
+    (rows as f64 * 10.0 / k.max(1) as f64).max(1.0)
 }

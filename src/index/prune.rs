@@ -1,6 +1,6 @@
 //! From candidates to edges: relative-neighbourhood pruning, reverse edges, version edges.
 
-use super::candidates::Near;
+use super::candidates::{Choice, Limits, Near};
 use super::centres::Codes;
 use crate::simd::int8::Int8;
 use rayon::prelude::*;
@@ -36,6 +36,10 @@ pub struct Pruner<'a> {
     pub previous: &'a [u32],
     /// Whether a row takes part.
     pub placed: &'a [bool],
+    /// Entity ordinal of each row.
+    pub entity: &'a [u32],
+    /// See [`Limits::per_entity`].
+    pub per_entity: usize,
 }
 
 impl Pruner<'_> {
@@ -49,7 +53,8 @@ impl Pruner<'_> {
         self.with_reverse(Edges(slots))
     }
 
-    /// The kept ones of candidates that are sorted nearest first, version edges in front.
+    /// The kept ones of candidates that are sorted nearest first: version edges in front, then candidates under the cap of
+    /// entities in up to half of the slots, so that a row's own versions leave room for strangers, then all.
     fn prune(&self, row: usize, near: &[Near]) -> Vec<u32> {
         let kernel = Int8::detect();
         if !self.placed[row] {
@@ -58,13 +63,21 @@ impl Pruner<'_> {
         let versions = [self.previous[row], self.next[row]].into_iter();
         let mut kept: Vec<u32> = versions.filter(|v| *v != NONE && self.placed[*v as usize]).collect();
         let versions = kept.len();
-        for (d, v) in near {
-            if kept.len() >= DEGREE - SPARE {
-                break;
-            }
-            let shadowed = |w: &u32| ALPHA * self.codes.squared(kernel, *w as usize, *v as usize) < *d;
-            if !kept[..versions].contains(v) && !kept[versions..].iter().any(shadowed) {
-                kept.push(*v);
+        let mut capped = Vec::new();
+        if self.per_entity < usize::MAX {
+            capped.extend_from_slice(near);
+            let limits = Limits { nearest: 0, capped: near.len(), per_entity: self.per_entity };
+            Choice { limits, entity: self.entity, own: self.entity[row] }.select(&mut capped);
+        }
+        for (near, most) in [(capped.as_slice(), DEGREE / 2), (near, DEGREE - SPARE)] {
+            for (d, v) in near {
+                if kept.len() >= most {
+                    break;
+                }
+                let shadowed = |w: &u32| ALPHA * self.codes.squared(kernel, *w as usize, *v as usize) < *d;
+                if !kept.contains(v) && !kept[versions..].iter().any(shadowed) {
+                    kept.push(*v);
+                }
             }
         }
         kept

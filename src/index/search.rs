@@ -16,6 +16,8 @@ use std::collections::HashSet;
 
 /// Rows that are ranked exactly, at most, beside twice the wanted ones.
 const SPARE: usize = 48;
+/// Vectors that are fetched ahead of their exact distances.
+const AHEAD: usize = 2;
 /// Versions of one entity that are ranked exactly when one of them is wanted.
 const VERSIONS: usize = 16;
 /// Standard deviations of the codes' error that an exact rank may overturn.
@@ -43,6 +45,9 @@ pub struct Workspace {
 pub trait Exact {
     /// The distance of a row, or `None` when it has none. Must be that of an exact scan.
     fn distance(&self, row: u32) -> Result<Option<f64>>;
+
+    /// Fetches a row's vector into the cache: it is asked for soon.
+    fn expect(&self, _row: u32) {}
 }
 
 /// A query made ready for a part's space.
@@ -130,7 +135,10 @@ impl Search<'_> {
             None => self.gather(task, depth, &mut pool, work, stats)?,
         }
         let mut hits = Vec::with_capacity(pool.len());
-        for entry in pool.candidates() {
+        let candidates = pool.candidates();
+        candidates.iter().take(AHEAD).for_each(|entry| exact.expect(entry.row));
+        for (i, entry) in candidates.iter().enumerate() {
+            candidates.get(i + AHEAD).into_iter().for_each(|entry| exact.expect(entry.row));
             stats.exact += 1;
             if let Some(distance) = exact.distance(entry.row)? {
                 hits.push(self.hit(target, entry.row, distance)?);
@@ -168,7 +176,7 @@ impl Search<'_> {
             Path::Listed => self.listed(target, eligible, &mut sink, work, stats)?,
             Path::Lists => self.probe(target, eligible, plan.probes, &mut sink, work, stats)?,
             Path::Graph => {
-                let walked = self.graph(target, eligible, plan.ef, &mut sink, work, stats)?;
+                let walked = self.graph(target, eligible, plan.goal, &mut sink, work, stats)?;
                 // Without a walk, or when too few rows that count lay on its way.
                 if !walked || !sink.filled() {
                     path = Path::Lists;

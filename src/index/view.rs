@@ -1,13 +1,12 @@
 //! A part as searches see it: typed columns, whether mapped from a file or still being built.
 
 use super::column::Column;
+use super::links::Links;
 use super::onebit::Factors;
-use super::prune::{DEGREE, NONE};
 use super::sq8::Terms;
 use crate::error::{Code, Error, Result};
 use crate::model::TimestampUs;
 use crate::simd::bits::{BLOCK, block_bytes};
-use crate::simd::int8::prefetch;
 use std::ops::Range;
 
 /// The columns of a part. Rows are in the order of (timestamp, entity).
@@ -23,7 +22,7 @@ pub struct View<'a> {
     pub time: Column<'a, TimestampUs>,
     /// Entity ordinal of each row.
     pub entity: Column<'a, u32>,
-    /// For each row its entity's next row, or [`NONE`].
+    /// For each row its entity's next row, or 2^32 - 1.
     pub next: Column<'a, u32>,
     /// Rows by entity.
     pub runs: Runs<'a>,
@@ -31,8 +30,8 @@ pub struct View<'a> {
     pub codes: Column<'a, i8>,
     /// Scale and norm of each row.
     pub terms: Column<'a, Terms>,
-    /// [`DEGREE`] slots a row; empty without a graph.
-    pub edges: Column<'a, u32>,
+    /// The graph.
+    pub links: Links<'a>,
     /// The inverted lists.
     pub lists: Lists<'a>,
     /// The rows valid at some instants.
@@ -70,40 +69,18 @@ pub struct Checkpoints<'a> {
 }
 
 impl<'a> View<'a> {
-    /// The neighbours of a row in the graph, checked to be rows.
+    /// Fetches what a walk reads of a row into the cache.
     #[inline]
-    pub fn neighbours(&self, row: u32) -> Result<&'a [u32]> {
-        let slots = self.edges.row(row as usize, DEGREE)?;
-        let used = slots.iter().position(|v| *v == NONE).unwrap_or(DEGREE);
-        let slots = &slots[..used];
-        match slots.iter().find(|v| **v as usize >= self.rows) {
-            None => Ok(slots),
-            Some(v) => Err(wrong_row(*v, self.rows)),
-        }
-    }
-
-    /// Fetches a row's neighbours into the cache: they are asked for soon.
-    #[inline]
-    pub fn expect_neighbours(&self, row: u32) {
-        if let Column::Whole(edges) = self.edges
-            && let Some(slots) = edges.get(row as usize * DEGREE..(row as usize + 1) * DEGREE)
-        {
-            prefetch(slots);
-        }
+    pub fn expect(&self, row: u32) {
+        self.expect_code(row);
+        self.links.expect(row);
     }
 
     /// Fetches a row's code into the cache: it is asked for soon.
     #[inline]
     pub fn expect_code(&self, row: u32) {
-        if let (Column::Whole(codes), Column::Whole(terms)) = (self.codes, self.terms) {
-            let at = row as usize;
-            if let (Some(code), Some(terms)) =
-                (codes.get(at * self.padded..(at + 1) * self.padded), terms.get(at..at + 1))
-            {
-                prefetch(code);
-                prefetch(terms);
-            }
-        }
+        self.codes.expect(row as usize, self.padded);
+        self.terms.expect(row as usize, 1);
     }
 
     /// Rows valid before row `rank`: the last of each entity among the first `rank` rows, ascending.
@@ -170,7 +147,7 @@ pub struct Lists<'a> {
     pub terms: &'a [Terms],
     /// Largest distance of a list's rows to its centre.
     pub radius: &'a [f32],
-    /// A row near each centre, where graph walks start; [`NONE`] for an empty list.
+    /// A row near each centre, where graph walks start; 2^32 - 1 for an empty list.
     pub medoid: &'a [u32],
     /// Where each list begins among `rows`; one more than there are lists.
     pub offsets: &'a [u32],

@@ -144,8 +144,12 @@ fn write(
     let path = file.path().to_owned();
     let dataset = snapshot.config().id;
     let mut container = ContainerWriter::create(file, Kind::Index, dataset, FILE_ID)?;
-    let mut how =
-        index::Options { seed: options.seed, exact: options.exact, ..index::Options::new(plan.metric) };
+    let mut how = index::Options {
+        seed: options.seed,
+        exact: options.exact,
+        neighbour_codes: options.exact,
+        ..index::Options::new(plan.metric)
+    };
     if !options.graph {
         how.graph_from = usize::MAX;
     }

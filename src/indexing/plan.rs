@@ -3,6 +3,7 @@
 use super::Options;
 use crate::dataset::Snapshot;
 use crate::error::Result;
+use crate::index::layout::GraphKind;
 use crate::index::merge::{PartSize, rebuilt};
 use crate::manifest::{FileEntry, FileKind};
 use crate::metric::Metric;
@@ -25,6 +26,7 @@ pub struct Plan {
     /// Points of the new parts, about.
     points: u64,
     exact: bool,
+    graph: bool,
 }
 
 impl Plan {
@@ -37,7 +39,8 @@ impl Plan {
     pub(super) fn row_bytes(&self, snapshot: &Snapshot) -> u64 {
         let dim = snapshot.settings().dim as u64;
         let vectors = if self.exact { 4 * dim } else { 0 };
-        vectors + dim + dim / 8 + 300
+        let neighbour_codes = if self.exact && self.graph { 4 * dim + 256 } else { 0 };
+        vectors + neighbour_codes + dim + dim / 8 + 300
     }
 }
 
@@ -55,6 +58,7 @@ pub fn plan(snapshot: &Snapshot, options: &Options) -> Result<Plan> {
         new: Vec::new(),
         points: 0,
         exact: options.exact,
+        graph: options.graph,
     };
     let end = snapshot.manifest().next_seq;
     let added = added(snapshot, &plan)?;
@@ -97,7 +101,7 @@ fn usable(snapshot: &Snapshot, parts: &[FileEntry], options: &Options) -> Usable
         let wanted = options.metric.or(usable.metric).is_none_or(|m| m == metric)
             && options.time.or(usable.time).is_none_or(|t| t == time)
             && open.part.head().exact == options.exact
-            && (options.graph || !open.part.head().graph);
+            && (options.graph || open.part.head().graph == GraphKind::None);
         if !wanted || entry.seq_min > next {
             return usable;
         }

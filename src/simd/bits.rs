@@ -13,9 +13,12 @@ use pulp::x86::V3;
 /// Codes in a block.
 pub const BLOCK: usize = 32;
 
+/// Bytes of a block that four dimensions take.
+pub const GROUP_BYTES: usize = 16;
+
 /// Bytes of a block of codes of `dim` bits, a multiple of 8.
 pub const fn block_bytes(dim: usize) -> usize {
-    dim / 4 * 16
+    dim / 4 * GROUP_BYTES
 }
 
 /// Largest entry of a table for `dim` bits: a sum of one entry a group must fit 16 bits.
@@ -23,10 +26,11 @@ pub fn table_max(dim: usize) -> u32 {
     (65_535 / (dim as u32 / 4).max(1)).min(255)
 }
 
-/// Sets bit `bit` of code `code` in a block.
-pub fn set_bit(block: &mut [u8], code: usize, bit: usize) {
-    let shift = if code < 16 { 0 } else { 4 };
-    block[bit / 4 * 16 + code % 16] |= 1 << (shift + bit % 4);
+/// Sets bits of code `code` in a block's bytes for a group of four dimensions.
+#[inline(always)]
+pub fn set_group(bytes: &mut [u8; GROUP_BYTES], code: usize, bits: [bool; 4]) {
+    let nibble = bits.iter().rev().fold(0, |n, bit| n << 1 | u8::from(*bit));
+    bytes[code % 16] |= nibble << if code < 16 { 0 } else { 4 };
 }
 
 /// The sum of a query's table entries for each code of a block, on one instruction set.
@@ -137,8 +141,8 @@ mod tests {
                 (0..BLOCK).map(|_| (0..dim).map(|_| rng.random_bool(0.5)).collect()).collect();
             let mut block = vec![0u8; block_bytes(dim)];
             for (code, bits) in bits.iter().enumerate() {
-                for bit in (0..dim).filter(|i| bits[*i]) {
-                    set_bit(&mut block, code, bit);
+                for (bytes, bits) in block.as_chunks_mut().0.iter_mut().zip(bits.as_chunks().0) {
+                    set_group(bytes, code, *bits);
                 }
             }
             let want: Vec<u16> = bits
