@@ -1,8 +1,8 @@
 //! How deep each path must look for a recall, found on the part's own rows when it is built.
 //!
-//! Stored rows stand in for queries. A row's own entity does not count as an answer, since its
-//! versions are found more easily than strangers; where one entity has most of the rows, only
-//! the row itself is left out. Points halfway between two stored rows stand in for queries unlike
+//! Stored rows stand in for queries. The row itself and those of its entity that are nearer than any stranger are
+//! hidden: the graph's edges were chosen for them, so they would be found, and lead on, more easily than what a query
+//! meets; where one entity has most of the rows, only the row itself is hidden. Points halfway between two stored rows stand in for queries unlike
 //! anything stored; lists are probed as deep as the harder kind needs (a walk is not for such queries). Truth is the order of 8-bit distances.
 
 use super::candidates::Near;
@@ -104,15 +104,29 @@ impl Calibration<'_> {
     /// Stored rows, and points halfway between two of them.
     fn questions(&self) -> [Vec<Question>; 2] {
         let rows = super::centres::sample(self.rows, QUERIES, self.seed ^ 0x7175_6572);
-        let stored = rows.iter().map(|row| Question {
+        let stored = rows.par_iter().map(|row| Question {
             code: self.codes.row(*row as usize).to_vec(),
             terms: self.codes.terms[*row as usize],
-            own: Some((*row, self.entity[*row as usize])),
-            alone: self.dominates(*row),
+            hidden: self.hidden(*row),
         });
         let strangers = rows.iter().zip(rows.iter().cycle().skip(rows.len() / 2));
         let between = strangers.map(|(a, b)| self.between(*a as usize, *b as usize));
         [stored.collect(), between.collect()]
+    }
+
+    /// The row and those of its entity that are nearer to it than any other entity's.
+    fn hidden(&self, row: u32) -> Vec<u32> {
+        if self.dominates(row) {
+            return vec![row];
+        }
+        let (at, own) = (row as usize, self.entity[row as usize]);
+        let mut dots = vec![0; self.view.rows];
+        Int8::detect().dot_slab(self.codes.row(at), self.codes.values, &mut dots);
+        let squared = |other: usize| sq8::squared(self.codes.terms[at], self.codes.terms[other], dots[other]);
+        let strangers = (0..self.view.rows).filter(|other| self.entity[*other] != own).map(squared);
+        let nearest = strangers.fold(f32::INFINITY, f32::min);
+        let near = |other: &usize| self.entity[*other] == own && (*other == at || squared(*other) < nearest);
+        (0..self.view.rows).filter(near).map(|other| other as u32).collect()
     }
 
     /// The point halfway between two rows, as far out as they are.
@@ -127,7 +141,7 @@ impl Calibration<'_> {
         let scale = if norm2 > 0.0 { (wanted / norm2).sqrt() } else { 0.0 };
         x.iter_mut().for_each(|x| *x *= scale);
         let terms = sq8::encode(&x, &mut code);
-        Question { code, terms, own: None, alone: false }
+        Question { code, terms, hidden: Vec::new() }
     }
 
     /// The nearest rows of a window.
@@ -138,14 +152,14 @@ impl Calibration<'_> {
         Int8::detect().dot_slab(&question.code, slab, &mut dots);
         for (row, dot) in window.zip(&dots) {
             let squared = sq8::squared(question.terms, self.codes.terms[row], *dot);
-            if squared.is_finite() && question.counts(row as u32, self.entity) {
+            if squared.is_finite() && question.counts(row as u32) {
                 keep_nearest(&mut best, WANTED, (squared, row as u32));
             }
         }
         best
     }
 
-    /// True when the query's entity has so many rows that leaving them out would leave too few.
+    /// True when the query's entity has so many rows that hiding them would leave too few.
     fn dominates(&self, query: u32) -> bool {
         let own = self.entity[query as usize];
         let sample = self.rows.iter().step_by((self.rows.len() / 1000).max(1));
@@ -277,8 +291,9 @@ impl Calibration<'_> {
     fn walked(&self, question: &Question, truth: &[Near], goal: Goal) -> Result<(usize, Stats)> {
         let (search, target) = (self.search(&NO_TABLES), self.target(question));
         let eligible = Eligible::all(self.view.rows);
-        let mut sink = Best { question, entity: self.entity, near: Vec::new() };
+        let mut sink = Best { question, near: Vec::new() };
         let (mut work, mut stats) = (self.workspace(question), Stats::default());
+        work.scratch.hide(&question.hidden);
         search.graph(&target, &eligible, goal, &mut sink, &mut work, &mut stats)?;
         // By distance: of equally near rows any will do.
         let farthest = truth.last().map_or(f32::NEG_INFINITY, |last| last.0);
@@ -291,23 +306,20 @@ impl Calibration<'_> {
 struct Question {
     code: Vec<i8>,
     terms: Terms,
-    /// The row that it is, and its entity.
-    own: Option<(u32, u32)>,
-    /// Only the row itself is left out, not its entity.
-    alone: bool,
+    /// Rows that do not count, ascending.
+    hidden: Vec<u32>,
 }
 
 impl Question {
     /// Whether `row` counts as an answer.
-    fn counts(&self, row: u32, entity: &[u32]) -> bool {
-        self.own.is_none_or(|(own, kin)| row != own && (self.alone || entity[row as usize] != kin))
+    fn counts(&self, row: u32) -> bool {
+        self.hidden.binary_search(&row).is_err()
     }
 }
 
 /// The nearest rows that count.
 struct Best<'a> {
     question: &'a Question,
-    entity: &'a [u32],
     near: Vec<(f32, u32)>,
 }
 
@@ -317,7 +329,7 @@ impl Sink for Best<'_> {
     }
 
     fn take(&mut self, squared: f32, row: u32) -> Result<()> {
-        if self.question.counts(row, self.entity) {
+        if self.question.counts(row) {
             keep_nearest(&mut self.near, WANTED, (squared, row));
         }
         Ok(())

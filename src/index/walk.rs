@@ -49,6 +49,8 @@ pub struct Scratch {
     pool: Vec<u64>,
     fresh: Vec<u32>,
     near: Vec<(f32, u32)>,
+    /// Rows that walks do not enter.
+    hidden: Vec<u32>,
 }
 
 /// What a walk did.
@@ -143,6 +145,14 @@ impl Scratch {
         self.end();
         self.visited.resize(rows.div_ceil(64), 0);
         self.looked.resize(rows.div_ceil(64), 0);
+        for i in 0..self.hidden.len() {
+            self.visit(self.hidden[i]);
+        }
+    }
+
+    /// Keeps walks out of some rows, as if the graph did not have them.
+    pub fn hide(&mut self, rows: &[u32]) {
+        self.hidden = rows.to_vec();
     }
 
     fn end(&mut self) {
