@@ -4,7 +4,7 @@ use super::part::Part;
 use super::snapshot::Snapshot;
 use crate::error::{Error, Result};
 use crate::filter::Filter;
-use crate::model::{EntityId, TimeRange};
+use crate::model::{EntityId, TimeRange, TimestampUs};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
@@ -158,6 +158,23 @@ impl Select {
         Ok(out)
     }
 
+    /// The first and the last time of the selected points. Files all of whose points are selected are not opened.
+    pub fn bounds(&self, snapshot: &Snapshot) -> Result<Option<(TimestampUs, TimestampUs)>> {
+        let mut seen: Option<(TimestampUs, TimestampUs)> = None;
+        let mut widen =
+            |(first, last)| seen = Some(seen.map_or((first, last), |(a, b)| (a.min(first), b.max(last))));
+        if !self.is_only_time() || self.time != TimeRange::ALL {
+            return Ok(self.resolve(snapshot)?.bounds());
+        }
+        for i in 0..snapshot.part_count() {
+            match snapshot.whole_entry(i) {
+                Some(file) => widen((file.t_min, file.t_max)),
+                None => self.resolve_in(vec![snapshot.part(i)?])?.bounds().into_iter().for_each(&mut widen),
+            }
+        }
+        Ok(seen)
+    }
+
     /// Live rows of a part that pass everything but the choice among entities.
     pub(crate) fn rows_of(&self, part: &Part) -> Result<Vec<Range<u32>>> {
         let mut rows = Vec::new();
@@ -240,6 +257,13 @@ impl Selected<'_> {
     /// Rows in all.
     pub fn points(&self) -> u64 {
         self.parts.iter().flat_map(|(_, r)| r).map(|r| u64::from(r.end - r.start)).sum()
+    }
+
+    /// The first and the last time.
+    fn bounds(&self) -> Option<(TimestampUs, TimestampUs)> {
+        let runs = self.parts.iter().flat_map(|(part, rows)| rows.iter().map(move |r| (part, r)));
+        let times = runs.flat_map(|(part, r)| &part.times()[r.start as usize..r.end as usize]);
+        times.fold(None, |seen, t| Some(seen.map_or((*t, *t), |(a, b): (i64, i64)| (a.min(*t), b.max(*t)))))
     }
 
     /// Rows of each entity.

@@ -189,6 +189,13 @@ impl Snapshot {
         self.slots.get(i).map(|s| &s.entry)
     }
 
+    /// The file of a part all of whose rows are alive.
+    pub(super) fn whole_entry(&self, i: usize) -> Option<&FileEntry> {
+        let slot = self.slots.get(i)?;
+        let alive = slot.replaced.is_empty() && self.manifest.deletions_of(slot.entry.id).is_none();
+        Some(&slot.entry).filter(|file| alive && file.rows > 0)
+    }
+
     /// The dataset's directory.
     pub fn dir(&self) -> &Path {
         &self.dir

@@ -323,3 +323,14 @@ fn lists_and_queries_name_their_bad_lines() {
         failure(cvx(path).args(["query", "knn", "-d", "d", "--vector", "[1,0]", "-o", "rows.foo"]));
     assert!(code == 2 && said.contains(".foo"), "{said}");
 }
+
+/// The bounds come from the manifest where whole files are selected, and from the rows where some died.
+#[test]
+fn min_and_max_are_those_of_live_points() {
+    let dir = world();
+    let turns = |args: &[&str]| hits(&dir, &[&["knn", "--vector", "[0,1]", "--from", "max"], args].concat());
+    assert_eq!(turns(&[]), ["turn 2024-01-10 0.0"]);
+    assert_eq!(turns(&["--where", "lang = 'de'"]), ["north 2024-01-01 0.0"]);
+    stdout(cvx(dir.path()).args(["delete", "-d", "d", "--entity", "turn", "--from", "2024-01-09", "-y"]));
+    assert_eq!(turns(&[]), ["turn 2024-01-06 0.2929"]);
+}

@@ -228,7 +228,7 @@ impl Context {
     ) -> Result<Now> {
         let named = |text: &str| text.contains("min") || text.contains("max");
         let asked = times.iter().flatten().chain(&self.settings.now).any(TimeExpr::needs_bounds);
-        let bounds = if asked || period.is_some_and(named) { bounds(snapshot, select)? } else { None };
+        let bounds = if asked || period.is_some_and(named) { select.bounds(snapshot)? } else { None };
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let clock = Now { now: i64::try_from(since.as_micros()).unwrap_or(i64::MAX), bounds };
         let now = self.settings.now.map_or(Ok(clock.now), |t| t.resolve(&clock))?;
@@ -398,16 +398,6 @@ impl Context {
         stamp.extend(self.shard.get().map(|s| pair("shard", &format!("{}/{}", s.index, s.of))));
         stamp
     }
-}
-
-/// Times of the oldest and the newest point selected.
-fn bounds(snapshot: &Snapshot, select: &Select) -> Result<Option<(i64, i64)>> {
-    let selected = select.resolve(snapshot)?;
-    let runs = selected.parts.iter().flat_map(|(part, rows)| rows.iter().map(move |r| (part, r)));
-    let times = runs.flat_map(|(part, r)| &part.times()[r.start as usize..r.end as usize]);
-    Ok(times.fold(None, |seen: Option<(i64, i64)>, t| {
-        Some(seen.map_or((*t, *t), |(first, last)| (first.min(*t), last.max(*t))))
-    }))
 }
 
 /// Where a setting's value comes from, and what it is.
