@@ -27,7 +27,7 @@ def search(a, until, times, failures):
             failures.append((done.returncode, done.stderr))
 
 
-def write(a, dim, until, counts):
+def write(a, dim, until, counts, failures):
     rng = random.Random(1)
     t = int(time.time() * 1e6)
     while time.perf_counter() < until:
@@ -36,9 +36,12 @@ def write(a, dim, until, counts):
             t += 1000
             lines.append(json.dumps({"entity_id": rng.randrange(1000), "timestamp": t,
                                      "vector": [round(rng.gauss(0, 1), 4) for _ in range(dim)]}))
-        subprocess.run([a.cvx, "ingest", "-", "-d", a.data, "--input-format", "jsonl", "-q"], input="\n".join(lines), text=True,
-                       check=True, stdout=subprocess.DEVNULL)
-        subprocess.run([a.cvx, "index", "build", "-d", a.data, "-q"], check=True, stdout=subprocess.DEVNULL)
+        ingest = [a.cvx, "ingest", "-", "-d", a.data, "--input-format", "jsonl", "--time-unit", "us", "-q"]
+        for cmd, text in [(ingest, "\n".join(lines)), ([a.cvx, "index", "build", "-d", a.data, "-q"], "")]:
+            done = subprocess.run(cmd, input=text, capture_output=True, text=True)
+            if done.returncode:
+                failures.append((done.returncode, done.stderr))
+                return
         counts.append(a.points)
 
 
@@ -47,7 +50,7 @@ def phase(a, dim, writing):
     times, failures, counts = [], [], []
     threads = [threading.Thread(target=search, args=(a, until, times, failures)) for _ in range(os.cpu_count())]
     if writing:
-        threads.append(threading.Thread(target=write, args=(a, dim, until, counts)))
+        threads.append(threading.Thread(target=write, args=(a, dim, until, counts, failures)))
     [t.start() for t in threads]
     [t.join() for t in threads]
     times.sort()

@@ -33,9 +33,9 @@ def main():
     truths = {w: data.truth(w) for w in data.workloads}
     runs = {
         "planned": [],
-        "graph, ef 32": ["--path", "graph", "--ef", "32"],
+        "graph, ef 64": ["--path", "graph", "--ef", "64"],
         "planned, no cap": ["--entity-cap", OFF],
-        "graph, ef 32, no cap": ["--path", "graph", "--ef", "32", "--entity-cap", OFF],
+        "graph, ef 64, no cap": ["--path", "graph", "--ef", "64", "--entity-cap", OFF],
     }
     print("| search | " + " | ".join(data.workloads) + " |\n" + "|---" * (len(data.workloads) + 1) + "|")
     low = False
