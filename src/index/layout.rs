@@ -26,7 +26,7 @@ pub const EXACT: Tag = *b"EXCT";
 pub const CODES: Tag = *b"CODE";
 /// f32 x 2 a row: scale and squared norm.
 pub const TERMS: Tag = *b"TERM";
-/// u32: records of the graph ([`super::links`]). Empty without a graph.
+/// u32: records of the graph, a row after another: neighbours, and perhaps their codes. Empty without a graph.
 pub const EDGES: Tag = *b"EDGE";
 /// i8: codes of the lists' centres.
 pub const CENTRES: Tag = *b"CENT";

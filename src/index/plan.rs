@@ -41,7 +41,7 @@ pub struct ListDepth {
 pub struct GraphDepth {
     /// Rows of the pool.
     pub ef: u32,
-    /// See [`Goal::stretch`].
+    /// Rows beyond this times the wanted squared distance are not looked at.
     pub stretch: f32,
     /// Rows that the mean walk looks at.
     pub hops: u32,
