@@ -2,7 +2,7 @@
 //!
 //! The vectors are read once (twice where norms must be known first) and go straight to the
 //! file; everything else is made from their 8-bit codes, which are what stays in memory: about
-//! `padded + 600` bytes a row while the graph is built.
+//! `padded + 1300` bytes a row while the graph is built.
 
 use super::calibrate::Calibration;
 use super::centres::{Centres, Codes};

@@ -27,8 +27,8 @@ use crate::model::TimeRange;
 use input::Rows;
 use std::path::Path;
 
-/// Bytes of codes and edges a row holds in memory while a part is built, beside its 8-bit code.
-const WORKING: u64 = 700;
+/// Bytes of keys, candidates and edges a row holds in memory while a part is built, beside its 8-bit code.
+const WORKING: u64 = 1300;
 
 /// How to build.
 #[derive(Debug, Clone, PartialEq)]
