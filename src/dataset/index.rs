@@ -1,10 +1,10 @@
-//! The index as the dataset sees it: which points its parts cover, which rows of theirs no longer
-//! count, how parts come and go.
+//! The index as the dataset sees it: which rows of its parts no longer count, how parts come and go.
 //!
-//! Owns `index/NNNNNNNNNN.idx`, written by [`crate::index`]. A part covers points by sequence
-//! number and time, and no two parts cover the same point. A point that is superseded or deleted
-//! has its row in the deletion set of its part, written with the version that says so.
+//! Owns `index/NNNNNNNNNN.idx`, written by [`crate::index`]. A point that is superseded or deleted, or
+//! that moves to a cold block, has its row in the deletion set of its part, written with the version
+//! that says so. `coverage.rs` says which points the parts hold.
 
+use super::coverage::Coverage;
 use super::deletions;
 use super::part::Part as Points;
 use super::snapshot::Snapshot;
@@ -18,7 +18,7 @@ use crate::manifest::{FileEntry, FileKind, Manifest};
 use crate::model::{Key, TimeRange, VectorSource};
 use roaring::RoaringBitmap;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The file id in the header of every index part: parts are built before they have an id.
 pub const FILE_ID: u64 = 0;
@@ -51,23 +51,16 @@ pub struct IndexPart {
 }
 
 impl FileEntry {
-    /// True when a part of the index covers a point.
-    pub fn covers(&self, seq: u64, t: i64) -> bool {
-        self.seq_min <= seq && seq <= self.seq_max && self.time().contains(t)
-    }
-
-    /// True when a part of the index covers every point of a file.
-    pub fn covers_all(&self, file: &FileEntry) -> bool {
-        self.covers(file.seq_min, file.t_min) && self.covers(file.seq_max, file.t_max)
+    /// False when a part of the index cannot hold a point.
+    fn may_hold(&self, point: &RowId) -> bool {
+        self.seq_min <= point.seq && point.seq <= self.seq_max && self.time().contains(point.key.t)
     }
 }
 
 impl Manifest {
-    /// Parts of the index, those of the oldest points first.
+    /// Parts of the index, those that were built first in front.
     pub fn index_parts(&self) -> Vec<FileEntry> {
-        let mut parts: Vec<FileEntry> = self.of(FileKind::Index).copied().collect();
-        parts.sort_unstable_by_key(|f| f.seq_min);
-        parts
+        self.of(FileKind::Index).copied().collect()
     }
 }
 
@@ -104,8 +97,12 @@ fn open(dir: &Path, config: &Config, manifest: &Manifest, entry: &FileEntry) -> 
 /// The rows of a part that stand for some of `points`.
 fn rows_of(reader: &Reader<'_>, entry: &FileEntry, points: &[RowId]) -> Result<RoaringBitmap> {
     let mut rows = RoaringBitmap::new();
-    for point in points.iter().filter(|p| entry.covers(p.seq, p.key.t)) {
-        rows.extend(reader.row(point.key)?);
+    for point in points.iter().filter(|p| entry.may_hold(p)) {
+        if let Some(row) = reader.row(point.key)?
+            && reader.is_point(row, point.seq)?
+        {
+            rows.insert(row);
+        }
     }
     Ok(rows)
 }
@@ -119,9 +116,9 @@ pub struct NewIndex {
     pub seal: Seal,
     /// Number of rows.
     pub rows: u64,
-    /// First and last sequence number that it covers.
+    /// Least and largest sequence number of its rows.
     pub seqs: (u64, u64),
-    /// The times that it covers.
+    /// The times that it was built for.
     pub time: TimeRange,
 }
 
@@ -135,17 +132,23 @@ impl NewIndex {
     }
 }
 
-/// Holds the parts of the index against the points they cover: each point once, in the right
-/// part, and nothing else. Returns the number of parts.
+/// Holds the parts of the index against the points of the dataset: each row that counts stands for one
+/// point, and the files that the manifest says are held are.
 pub(super) fn verify(
     s: &Snapshot,
     whole: bool,
     out: &mut dyn FnMut(&FileEntry, Result<String>) -> Result<()>,
 ) -> Result<()> {
+    let mut sound = Vec::new();
     for entry in s.manifest().index_parts() {
-        let look = || -> Result<String> {
+        let mut look = || -> Result<String> {
             let open = s.index_part(&entry)?;
             let alive = entry.rows - open.dead.len();
+            if !open.part.has_sequence() {
+                let text = "built by an older program and not used; `cvx index build` builds it again";
+                return Ok(text.to_owned());
+            }
+            let told = format!("{alive} points, {} dead rows", open.dead.len());
             if whole {
                 open.part.verify()?;
                 let found = points_found(s, &open)?;
@@ -157,39 +160,45 @@ pub(super) fn verify(
                     ));
                 }
             }
-            Ok(format!("{alive} points, {} dead rows", open.dead.len()))
+            sound.push(open);
+            Ok(told)
         };
         out(&entry, look())?;
     }
-    Ok(())
+    if whole { verify_covered(s, &sound, out) } else { Ok(()) }
 }
 
-/// Points that a part covers; each must have a row in it that counts.
+/// Points that have a row in a part.
 fn points_found(s: &Snapshot, open: &IndexPart) -> Result<u64> {
-    let reader = open.part.reader(Check::Whole)?;
+    let readers = [open.part.reader(Check::Whole)?];
+    let coverage = Coverage::new(std::slice::from_ref(open), &readers);
     let mut found = 0;
-    // Cold points are scanned, whatever covers them.
-    let cold = |p: &&crate::dataset::Part| p.entry.is_some_and(|f| f.kind == FileKind::Cold);
-    for part in s.parts()?.into_iter().filter(|p| !cold(p)) {
-        for row in (0..part.rows() as u32).filter(|row| part.is_live(*row as usize)) {
-            let point = part.row_id(row);
-            if open.entry.covers(point.seq, point.key.t) {
-                let row = reader.row(point.key)?;
-                if row.is_none_or(|row| open.dead.contains(row)) {
-                    // Points of lossy blocks have left the index, and are scanned.
-                    if part.is_lossy() {
-                        continue;
-                    }
-                    return Err(Error::damaged(
-                        &s.dir().join(open.entry.path()),
-                        format!("entity {} at {} is missing", point.key.entity, point.key.t),
-                    ));
-                }
-                found += 1;
-            }
-        }
+    for part in s.parts()? {
+        let mut live = Vec::new();
+        part.live_ranges(0..part.rows(), &mut live);
+        coverage.places(part, &live, &mut |_, place| found += u64::from(place.is_some()))?;
     }
     Ok(found)
+}
+
+/// Reports the files that the manifest says are held by the index and are not.
+fn verify_covered(
+    s: &Snapshot,
+    parts: &[IndexPart],
+    out: &mut dyn FnMut(&FileEntry, Result<String>) -> Result<()>,
+) -> Result<()> {
+    let readers = parts.iter().map(|p| p.part.reader(Check::Lazy)).collect::<Result<Vec<_>>>()?;
+    let coverage = Coverage::new(parts, &readers);
+    for i in 0..s.part_count() {
+        let Some(entry) = s.part_entry(i).copied().filter(|f| s.manifest().is_covered(f, &[])) else {
+            continue;
+        };
+        let part = s.part(i)?;
+        if !coverage.holds_all(part)? {
+            out(&entry, Err(part.damaged("the index lacks points of this file, and searches miss them")))?;
+        }
+    }
+    Ok(())
 }
 
 impl Writer {
@@ -220,7 +229,7 @@ impl Writer {
 
     /// The dead rows of a part once `points` are dead, if that changes them.
     fn without(&self, entry: &FileEntry, points: &[RowId]) -> Result<Option<RoaringBitmap>> {
-        if !points.iter().any(|p| entry.covers(p.seq, p.key.t)) {
+        if !points.iter().any(|p| entry.may_hold(p)) {
             return Ok(None);
         }
         let open = open(&self.dir, &self.config, &self.manifest, entry)?;
@@ -241,17 +250,15 @@ impl Writer {
         Ok(())
     }
 
-    /// Gives up the parts that cover some points which they do not hold: queries scan what they
-    /// covered, and the next build covers it anew. The caller publishes.
-    pub(super) fn uncover(&mut self, points: &[RowId]) {
-        let covers = |f: &&FileEntry| points.iter().any(|p| f.covers(p.seq, p.key.t));
-        let ids: Vec<u64> = self.manifest.of(FileKind::Index).filter(covers).map(|f| f.id).collect();
-        self.remove_index(&ids);
-    }
-
     /// Takes parts and their deletion sets out of the next version.
     fn remove_index(&mut self, ids: &[u64]) {
         let before = self.manifest.files.len();
+        let gone: Vec<FileEntry> =
+            self.manifest.of(FileKind::Index).filter(|f| ids.contains(&f.id)).copied().collect();
+        let m = &self.manifest;
+        let held = |id: &u64| m.point_files().any(|f| f.id == *id && m.is_covered(f, &gone));
+        let covered: Vec<u64> = m.covered.iter().copied().filter(held).collect();
+        self.manifest.covered = covered;
         self.manifest.files.retain(|f| match f.kind {
             FileKind::Index => !ids.contains(&f.id),
             FileKind::Deletions => !ids.contains(&f.target),
@@ -261,13 +268,15 @@ impl Writer {
     }
 
     /// Puts new parts in the place of some old ones, in one new version. `base` is what the new
-    /// parts were built from; what died since is dead in them.
-    pub fn publish_index(&mut self, new: Vec<NewIndex>, old: &[u64], base: &Snapshot) -> Result<()> {
-        if let Some(id) = old.iter().find(|id| self.manifest.find(FileKind::Index, **id).is_none()) {
-            let path = FileKind::Index.path(*id);
-            return Err(Error::new(Code::Failed, format!("{path} was dropped while the index was built"))
-                .fix("run the command again"));
+    /// parts were built from; what died or moved since is dead in them. False, and nothing is changed,
+    /// when there are parts that `base` does not know: they may hold the same points.
+    pub fn publish_index(&mut self, new: Vec<NewIndex>, old: &[u64], base: &Snapshot) -> Result<bool> {
+        let known = |f: &FileEntry| base.manifest().find(FileKind::Index, f.id).is_some();
+        if !self.manifest.of(FileKind::Index).all(known) {
+            return Ok(false);
         }
+        let gone: Vec<FileEntry> =
+            old.iter().filter_map(|id| self.manifest.find(FileKind::Index, *id)).copied().collect();
         let died = self.died_since(base, &new)?;
         self.broken = true;
         self.remove_index(old);
@@ -285,35 +294,69 @@ impl Writer {
             self.publish_file(Finished::File(part.file), &entry)?;
             self.manifest.files.push(entry);
         }
+        self.manifest.arrange();
         self.unpublished = true;
         self.unindex(died)?;
+        self.manifest.arrange();
+        self.note_covered(base, &gone)?;
         self.publish()?;
         self.broken = false;
+        Ok(true)
+    }
+
+    /// Works out which files the index holds as a whole, now that parts have come and others are gone.
+    fn note_covered(&mut self, base: &Snapshot, gone: &[FileEntry]) -> Result<()> {
+        let parts: Vec<FileEntry> = self.manifest.index_parts();
+        let open = parts.iter().map(|e| open(&self.dir, &self.config, &self.manifest, e));
+        let parts = open.collect::<Result<Vec<IndexPart>>>()?;
+        let readers = parts.iter().map(|p| p.part.reader(Check::Lazy)).collect::<Result<Vec<_>>>()?;
+        let coverage = Coverage::new(&parts, &readers);
+        let files: Vec<FileEntry> =
+            self.manifest.point_files().filter(|f| f.kind != FileKind::Cold).copied().collect();
+        let mut covered = Vec::new();
+        for file in files {
+            let held = self.manifest.is_covered(&file, gone)
+                || parts.iter().any(|p| p.entry.meets(&file))
+                    && coverage.holds_all(&self.part_beside(base, &file)?)?;
+            covered.extend(held.then_some(file.id));
+        }
+        self.manifest.covered = covered;
         Ok(())
     }
 
-    /// Rows of `base` that new parts cover and that no longer count.
+    /// A file as it is now, without opening it again when `base` has it.
+    fn part_beside(&mut self, base: &Snapshot, file: &FileEntry) -> Result<Points> {
+        let Some(slot) = self.slots.iter().position(|s| s.entry.id == file.id) else {
+            return Err(Error::internal("a file of points without its place in the writer"));
+        };
+        let mut part = match base.part_of(file.id)? {
+            Some(part) if part.entry == Some(*file) => part.clone(),
+            _ => return Ok(self.part(slot)?.clone()),
+        };
+        part.dead |= self.dead_of(slot)?;
+        Ok(part)
+    }
+
+    /// Rows of `base` that new parts may hold and that no longer count, or are scanned from now on.
     fn died_since(&mut self, base: &Snapshot, new: &[NewIndex]) -> Result<Vec<RowId>> {
         let mut died = Vec::new();
         for i in 0..base.part_count() {
-            let part = base.part(i)?;
-            let Some(entry) = part.entry else { continue };
-            let covered = |seq: u64, t: i64| {
-                new.iter().any(|n| n.seqs.0 <= seq && seq <= n.seqs.1 && n.time.contains(t))
-            };
-            let mut put = |row: u32| {
-                let row = part.row_id(row);
-                if covered(row.seq, row.key.t) {
-                    died.push(row);
+            let Some(entry) = base.part_entry(i).filter(|f| f.kind != FileKind::Cold) else { continue };
+            if !new.iter().any(|n| n.seqs.0 <= entry.seq_max && entry.seq_min <= n.seqs.1) {
+                continue;
+            }
+            let (entry, part) = (*entry, base.part(i)?);
+            match self.slots.iter().position(|s| s.entry == entry) {
+                Some(slot) => {
+                    let dead = self.dead_of(slot)? - &part.dead;
+                    died.extend(dead.into_iter().map(|row| part.row_id(row)));
                 }
-            };
-            match self.slots.iter().position(|s| s.entry.id == entry.id) {
-                Some(slot) => (&self.part(slot)?.dead - &part.dead).into_iter().for_each(&mut put),
                 // Rewritten meanwhile: its rows are looked up one by one.
                 None => {
                     for row in (0..part.rows() as u32).filter(|row| part.is_live(*row as usize)) {
-                        if !self.holds(part.row_id(row))? {
-                            put(row);
+                        let point = part.row_id(row);
+                        if !self.holds(point, part.is_approx(row as usize))? {
+                            died.push(point);
                         }
                     }
                 }
@@ -322,12 +365,13 @@ impl Writer {
         Ok(died)
     }
 
-    /// True when a row is alive in a sealed file.
-    fn holds(&mut self, row: RowId) -> Result<bool> {
-        match self.sealed_row(row.key)? {
-            None => Ok(false),
-            Some((slot, at)) => Ok(self.part(slot)?.seq(at) == row.seq),
-        }
+    /// True when a row is alive in a segment or a warm file, with the same vector. A row that went
+    /// through a lossy block and came back keeps its number and has another vector.
+    fn holds(&mut self, row: RowId, approx: bool) -> Result<bool> {
+        let Some((slot, at)) = self.sealed_row(row.key)? else { return Ok(false) };
+        let exact = self.slots[slot].entry.kind != FileKind::Cold;
+        let part = self.part(slot)?;
+        Ok(exact && part.seq(at) == row.seq && part.is_approx(at) == approx)
     }
 
     /// Drops the index, in one new version. Returns how many parts there were.
@@ -343,6 +387,9 @@ impl Writer {
     }
 }
 
+/// How long a sweep of `tmp/` by another process is waited for in any case.
+const SWEEP: Duration = Duration::from_secs(10);
+
 /// A directory below `tmp/` for files that are built without the writer's lock. It is locked
 /// while this lives and removed afterwards; after a crash the next writer removes it.
 #[derive(Debug)]
@@ -352,27 +399,50 @@ pub struct Staging {
 }
 
 impl Staging {
-    /// Takes the directory `tmp/NAME` of a dataset; [`Code::Locked`] when another process has it.
-    pub fn open(dataset: &Path, name: &str, command: &str) -> Result<Staging> {
+    /// Takes the directory `tmp/NAME` of a dataset. Another process that works there is waited for,
+    /// at most `timeout`; then the error is [`Code::Locked`]. A writer that sweeps `tmp/` at this moment
+    /// may hold the lock, or remove the directory, between any two steps: then they are taken again.
+    pub fn open(dataset: &Path, name: &str, command: &str, timeout: Duration) -> Result<Staging> {
         let dir = dataset.join("tmp").join(name);
         let path = dir.join("LOCK");
-        for _ in 0..10 {
-            fsio::create_dir(&dir)?;
-            match std::fs::File::options().create_new(true).write(true).open(&path) {
-                Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
-                Err(e) => return Err(Error::io("create", &path, &e)),
-                Ok(_) => {}
-            }
-            let lock = Lock::acquire(&path, Duration::ZERO, &owner(command))?;
-            // Unless a writer swept the directory between the two steps.
-            if path.exists() && fsio::try_exclusive(&path)?.is_none() {
-                for name in fsio::list_dir(&dir)?.iter().filter(|name| *name != "LOCK") {
-                    fsio::remove_file(&dir.join(name))?;
+        let started = Instant::now();
+        loop {
+            match Staging::take(&dir, &path, command) {
+                Ok(Some(lock)) => {
+                    for name in fsio::list_dir(&dir)?.iter().filter(|name| *name != "LOCK") {
+                        fsio::remove_file(&dir.join(name))?;
+                    }
+                    return Ok(Staging { dir, lock: Some(lock) });
                 }
-                return Ok(Staging { dir, lock: Some(lock) });
+                Ok(None) if started.elapsed() < timeout.max(SWEEP) => {}
+                Ok(None) => {
+                    let text = "the directory of temporary files does not stay";
+                    return Err(Error::new(Code::Failed, text).file(dir));
+                }
+                // A sweep takes milliseconds and writes no name into the lock.
+                Err(e) if e.code() == Code::Locked => {
+                    let by_a_build = Lock::owner(&path).is_some();
+                    if started.elapsed() >= if by_a_build { timeout } else { timeout.max(SWEEP) } {
+                        return Err(e);
+                    }
+                }
+                Err(e) => return Err(e),
             }
+            std::thread::sleep(Duration::from_millis(5));
         }
-        Err(Error::new(Code::Failed, "the directory of temporary files does not stay").file(dir))
+    }
+
+    /// One attempt; `None` when the directory vanished meanwhile.
+    fn take(dir: &Path, path: &Path, command: &str) -> Result<Option<Lock>> {
+        fsio::create_dir(dir)?;
+        if !fsio::create_lock(path)? {
+            return Ok(None);
+        }
+        match Lock::acquire(path, Duration::ZERO, &owner(command)) {
+            Err(e) if e.errno() == Some(rustix::io::Errno::NOENT.raw_os_error()) => Ok(None),
+            Err(e) => Err(e),
+            Ok(lock) => Ok(lock.is_current().then_some(lock)),
+        }
     }
 
     /// A new file in it.

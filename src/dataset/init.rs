@@ -104,6 +104,7 @@ fn first_manifest(dataset: DatasetId, s: &Settings) -> Manifest {
         files: Vec::new(),
         stores: Vec::new(),
         placements: Vec::new(),
+        covered: Vec::new(),
     }
 }
 

@@ -5,12 +5,13 @@
 //! other, and keeps the promises of ARCHITECTURE.md: what was acknowledged stays, one writer,
 //! readers that are never disturbed, old or new and nothing between.
 //!
-//! The index covers points by sequence number, so files of points may be rewritten without it.
-//! Whoever makes a point leave the exact files without deleting it (a lossy cold block) takes it
-//! out of the index with [`Writer::unindex`] in the same version; such points are scanned.
+//! The index knows points by sequence number, so files of points may be rewritten without it.
+//! Whoever moves a point from the exact files to a cold block takes it out of the index with
+//! [`Writer::unindex`] in the same version; such points are scanned.
 
 mod chunks;
 mod content;
+mod coverage;
 mod deletions;
 mod gc;
 mod index;
@@ -28,6 +29,7 @@ mod verify;
 mod workshop;
 mod writer;
 
+pub use coverage::{Coverage, Place};
 pub use gc::Collected;
 pub use index::{FILE_ID, IndexPart, NewIndex, RowId, Staging};
 pub use info::{EntityInfo, Info, ModelInfo, TierInfo};

@@ -63,12 +63,15 @@ impl Shelf {
         if part.rows() as u64 != entry.rows {
             return Err(part.damaged(&format!("{} rows, the manifest counts {}", part.rows(), entry.rows)));
         }
-        if let Some(d) = m.deletions_of(entry.id) {
-            let expect = Expect { kind: Kind::Deletions, dataset: self.config.id, id: d.id, seal: d.seal };
-            part.dead = deletions::read(&self.dir.join(m.path_of(d)), &expect, d.rows, entry.rows)?;
-        }
-        part.dead |= replaced;
+        part.dead = self.dead(m, entry)? | replaced;
         Ok(part)
+    }
+
+    /// The dead rows of a file.
+    pub(super) fn dead(&self, m: &Manifest, entry: &FileEntry) -> Result<RoaringBitmap> {
+        let Some(d) = m.deletions_of(entry.id) else { return Ok(RoaringBitmap::new()) };
+        let expect = Expect { kind: Kind::Deletions, dataset: self.config.id, id: d.id, seal: d.seal };
+        deletions::read(&self.dir.join(m.path_of(d)), &expect, d.rows, entry.rows)
     }
 
     /// Opens a warm file that lies at `path`, wherever that is.

@@ -290,6 +290,14 @@ impl Writer {
         slot.part.as_mut().ok_or_else(|| Error::internal("a part that was just opened"))
     }
 
+    /// The dead rows of a sealed file.
+    pub(super) fn dead_of(&mut self, slot: usize) -> Result<RoaringBitmap> {
+        match &self.slots[slot].part {
+            Some(part) => Ok(part.dead.clone()),
+            None => self.shelf.dead(&self.manifest, &self.slots[slot].entry),
+        }
+    }
+
     fn kill(&mut self, slot: usize, row: u32) -> Result<()> {
         self.kill_all(slot, &RoaringBitmap::from_iter([row])).map(|_| ())
     }

@@ -2,6 +2,7 @@
 
 use super::fault::{Step, step};
 use crate::error::{Code, Error, Result};
+use rustix::io::Errno;
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::ops::{Deref, DerefMut};
@@ -11,28 +12,61 @@ use std::path::{Path, PathBuf};
 /// Opens a dataset file for reading without following links or waiting on a pipe.
 /// Anything but a regular file, and a length other than `len`, is damage.
 pub fn open_read(path: &Path, len: Option<u64>) -> Result<File> {
-    use rustix::fs::OFlags;
-    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC).bits();
-    let file =
-        OpenOptions::new().read(true).custom_flags(flags.cast_signed()).open(path).map_err(|e| {
-            match e.kind() {
-                std::io::ErrorKind::NotFound => Error::damaged(path, "the file is missing"),
-                _ if e.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => {
-                    Error::damaged(path, "the file is a symbolic link")
-                }
-                _ => Error::io("open", path, &e),
-            }
-        })?;
-    let meta = file.metadata().map_err(|e| Error::io("stat", path, &e))?;
-    if !meta.is_file() {
-        return Err(Error::damaged(path, "not a regular file"));
-    }
+    let file = open_regular(path, OpenOptions::new().read(true)).map_err(|e| match e.errno() {
+        Some(errno) if errno == Errno::NOENT.raw_os_error() => Error::damaged(path, "the file is missing"),
+        _ => e,
+    })?;
+    let found = file.metadata().map_err(|e| Error::io("stat", path, &e))?.len();
     if let Some(want) = len
-        && meta.len() != want
+        && found != want
     {
-        return Err(Error::damaged(path, format!("the file has {} bytes, {want} are expected", meta.len())));
+        return Err(Error::damaged(path, format!("the file has {found} bytes, {want} are expected")));
     }
     Ok(file)
+}
+
+/// The one way in which a file of a dataset that is there already is opened. Links are not followed,
+/// and FIFOs, sockets, devices and directories are damage: none of them is opened, since that alone
+/// may wait or have effects.
+pub(super) fn open_regular(path: &Path, how: &mut OpenOptions) -> Result<File> {
+    use rustix::fs::OFlags;
+    let io = |e: std::io::Error| Error::io("open", path, &e);
+    refuse_special(path, &std::fs::symlink_metadata(path).map_err(io)?)?;
+    // What is there may have changed since the look at it.
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC).bits();
+    let file = how.custom_flags(flags.cast_signed()).open(path).map_err(io)?;
+    refuse_special(path, &file.metadata().map_err(io)?)?;
+    Ok(file)
+}
+
+fn refuse_special(path: &Path, meta: &std::fs::Metadata) -> Result<()> {
+    use std::os::unix::fs::FileTypeExt;
+    let kind = meta.file_type();
+    let what = match kind {
+        _ if kind.is_file() => return Ok(()),
+        _ if kind.is_symlink() => "a symbolic link",
+        _ if kind.is_dir() => "a directory",
+        _ if kind.is_fifo() => "a FIFO",
+        _ if kind.is_socket() => "a socket",
+        _ => "a device",
+    };
+    Err(Error::damaged(path, format!("{what} is in the place of the file, which must be a regular file")))
+}
+
+/// Creates an empty file for a lock where there is none. False when its directory is gone.
+pub fn create_lock(path: &Path) -> Result<bool> {
+    match OpenOptions::new().write(true).create_new(true).open(path) {
+        Ok(_) => Ok(true),
+        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => Ok(true),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(e) => Err(Error::io("create", path, &e)),
+    }
+}
+
+/// True for a directory that is not reached through a link in its last place: leftovers may be removed
+/// from it. Through a link a sweep would reach files that are not the dataset's.
+pub fn is_own_dir(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_ok_and(|m| m.is_dir())
 }
 
 /// Reads a whole dataset file of at most `limit` bytes.

@@ -1,8 +1,11 @@
 //! Kernel locks: one writer a dataset, and readers that say which version they hold.
 
+use super::file::open_regular;
 use crate::error::{Code, Error, Result};
+use rustix::io::Errno;
 use std::fs::{File, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -20,13 +23,14 @@ impl Lock {
     ///
     /// `owner` is one line that says who holds it, for the message another process prints.
     pub fn acquire(path: &Path, timeout: Duration, owner: &str) -> Result<Lock> {
-        let file = File::options().read(true).write(true).open(path).map_err(|e| match e.kind() {
-            std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
-                Error::new(Code::ReadOnly, "the dataset cannot be written").file(path).fix(
+        let file = open_regular(path, File::options().read(true).write(true)).map_err(|e| {
+            let denied = [Errno::ACCESS, Errno::PERM, Errno::ROFS].map(|n| Some(n.raw_os_error()));
+            match denied.contains(&e.errno()) {
+                true => Error::new(Code::ReadOnly, "the dataset cannot be written").file(path).fix(
                     "check the permissions of the dataset directory and that it is not mounted read-only",
-                )
+                ),
+                false => e,
             }
-            _ => Error::io("open", path, &e),
         })?;
         let deadline = Instant::now() + timeout;
         loop {
@@ -36,10 +40,7 @@ impl Lock {
                     std::thread::sleep(Duration::from_millis(20).min(timeout));
                 }
                 Err(TryLockError::WouldBlock) => {
-                    let mut holder = String::new();
-                    let _ = (&file).take(4096).read_to_string(&mut holder);
-                    let holder = holder.trim();
-                    let by = if holder.is_empty() { "another process".to_owned() } else { holder.to_owned() };
+                    let by = text(&file).unwrap_or_else(|| "another process".to_owned());
                     return Err(Error::new(Code::Locked, format!("the dataset is locked by {by}"))
                         .file(path)
                         .fix("wait for it with --lock-timeout 10m, or leave quietly with --skip-if-locked"));
@@ -47,8 +48,7 @@ impl Lock {
                 Err(TryLockError::Error(e)) => return Err(Error::io("lock", path, &e)),
             }
         }
-        let mut previous = String::new();
-        let _ = (&file).take(4096).read_to_string(&mut previous);
+        let previous = text(&file).unwrap_or_default();
         let mut lock = Lock { file, path: path.to_owned(), previous };
         lock.write_owner(owner)?;
         Ok(lock)
@@ -57,6 +57,19 @@ impl Lock {
     /// True when the last owner did not end cleanly.
     pub fn was_abandoned(&self) -> bool {
         !self.previous.trim().is_empty()
+    }
+
+    /// True when the lock's path still names the locked file. It may have been removed between opening
+    /// and locking it; then the lock keeps nobody out.
+    pub fn is_current(&self) -> bool {
+        let id = |m: std::fs::Metadata| (m.dev(), m.ino());
+        let named = std::fs::symlink_metadata(&self.path).ok().map(id);
+        named.is_some() && named == self.file.metadata().ok().map(id)
+    }
+
+    /// What the owner of the lock on `path` wrote, whether it lives or not. `None` for no text.
+    pub fn owner(path: &Path) -> Option<String> {
+        text(&open_regular(path, File::options().read(true)).ok()?)
     }
 
     /// Notes a clean end and releases the lock.
@@ -79,15 +92,22 @@ impl Lock {
 /// that a writer which starts meanwhile is not turned away; `None` also where the system does not
 /// list its locks.
 pub fn holder(path: &Path) -> Option<String> {
-    let inode = std::os::unix::fs::MetadataExt::ino(&std::fs::metadata(path).ok()?);
+    let inode = std::fs::symlink_metadata(path).ok()?.ino();
     let locks = std::fs::read_to_string("/proc/locks").ok()?;
     // "1: FLOCK  ADVISORY  WRITE 4711 08:01:131 0 EOF"
     let held = locks.lines().map(|l| l.split_whitespace().collect::<Vec<_>>()).any(|words| {
         let of = words.get(5).and_then(|id| id.rsplit(':').next()).and_then(|i| i.parse().ok());
         words.get(1) == Some(&"FLOCK") && words.get(3) == Some(&"WRITE") && of == Some(inode)
     });
-    let owner = std::fs::read_to_string(path).ok()?;
-    held.then(|| owner.trim().to_owned())
+    held.then(|| Lock::owner(path).unwrap_or_default())
+}
+
+/// The one line in a lock's file, without what is too long for one.
+fn text(file: &File) -> Option<String> {
+    let mut bytes = Vec::new();
+    file.take(4096).read_to_end(&mut bytes).ok()?;
+    let text = String::from_utf8_lossy(&bytes).trim().to_owned();
+    (!text.is_empty()).then_some(text)
 }
 
 /// A shared lock on an open file, held until dropped.
@@ -105,12 +125,14 @@ impl SharedLock {
     }
 }
 
-/// True when nobody holds any lock on `path`; keeps an exclusive lock on the returned file.
+/// True when nobody holds any lock on the regular file `path`; keeps an exclusive lock on the returned file.
 pub fn try_exclusive(path: &Path) -> Result<Option<File>> {
-    let file = match File::open(path) {
+    let file = match open_regular(path, File::options().read(true)) {
         Ok(f) => f,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(e) => return Err(Error::io("open", path, &e)),
+        Err(e) if e.code() == Code::Damaged || e.errno() == Some(Errno::NOENT.raw_os_error()) => {
+            return Ok(None);
+        }
+        Err(e) => return Err(e),
     };
     match file.try_lock() {
         Ok(()) => Ok(Some(file)),

@@ -17,8 +17,8 @@ mod space;
 
 pub use bytes::{Access, Bytes};
 pub use file::{
-    AppendFile, NewFile, Publish, TempFile, create_dir, link, list_dir, open_read, read_file, remove_dir,
-    remove_file, sync_dir,
+    AppendFile, NewFile, Publish, TempFile, create_dir, create_lock, is_own_dir, link, list_dir, open_read,
+    read_file, remove_dir, remove_file, sync_dir,
 };
 pub use lock::{Lock, SharedLock, holder, try_exclusive};
 pub use scratch::Scratch;

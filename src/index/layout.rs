@@ -14,6 +14,8 @@ pub const TIME: Tag = *b"TIME";
 pub const ENTITY: Tag = *b"ENTI";
 /// u64 an entity: ids, ascending.
 pub const ENTITIES: Tag = *b"ENTS";
+/// u64 a row: the sequence number of the point it stands for. Absent from parts of older programs.
+pub const SEQUENCE: Tag = *b"SEQN";
 /// u32 a row: the entity's next row, or 2^32 - 1.
 pub const NEXT: Tag = *b"NEXT";
 /// u32 an entity and one: where its rows begin in `EROW`.

@@ -76,12 +76,18 @@ impl Part {
         self.file.len()
     }
 
+    /// True when the part knows which points its rows stand for. Parts of older programs do not.
+    pub fn has_sequence(&self) -> bool {
+        self.file.section(layout::SEQUENCE).is_some()
+    }
+
     /// Bytes of each section.
     pub fn sections(&self) -> Vec<(String, usize)> {
         let tags = [
             layout::TIME,
             layout::ENTITY,
             layout::ENTITIES,
+            layout::SEQUENCE,
             layout::NEXT,
             layout::ENTITY_OFFSETS,
             layout::ENTITY_ROWS,
@@ -108,8 +114,13 @@ impl Part {
             false => None,
             true => Some(self.column(layout::EXACT, self.rows() * self.dim(), trusted)?),
         };
+        let sequence = match self.has_sequence() {
+            false => None,
+            true => Some(self.column(layout::SEQUENCE, self.rows(), trusted)?),
+        };
         let entities = self.column(layout::ENTITIES, self.head.entities as usize, trusted)?;
-        Ok(Reader { part: self, view: self.view(trusted)?, exact, entities, work: Workspace::default() })
+        let (view, work) = (self.view(trusted)?, Workspace::default());
+        Ok(Reader { part: self, view, exact, entities, sequence, work })
     }
 
     fn column<T: bytemuck::AnyBitPattern>(
@@ -227,6 +238,7 @@ pub struct Reader<'p> {
     view: View<'p>,
     exact: Option<Column<'p, f32>>,
     entities: Column<'p, EntityId>,
+    sequence: Option<Column<'p, u64>>,
     work: Workspace,
 }
 
@@ -283,6 +295,14 @@ impl<'p> Reader<'p> {
     pub fn key(&self, row: u32) -> Result<Key> {
         let ordinal = self.view.entity.one(row as usize)?;
         Ok(Key { entity: self.entities.one(ordinal as usize)?, t: self.view.time.one(row as usize)? })
+    }
+
+    /// True when a row stands for the point with this sequence number.
+    pub fn is_point(&self, row: u32, seq: u64) -> Result<bool> {
+        match &self.sequence {
+            None => Ok(false),
+            Some(sequence) => Ok(sequence.one(row as usize)? == seq),
+        }
     }
 
     /// The row of a key, if the part has it.

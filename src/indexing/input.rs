@@ -1,11 +1,11 @@
 //! Points of a dataset in the order of (timestamp, entity), as a part of the index is built from.
 
+use super::plan::lacking;
 use super::{Plan, Progress};
-use crate::dataset::{Body, Part, Select, Snapshot, Staging};
+use crate::dataset::{Body, Part, Snapshot, Staging};
 use crate::error::{Error, Result};
 use crate::fsio::Scratch;
 use crate::index;
-use crate::manifest::FileKind;
 use crate::model::{EntityId, Key, TimestampUs, VectorSource};
 use rayon::prelude::*;
 use std::ops::Range;
@@ -33,7 +33,7 @@ pub(super) struct Rows<'a> {
 }
 
 impl<'a> Rows<'a> {
-    /// The live sealed points with sequence numbers from `first` to `last`.
+    /// The points of a plan with sequence numbers from `first` to `last`.
     pub(super) fn of(
         snapshot: &'a Snapshot,
         plan: &Plan,
@@ -42,16 +42,9 @@ impl<'a> Rows<'a> {
         progress: Progress<'a>,
     ) -> Result<Rows<'a>> {
         progress("sorting", 0, 0)?;
-        let select = Select { time: plan.time, ..Select::default() };
         let (mut parts, mut places) = (Vec::new(), Vec::new());
-        for i in 0..snapshot.part_count() {
-            let inside = |seqs: (u64, u64)| seqs.0 <= last && first <= seqs.1;
-            let sealed = snapshot.part_entry(i).filter(|f| f.kind != FileKind::Cold);
-            if !sealed.is_some_and(|f| inside((f.seq_min, f.seq_max))) {
-                continue;
-            }
-            let part = snapshot.part(i)?;
-            for row in select.rows_of(part)?.into_iter().flatten() {
+        for (part, rows) in lacking(snapshot, plan)?.parts {
+            for row in rows.into_iter().flatten() {
                 if (first..=last).contains(&part.seq(row as usize)) {
                     let Key { entity, t } = part.key(row as usize);
                     places.push(Place { t, entity, part: parts.len() as u32, row });
@@ -98,6 +91,11 @@ impl<'a> Rows<'a> {
 
     pub(super) fn len(&self) -> usize {
         self.places.len()
+    }
+
+    /// The sequence numbers, row by row.
+    pub(super) fn seqs(&self) -> Vec<u64> {
+        self.places.iter().map(|p| self.parts[p.part as usize].seq(p.row as usize)).collect()
     }
 }
 

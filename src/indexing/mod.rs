@@ -26,9 +26,15 @@ use crate::metric::Metric;
 use crate::model::TimeRange;
 use input::Rows;
 use std::path::Path;
+use std::time::Duration;
 
 /// Bytes of keys, candidates and edges a row holds in memory while a part is built, beside its 8-bit code.
 const WORKING: u64 = 1300;
+
+/// A build that is done waits at least so long for the lock rather than be thrown away.
+const PATIENCE: Duration = Duration::from_secs(600);
+/// How often a build starts again because another one has published.
+const ATTEMPTS: usize = 3;
 
 /// How to build.
 #[derive(Debug, Clone, PartialEq)]
@@ -89,7 +95,8 @@ pub struct Built {
 /// the build with the old index in place.
 pub type Progress<'p> = &'p (dyn Fn(&str, u64, u64) -> Result<()> + Sync);
 
-/// Brings the index of the dataset in `dir` up to date.
+/// Brings the index of the dataset in `dir` up to date. Other writers may work meanwhile; points that
+/// they add or move are scanned until the next build.
 pub fn build(
     dir: &Path,
     options: &Options,
@@ -98,13 +105,34 @@ pub fn build(
 ) -> Result<Built> {
     // Says early that the directory is no dataset, or cannot be written.
     drop(Snapshot::open(dir, None)?);
-    let staging = Staging::open(dir, "index", &writing.command)?;
+    let staging = Staging::open(dir, "index", &writing.command, writing.lock_timeout)?;
+    // A finished part is worth waiting for.
+    let patient = dataset::Options { lock_timeout: writing.lock_timeout.max(PATIENCE), ..writing };
+    for _ in 0..ATTEMPTS {
+        if let Some(built) = attempt(dir, options, &patient, &staging, progress)? {
+            return Ok(built);
+        }
+    }
+    Err(Error::new(Code::Failed, "another build changed the index each time that this one was done")
+        .file(dir)
+        .fix("let one host build the index of this dataset"))
+}
+
+/// Builds from the newest version. `None` when another build has published meanwhile, which only
+/// happens on file systems without locks.
+fn attempt(
+    dir: &Path,
+    options: &Options,
+    writing: &dataset::Options,
+    staging: &Staging,
+    progress: Progress<'_>,
+) -> Result<Option<Built>> {
     let snapshot = Snapshot::open(dir, None)?;
     let plan = plan(&snapshot, options)?;
     let mut built =
         Built { parts_kept: plan.kept.len(), commit: snapshot.manifest().commit, ..Built::default() };
     if plan.new.is_empty() && plan.dropped.is_empty() {
-        return Ok(built);
+        return Ok(Some(built));
     }
     let needed = plan.points() * plan.row_bytes(&snapshot);
     let free = fsio::available_bytes(dir)?;
@@ -114,21 +142,22 @@ pub fn build(
     }
     let mut parts = Vec::new();
     for (i, seqs) in plan.new.iter().enumerate() {
-        let rows = Rows::of(&snapshot, &plan, *seqs, &staging, progress)?;
+        let rows = Rows::of(&snapshot, &plan, *seqs, staging, progress)?;
         if rows.len() == 0 {
             continue;
         }
-        let part = write(&snapshot, &plan, options, &rows, &staging, i)?;
+        let part = write(&snapshot, &plan, options, &rows, staging, i)?;
         built.points += part.rows;
         built.bytes_written += part.seal.len;
         parts.push(part);
     }
     built.parts_new = parts.len();
     progress("publishing", 0, 0)?;
-    let mut writer = Writer::open(dir, writing)?;
-    writer.publish_index(parts, &plan.dropped, &snapshot)?;
+    let mut writer = Writer::open(dir, writing.clone())?;
+    let dropped: Vec<u64> = plan.dropped.iter().map(|p| p.id).collect();
+    let published = writer.publish_index(parts, &dropped, &snapshot)?;
     built.commit = writer.finish()?.0;
-    Ok(built)
+    Ok(published.then_some(built))
 }
 
 /// Builds one part and reads it back.
@@ -154,10 +183,16 @@ fn write(
         how.graph_from = usize::MAX;
     }
     index::build(rows, &how, &mut container)?;
+    let seqs = rows.seqs();
+    container.write_section(index::layout::SEQUENCE, &seqs)?;
     let finished = container.finish()?;
     let seal = finished.1;
     index::Input::stage(rows, "checking")?;
     let expect = Expect { kind: Kind::Index, dataset, id: FILE_ID, seal };
     index::Part::from_container(Container::open(&path, &expect)?)?.verify()?;
-    NewIndex::new(finished, rows.len() as u64, plan.new[number], plan.time)
+    let bounds = seqs.iter().fold((u64::MAX, 0), |(a, b), seq| (a.min(*seq), b.max(*seq)));
+    NewIndex::new(finished, rows.len() as u64, bounds, plan.time)
 }
+
+#[cfg(test)]
+mod interleave_tests;

@@ -1,8 +1,9 @@
 //! Which points go into which parts of the index.
 
 use super::Options;
-use crate::dataset::Snapshot;
+use crate::dataset::{Coverage, Selected, Snapshot};
 use crate::error::Result;
+use crate::index::Check;
 use crate::index::layout::GraphKind;
 use crate::index::merge::{PartSize, rebuilt};
 use crate::manifest::{FileEntry, FileKind};
@@ -19,9 +20,9 @@ pub struct Plan {
     pub time: TimeRange,
     /// Parts that stay.
     pub kept: Vec<FileEntry>,
-    /// File ids of the parts whose points go into new ones.
-    pub dropped: Vec<u64>,
-    /// Sequence numbers of the points of each new part, first and last.
+    /// Parts whose points go into new ones.
+    pub dropped: Vec<FileEntry>,
+    /// Bounds of the sequence numbers of the points of each new part.
     pub new: Vec<(u64, u64)>,
     /// Points of the new parts, about.
     points: u64,
@@ -54,17 +55,16 @@ pub fn plan(snapshot: &Snapshot, options: &Options) -> Result<Plan> {
         metric,
         time,
         kept: parts[..old.count].to_vec(),
-        dropped: parts[old.count..].iter().map(|p| p.id).collect(),
+        dropped: parts[old.count..].to_vec(),
         new: Vec::new(),
         points: 0,
         exact: options.exact,
         graph: options.graph,
     };
-    let end = snapshot.manifest().next_seq;
-    let added = added(snapshot, &plan)?;
     let dead = |p: &FileEntry| snapshot.manifest().deletions_of(p.id).map_or(0, |d| d.rows);
     let sizes: Vec<PartSize> =
         plan.kept.iter().map(|p| PartSize { rows: p.rows as usize, dead: dead(p) as usize }).collect();
+    let added = lacking(snapshot, &plan)?.points();
     let most = options.most_rows(snapshot.settings().dim);
     let alive = |count: usize| sizes.iter().rev().take(count).map(|s| (s.rows - s.dead) as u64).sum::<u64>();
     let mut count = rebuilt(&sizes, added as usize);
@@ -73,10 +73,9 @@ pub fn plan(snapshot: &Snapshot, options: &Options) -> Result<Plan> {
     }
     plan.points = alive(count) + added;
     let stay = plan.kept.len() - count;
-    plan.dropped.extend(plan.kept.drain(stay..).map(|p| p.id));
-    let from = plan.kept.last().map_or(0, |p| p.seq_max + 1);
-    if plan.points > 0 && from < end {
-        plan.new = cuts(snapshot, &plan, (from, end), most)?;
+    plan.dropped.extend(plan.kept.split_off(stay));
+    if plan.points > 0 {
+        plan.new = cuts(snapshot, &plan, most)?;
     }
     Ok(plan)
 }
@@ -88,65 +87,55 @@ struct Usable {
     time: Option<TimeRange>,
 }
 
-/// The parts, oldest first, that cover the points without a hole, are whole, and are what is asked for.
+/// The parts, those that were built first in front, that are whole and of the wanted kind.
 fn usable(snapshot: &Snapshot, parts: &[FileEntry], options: &Options) -> Usable {
     let mut usable = Usable { count: 0, metric: None, time: None };
     if options.rebuild {
         return usable;
     }
-    let mut next = 0;
     for entry in parts {
         let Ok(open) = snapshot.index_part(entry) else { return usable };
         let (metric, time) = (open.part.metric(), entry.time());
-        let wanted = options.metric.or(usable.metric).is_none_or(|m| m == metric)
+        let wanted = open.part.has_sequence()
+            && options.metric.or(usable.metric).is_none_or(|m| m == metric)
             && options.time.or(usable.time).is_none_or(|t| t == time)
             && open.part.head().exact == options.exact
             && (options.graph || open.part.head().graph == GraphKind::None);
-        if !wanted || entry.seq_min > next {
+        if !wanted {
             return usable;
         }
-        next = entry.seq_max + 1;
         usable = Usable { count: usable.count + 1, metric: Some(metric), time: Some(time) };
     }
     usable
 }
 
-/// Sealed points behind the kept parts, those of dropped parts included.
-fn added(snapshot: &Snapshot, plan: &Plan) -> Result<u64> {
-    let from = plan.kept.last().map_or(0, |p| p.seq_max + 1);
-    let lost = plan.dropped.iter().filter_map(|id| snapshot.manifest().find(FileKind::Index, *id));
-    let lost: u64 = lost.map(|f| f.rows).sum();
-    let fresh = outside(snapshot, &plan.time)?;
-    let mut count = 0;
-    for (part, rows) in &fresh.parts {
-        if part.entry.is_some_and(|f| f.kind != FileKind::Cold) {
-            count +=
-                rows.iter().cloned().flatten().filter(|row| part.seq(*row as usize) >= from).count() as u64;
-        }
-    }
-    Ok(lost + count)
+/// The sealed points in the range of a plan that its kept parts do not hold. Points of cold blocks are
+/// scanned, and are in no part.
+pub(super) fn lacking<'a>(snapshot: &'a Snapshot, plan: &Plan) -> Result<Selected<'a>> {
+    let parts = plan.kept.iter().map(|e| snapshot.index_part(e)).collect::<Result<Vec<_>>>()?;
+    let readers = parts.iter().map(|p| p.part.reader(Check::Lazy)).collect::<Result<Vec<_>>>()?;
+    let mut rows = outside(snapshot, Coverage::new(&parts, &readers), &plan.dropped, &plan.time)?;
+    rows.parts.retain(|(part, _)| part.entry.is_some_and(|f| f.kind != FileKind::Cold));
+    Ok(rows)
 }
 
-/// Cuts the points of a range of sequence numbers into parts of at most `most` rows.
-fn cuts(snapshot: &Snapshot, plan: &Plan, (from, end): (u64, u64), most: u64) -> Result<Vec<(u64, u64)>> {
+/// Cuts the points of the new parts, by sequence number, into parts of at most `most` rows.
+fn cuts(snapshot: &Snapshot, plan: &Plan, most: u64) -> Result<Vec<(u64, u64)>> {
     if plan.points <= most {
-        return Ok(vec![(from, end - 1)]);
+        return Ok(vec![(0, u64::MAX)]);
     }
     let mut seqs = Vec::new();
-    for part in snapshot.parts()?.into_iter().filter(|p| p.entry.is_some_and(|f| f.kind != FileKind::Cold)) {
-        let rows = (0..part.rows()).filter(|row| part.is_live(*row));
-        seqs.extend(rows.map(|row| part.seq(row)).filter(|seq| (from..end).contains(seq)));
+    for (part, rows) in lacking(snapshot, plan)?.parts {
+        seqs.extend(rows.into_iter().flatten().map(|row| part.seq(row as usize)));
     }
     seqs.sort_unstable();
-    let mut new = Vec::new();
-    let mut first = from;
+    let mut new: Vec<(u64, u64)> = Vec::new();
     for chunk in seqs.chunks(most as usize) {
-        let last = chunk.last().copied().unwrap_or(first);
-        new.push((first, last));
-        first = last + 1;
+        let first = new.last().map_or(0, |(_, last)| last + 1);
+        new.push((first, chunk.last().copied().unwrap_or(first)));
     }
     if let Some(last) = new.last_mut() {
-        last.1 = end - 1;
+        last.1 = u64::MAX;
     }
     Ok(new)
 }

@@ -1,7 +1,9 @@
 //! The bytes of a manifest, field by field as FORMAT.md lists them.
 
 use super::placement::{self, Placement};
-use super::{FEATURE_TIERS, FileEntry, FileKind, KNOWN_FEATURES, MAX_FILES, Manifest, VERSION};
+use super::{
+    FEATURE_COVERED, FEATURE_TIERS, FileEntry, FileKind, KNOWN_FEATURES, MAX_FILES, Manifest, VERSION,
+};
 use crate::format::checksum::hash128;
 use crate::format::codec::{Decoder, Encoder, Malformed};
 use crate::format::container::Seal;
@@ -51,6 +53,12 @@ impl Manifest {
             e.u32(self.placements.len() as u32);
             self.placements.iter().for_each(|p| p.encode(&mut e));
         }
+        if self.required_features & FEATURE_COVERED != 0 {
+            e.u32(self.covered.len() as u32);
+            self.covered.iter().for_each(|id| {
+                e.u64(*id);
+            });
+        }
         let sum = hash128(&e.bytes);
         e.u128(sum);
         (e.bytes, sum)
@@ -73,12 +81,18 @@ impl Manifest {
         if version == 0 || version > VERSION {
             return Err(Refused::Version(version));
         }
-        d.u16()?;
+        let zero = d.u16()?;
+        reserved(&d, zero)?;
         let (commit, parent) = (d.u64()?, d.u128()?);
         let mut dataset = [0; 16];
         dataset.copy_from_slice(d.raw(16)?);
-        let (dim, metric, named) = (d.u32()?, d.u8()?, d.u8()? != 0);
-        d.u16()?;
+        let (dim, metric, named) = (d.u32()?, d.u8()?, d.u8()?);
+        if named > 1 {
+            return Err(Refused::Malformed(format!("{named} is neither of the two kinds of entities")));
+        }
+        let named = named == 1;
+        let zero = d.u16()?;
+        reserved(&d, zero)?;
         let required_features = d.u64()?;
         if required_features & !KNOWN_FEATURES != 0 {
             return Err(Refused::Features(required_features));
@@ -102,6 +116,7 @@ impl Manifest {
             files: Vec::new(),
             stores: Vec::new(),
             placements: Vec::new(),
+            covered: Vec::new(),
         };
         let n = d.count(ENTRY_LEN)?;
         if n > MAX_FILES {
@@ -119,9 +134,19 @@ impl Manifest {
                 m.placements.push(Placement::decode(&mut d)?);
             }
         }
+        if required_features & FEATURE_COVERED != 0 {
+            for _ in 0..d.count(8)? {
+                m.covered.push(d.u64()?);
+            }
+        }
         d.end()?;
         Ok((m, sum))
     }
+}
+
+/// Bits that no writer of this format sets: other bytes would be lost when the manifest is written again.
+pub(super) fn reserved(d: &Decoder<'_>, bits: u16) -> Result<(), Malformed> {
+    if bits == 0 { Ok(()) } else { d.malformed("reserved bits are set") }
 }
 
 fn entry(d: &mut Decoder<'_>) -> Result<FileEntry, Refused> {
@@ -178,6 +203,7 @@ pub(super) fn sample() -> Manifest {
         files: vec![file, FileEntry { kind: FileKind::Deletions, id: 4, target: 3, rows: 1, ..file }],
         stores: Vec::new(),
         placements: Vec::new(),
+        covered: Vec::new(),
     }
 }
 

@@ -25,8 +25,10 @@ pub const MAX_FILES: usize = 1_000_000;
 pub const MAX_LEN: u64 = 64 << 20;
 /// Feature: the manifest ends with stores and placements, of warm and cold files.
 pub const FEATURE_TIERS: u64 = 1;
+/// Feature: the manifest lists the files whose points the index holds; index parts carry sequence numbers.
+pub const FEATURE_COVERED: u64 = 2;
 /// Features this program knows, as bits of `required_features`.
-pub const KNOWN_FEATURES: u64 = FEATURE_TIERS;
+pub const KNOWN_FEATURES: u64 = FEATURE_TIERS | FEATURE_COVERED;
 
 /// What a live file holds. The numbers are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -86,8 +88,8 @@ impl FileKind {
 
 /// A live file and what is known of it without opening it.
 ///
-/// An index part covers the points whose sequence number and time lie within its bounds; they
-/// are what it was built from, not what it happens to hold.
+/// The sequence numbers of an index part bound the rows in it, and its times are those that it was
+/// built for. They say what it may hold; what it holds is a question of its rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FileEntry {
     /// What it holds.
@@ -187,6 +189,9 @@ pub struct Manifest {
     pub stores: Vec<String>,
     /// Where warm and cold files lie, ordered by file id.
     pub placements: Vec<Placement>,
+    /// Segments and warm files all of whose live rows are held by parts of the index, ascending.
+    /// A file that is not listed may still be held in part or as a whole: its rows are looked up.
+    pub covered: Vec<u64>,
 }
 
 impl Manifest {
@@ -235,6 +240,14 @@ impl Manifest {
     pub fn arrange(&mut self) {
         self.files.sort_unstable_by_key(|f| (f.kind, f.id));
         self.placements.sort_unstable_by_key(|p| p.id);
+        self.covered.sort_unstable();
+        self.covered.dedup();
+        let listed = std::mem::take(&mut self.covered);
+        self.covered = listed.into_iter().filter(|id| self.may_be_covered(*id)).collect();
+        self.required_features &= !FEATURE_COVERED;
+        if self.of(FileKind::Index).next().is_some() {
+            self.required_features |= FEATURE_COVERED;
+        }
         let tiers = !self.placements.is_empty() || !self.stores.is_empty();
         self.required_features &= !FEATURE_TIERS;
         if tiers {
@@ -265,11 +278,9 @@ impl Manifest {
         rows.saturating_sub(dead)
     }
 
-    /// No row is covered by two parts of the index, so that no answer comes twice.
-    fn index_overlaps(&self) -> bool {
-        let mut seqs: Vec<(u64, u64)> = self.of(FileKind::Index).map(|f| (f.seq_min, f.seq_max)).collect();
-        seqs.sort_unstable();
-        seqs.windows(2).any(|w| w[1].0 <= w[0].1)
+    /// True for files whose points the index can hold: cold blocks are always scanned.
+    fn may_be_covered(&self, id: u64) -> bool {
+        self.find(FileKind::Segment, id).or_else(|| self.find(FileKind::Warm, id)).is_some()
     }
 
     /// Rejects a manifest that contradicts itself or that this program must not touch.
@@ -301,8 +312,12 @@ impl Manifest {
                 return bad("the manifest has bounds in the wrong order");
             }
         }
-        if self.index_overlaps() {
-            return bad("the manifest indexes a row twice");
+        let ascending = self.covered.windows(2).all(|w| w[0] < w[1]);
+        if !ascending || !self.covered.iter().all(|id| self.may_be_covered(*id)) {
+            return bad("the manifest says that the index holds a file that it does not name");
+        }
+        if self.required_features & FEATURE_COVERED == 0 && !self.covered.is_empty() {
+            return bad("the manifest has files in the index without the feature for it");
         }
         Ok(())
     }

@@ -95,7 +95,8 @@ impl Placement {
 
     pub(super) fn decode(d: &mut Decoder<'_>) -> Result<Placement, Malformed> {
         let (id, bucket, bits) = (d.u64()?, d.u16()?, d.u8()?);
-        d.u8()?;
+        let zero = d.u8()?;
+        super::encode::reserved(d, zero.into())?;
         Ok(Placement {
             id,
             bucket,

@@ -9,7 +9,7 @@ use super::coverage::{outside, split};
 use super::neighbours::{check, groups, query, rows_of, scanned, span};
 use super::states::states;
 use super::{Composite, Cost, Found, Hit, Query, Request, When};
-use crate::dataset::{IndexPart, Select, Selected, Snapshot};
+use crate::dataset::{Coverage, IndexPart, Select, Selected, Snapshot};
 use crate::error::{Code, Error, Result};
 use crate::index::{self, Check, Effort, Eligible, Exact, Filter, Reader};
 use crate::metric::{ExactQuery, Metric};
@@ -18,7 +18,7 @@ use rayon::prelude::*;
 use std::collections::HashSet;
 
 /// Selected points up to this number are scanned rather than looked up in the index.
-const FEW: u64 = 4096;
+const FEW: u64 = if cfg!(test) { 16 } else { 4096 };
 /// Bytes of the index that one query touches, about; queries that touch most of a part check it
 /// as a whole.
 const TOUCHED: u64 = 32 << 20;
@@ -65,6 +65,11 @@ pub fn search<'a>(
     }
     let opened = entries.iter().map(|entry| snapshot.index_part(entry)).collect::<Result<Vec<_>>>();
     let answered = match opened {
+        Ok(parts) if parts.iter().any(|p| !p.part.has_sequence()) => {
+            let text =
+                "the index was built by an older cvx and is not used; `cvx index build` builds it again";
+            return exactly("the index is of an older format", Some(text.to_owned()));
+        }
         Ok(parts) if parts.iter().any(|p| p.part.metric() != metric) => {
             return exactly("the index is for another metric", None);
         }
@@ -176,6 +181,7 @@ impl<'a, 'p> Indexed<'a, 'p> {
     /// Works out which rows count for the questions of a group.
     fn group(&self, when: Option<When>, members: &[usize]) -> Result<Group<'p, 'a>> {
         let readers = self.readers(Check::Lazy)?;
+        let coverage = Coverage::new(self.parts, &readers);
         let mut time = self.select.time;
         if let Some(When::AsOf(t, age)) = when {
             let oldest = age.map_or(i64::MIN, |age| t.saturating_sub(age));
@@ -187,15 +193,15 @@ impl<'a, 'p> Indexed<'a, 'p> {
             if selected.points() <= FEW {
                 return Ok(Group { eligible: Vec::new(), rest: selected, time });
             }
-            let (allowed, rest) = split(selected, self.parts, &readers)?;
+            let (allowed, rest) = split(selected, self.parts.len(), coverage)?;
             let eligible = self.eligible(&readers, |i| Filter { allowed: Some(&allowed[i]), ..filter })?;
             return Ok(Group { eligible, rest, time });
         }
         let Some(When::AsOf(t, _)) = when else {
-            let rest = outside(self.snapshot, &time.intersect(&span(self.requests, members)))?;
+            let rest = outside(self.snapshot, coverage, &[], &time.intersect(&span(self.requests, members)))?;
             return Ok(Group { eligible: self.eligible(&readers, |_| filter)?, rest, time });
         };
-        let rest = outside(self.snapshot, &TimeRange::closed(i64::MIN, t))?;
+        let rest = outside(self.snapshot, coverage, &[], &TimeRange::closed(i64::MIN, t))?;
         let (known, rest) = states(t, self.parts, &readers, rest)?;
         let eligible = self.eligible(&readers, |i| Filter { as_of: Some(t), states: &known[i], ..filter })?;
         Ok(Group { eligible, rest: within(rest, &time), time })

@@ -298,7 +298,7 @@ fn builds_one_at_a_time_and_leftovers() {
     };
     build(&dir, &[]);
     world.ingest(&d, 60..61);
-    let held = Staging::open(&d, "index", "index build").unwrap();
+    let held = Staging::open(&d, "index", "index build", Duration::ZERO).unwrap();
     let (code, said) = failure(&mut command(&["build"]));
     assert_eq!(code, 11, "{said}");
     assert_eq!(command(&["build", "--skip-if-locked"]).output().unwrap().status.code(), Some(0));

@@ -46,14 +46,6 @@ pub struct Exchange<'a> {
     pub target: Option<String>,
 }
 
-/// What the index is told of points that move.
-enum Indexed {
-    /// They go where they are scanned.
-    Scanned(Vec<RowId>),
-    /// They come from there.
-    Back(Vec<RowId>),
-}
-
 impl<'a> Exchange<'a> {
     /// An exchange of nothing.
     pub fn new(pinned: &'a Snapshot) -> Exchange<'a> {
@@ -93,7 +85,8 @@ impl Writer {
             return Ok(None);
         }
         let died = self.died_meanwhile(&x)?;
-        let indexed = self.moves_of_index(&x)?;
+        let leaving = self.leaving(&x)?;
+        let covered = self.still_covered(&x);
         self.broken = true;
         let store = self.store_number(x.target.as_deref());
         self.keep_originals(&x, store)?;
@@ -108,10 +101,9 @@ impl Writer {
         let kept: Vec<u64> = x.kept.iter().map(|(warm, _)| *warm).collect();
         self.drop_files(&x.replaced.iter().copied().filter(|id| !kept.contains(id)).collect());
         self.drop_empty();
-        match indexed {
-            Indexed::Scanned(rows) => self.unindex(rows)?,
-            Indexed::Back(rows) => self.uncover(&rows),
-        }
+        self.manifest.covered.extend(covered);
+        self.manifest.arrange();
+        self.unindex(leaving)?;
         self.write_deletions()?;
         self.publish()?;
         self.broken = false;
@@ -136,28 +128,29 @@ impl Writer {
         Ok(keys)
     }
 
-    /// Rows that go to cold leave the index; rows that come back are in none of its parts, so
-    /// those that cover them are given up until the next build.
-    fn moves_of_index(&self, x: &Exchange<'_>) -> Result<Indexed> {
-        if self.manifest.of(FileKind::Index).next().is_none() {
-            return Ok(Indexed::Scanned(Vec::new()));
-        }
+    /// Rows that go to cold: they leave the index and are scanned.
+    fn leaving(&self, x: &Exchange<'_>) -> Result<Vec<RowId>> {
         let mut rows = Vec::new();
-        if !x.moved.is_empty() {
-            for (id, set) in &x.moved {
-                let part = x.pinned.part_of(*id)?;
-                rows.extend(part.into_iter().flat_map(|p| set.iter().map(|r| p.row_id(r))));
-            }
-            return Ok(Indexed::Back(rows));
+        if self.manifest.of(FileKind::Index).next().is_none()
+            || !x.made.iter().any(|m| m.entry.kind == FileKind::Cold)
+        {
+            return Ok(rows);
         }
-        if x.made.iter().any(|m| m.entry.kind == FileKind::Cold) {
-            for id in &x.replaced {
-                let Some(part) = x.pinned.part_of(*id)? else { continue };
-                let alive = (0..part.rows() as u32).filter(|r| part.is_live(*r as usize));
-                rows.extend(alive.map(|r| part.row_id(r)));
-            }
+        for id in &x.replaced {
+            let Some(part) = x.pinned.part_of(*id)? else { continue };
+            let alive = (0..part.rows() as u32).filter(|r| part.is_live(*r as usize));
+            rows.extend(alive.map(|r| part.row_id(r)));
         }
-        Ok(Indexed::Scanned(rows))
+        Ok(rows)
+    }
+
+    /// New files whose rows the index holds: all that was taken came from files that it holds.
+    fn still_covered(&self, x: &Exchange<'_>) -> Vec<u64> {
+        let held = |id: &u64| self.manifest.covered.binary_search(id).is_ok();
+        match x.moved.is_empty() && !x.replaced.is_empty() && x.replaced.iter().all(held) {
+            true => x.made.iter().filter(|m| m.entry.kind == FileKind::Warm).map(|m| m.entry.id).collect(),
+            false => Vec::new(),
+        }
     }
 
     /// Number of a target in the manifest, where it is added when new.

@@ -172,6 +172,7 @@ mod tests {
             files: Vec::new(),
             stores: Vec::new(),
             placements: Vec::new(),
+            covered: Vec::new(),
         };
         for (id, mib, t) in hot {
             m.add(file(FileKind::Segment, *id, *mib, *t), None);
