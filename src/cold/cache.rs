@@ -4,6 +4,8 @@
 
 use crate::error::{Error, Result};
 use crate::format::checksum::hash64;
+use crate::fsio;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -45,11 +47,9 @@ impl Cache {
     /// A piece of an object, when it is here. Marks it as used.
     pub fn get(&self, object: &Path, piece: u64) -> Option<Vec<u8>> {
         let path = self.file(object, piece);
-        let bytes = std::fs::read(&path).ok()?;
-        if let Ok(file) = std::fs::File::options().append(true).open(&path) {
-            // Only the order of eviction depends on it.
-            let _ = file.set_modified(SystemTime::now());
-        }
+        let bytes = fsio::read_file(&path, self.limit_bytes).ok()?;
+        // Only the order of eviction depends on it.
+        fsio::touch(&path);
         Some(bytes)
     }
 
@@ -60,7 +60,8 @@ impl Cache {
         }
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let temporary = self.dir.join(format!("{}-{number}.tmp", std::process::id()));
-        let done = std::fs::write(&temporary, bytes)
+        let done = fsio::create_new(&temporary)
+            .and_then(|mut file| file.write_all(bytes))
             .and_then(|()| std::fs::rename(&temporary, self.file(object, piece)));
         if done.is_err() {
             let _ = std::fs::remove_file(&temporary);
@@ -79,12 +80,16 @@ impl Cache {
 
     /// Pieces with their size and last use.
     fn pieces(&self) -> Vec<(PathBuf, u64, SystemTime)> {
-        let entries = std::fs::read_dir(&self.dir).into_iter().flatten().flatten();
-        let piece = |e: std::fs::DirEntry| {
-            let meta = e.metadata().ok().filter(|m| m.is_file())?;
-            Some((e.path(), meta.len(), meta.modified().unwrap_or(SystemTime::UNIX_EPOCH)))
+        if !fsio::is_own_dir(&self.dir) {
+            return Vec::new();
+        }
+        let names = fsio::list_dir(&self.dir).unwrap_or_default();
+        let piece = |name: &String| {
+            let path = self.dir.join(name);
+            let meta = path.symlink_metadata().ok().filter(|m| m.is_file())?;
+            Some((path, meta.len(), meta.modified().unwrap_or(SystemTime::UNIX_EPOCH)))
         };
-        entries.filter_map(piece).collect()
+        names.iter().filter(|name| name.ends_with(".piece")).filter_map(piece).collect()
     }
 
     /// Removes the least recently used pieces until a tenth of the room is free.

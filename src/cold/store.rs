@@ -2,6 +2,7 @@
 //! path for all. Calls block; an operation that takes too long is an error.
 
 use crate::error::{Code, Error, Result};
+use crate::fsio;
 use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
 use object_store::path::Path as ObjectPath;
@@ -28,7 +29,8 @@ pub struct Store {
     prefix: String,
     /// How the place is written in messages.
     label: String,
-    local: bool,
+    /// The directory of a local one, whose files are read without the object store.
+    local: Option<PathBuf>,
     timeout: Duration,
 }
 
@@ -69,7 +71,7 @@ impl Store {
         let root = LocalFileSystem::new_with_prefix(dir)
             .map_err(|e| Error::new(Code::Io, format!("cannot open the cold directory: {e}")).file(dir))?;
         let mut store = Store::new(Arc::new(root.with_fsync(true)), dir.display().to_string())?;
-        store.local = true;
+        store.local = Some(dir.to_owned());
         Ok(store)
     }
 
@@ -109,7 +111,7 @@ impl Store {
             .enable_all()
             .build()
             .map_err(|e| Error::new(Code::Io, format!("cannot start the input/output runtime: {e}")))?;
-        Ok(Store { objects, runtime, prefix: String::new(), label, local: false, timeout: TIMEOUT })
+        Ok(Store { objects, runtime, prefix: String::new(), label, local: None, timeout: TIMEOUT })
     }
 
     /// The same with another time limit for each operation.
@@ -121,7 +123,7 @@ impl Store {
 
     /// True when objects are local files, which need no cache.
     pub fn is_local(&self) -> bool {
-        self.local
+        self.local.is_some()
     }
 
     /// How an object is called in messages.
@@ -180,7 +182,7 @@ impl Store {
     /// Puts a file as a new object, whole or not at all, in parts when it is large.
     pub fn put_file(&self, name: &str, file: &Path) -> Result<()> {
         let io = |e: std::io::Error| Error::io("read", file, &e);
-        let mut source = std::fs::File::open(file).map_err(io)?;
+        let mut source = fsio::open_read(file, None)?;
         let len = source.metadata().map_err(io)?.len();
         if len <= SINGLE_PUT {
             let mut bytes = Vec::with_capacity(len as usize);
@@ -221,6 +223,13 @@ impl Store {
             return Ok(bytes::Bytes::new());
         }
         let at = self.object(name)?;
+        if let Some(dir) = &self.local {
+            let path = dir.join(name);
+            if path.symlink_metadata().is_err() {
+                return Err(Error::damaged(&path, "the cold object is missing"));
+            }
+            return fsio::read_range(&path, range).map(bytes::Bytes::from);
+        }
         let bytes = match self.run("read", name, self.objects.get_range(&at, range.clone())) {
             // Some stores refuse a range behind the end with an error of their own.
             Err(e) if e.code() == Code::Io && matches!(self.len(name), Ok(Some(len)) if len < range.end) => {
@@ -243,6 +252,9 @@ impl Store {
     /// Length of an object; `None` when there is none of this name.
     pub fn len(&self, name: &str) -> Result<Option<u64>> {
         let at = self.object(name)?;
+        if let Some(dir) = &self.local {
+            return fsio::regular_len(&dir.join(name));
+        }
         let head = async {
             match self.objects.head(&at).await {
                 Ok(meta) => Ok(Some(meta.size)),

@@ -3,7 +3,7 @@
 
 use super::{NAMED, clock_us};
 use crate::cold::Store;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::fsio;
 use crate::manifest::{self, Manifest};
 use crate::wal;
@@ -42,18 +42,35 @@ pub(super) fn largest_id(dir: &Path) -> Result<u64> {
 /// Directories whose files lie in directories of buckets.
 pub(super) const TIERS: [&str; 2] = ["warm", "cold"];
 
-/// Files in a directory and those below it, relative to the dataset.
+/// Files in a directory and those below it, relative to the dataset. Links are left out, and nothing is
+/// looked for behind them: it is not the dataset's to remove.
 pub(super) fn files_below(dir: &Path, below: &str) -> Result<Vec<String>> {
     let mut out = Vec::new();
+    if !fsio::is_own_dir(&dir.join(below)) {
+        return Ok(out);
+    }
     for name in fsio::list_dir(&dir.join(below))? {
         let path = format!("{below}/{name}");
-        if dir.join(&path).is_dir() {
+        let full = dir.join(&path);
+        if fsio::is_own_dir(&full) {
             out.extend(files_below(dir, &path)?);
-        } else {
+        } else if !full.is_symlink() {
             out.push(path);
         }
     }
     Ok(out)
+}
+
+/// Where a version's files in local stores lie. A store may lie inside the dataset, where programs
+/// before this one let it be: its objects do not have the names of files of the dataset.
+pub(super) fn objects_here(m: &Manifest) -> HashSet<PathBuf> {
+    let local = |(store, name): (String, String)| {
+        let path = Path::new(&store).join(name);
+        // The path itself may be a link to the object, which is not the object's name.
+        let parent = path.parent()?.canonicalize().ok()?;
+        (!store.contains("://")).then(|| parent.join(path.file_name().unwrap_or_default()))
+    };
+    objects(m).into_iter().filter_map(local).collect()
 }
 
 /// Collects garbage. `current` is the newest version; `keep_for` is how long versions that
@@ -61,6 +78,8 @@ pub(super) fn files_below(dir: &Path, below: &str) -> Result<Vec<String>> {
 pub(super) fn collect(dir: &Path, current: &Manifest, keep_for: Duration) -> Result<Collected> {
     let mut out = Collected::default();
     let mut named: HashSet<String> = paths(current).collect();
+    let mut stored = objects_here(current);
+    let own = fsio::is_own_dir(&dir.join("manifest"));
     let mut elsewhere: BTreeSet<(String, String)> = BTreeSet::new();
     let commits = manifest::commits(dir)?;
     let mut removed_any = false;
@@ -74,6 +93,7 @@ pub(super) fn collect(dir: &Path, current: &Manifest, keep_for: Duration) -> Res
         // A version left behind by a crash was never current; one that names a sealed log
         // would keep its rows twice.
         let removable = match &old {
+            _ if !own => false,
             None => true,
             Some(m) => commit > current.commit || aged || (m.log != 0 && m.log != current.log),
         };
@@ -88,6 +108,7 @@ pub(super) fn collect(dir: &Path, current: &Manifest, keep_for: Duration) -> Res
                 out.in_use.push(commit);
             }
             named.extend(old.iter().flat_map(paths));
+            old.iter().for_each(|m| stored.extend(objects_here(m)));
         }
         if let Some(m) = old
             && commit < current.commit
@@ -98,7 +119,7 @@ pub(super) fn collect(dir: &Path, current: &Manifest, keep_for: Duration) -> Res
     if removed_any {
         fsio::sync_dir(&dir.join("manifest"))?;
     }
-    out.files = remove_unnamed(dir, &named)?;
+    out.files = remove_unnamed(dir, &named, &stored)?;
     elsewhere.retain(|(_, name)| !named.contains(name));
     remove_objects(&elsewhere);
     Ok(out)
@@ -124,13 +145,17 @@ fn remove_objects(objects: &BTreeSet<(String, String)>) {
     }
 }
 
-/// Removes files that no kept version names, and directories of buckets that are left empty.
-fn remove_unnamed(dir: &Path, named: &HashSet<String>) -> Result<u64> {
+/// Removes files that no kept version names, and directories of buckets that are left empty. `stored`:
+/// files that versions name in stores.
+fn remove_unnamed(dir: &Path, named: &HashSet<String>, stored: &HashSet<PathBuf>) -> Result<u64> {
     let mut removed: BTreeSet<PathBuf> = BTreeSet::new();
     let mut files = 0;
     for d in NAMED.iter().chain(&TIERS) {
         for path in files_below(dir, d)?.into_iter().filter(|p| !named.contains(p)) {
             let path = dir.join(path);
+            if is_stored(&path, stored) {
+                continue;
+            }
             fsio::remove_file(&path)?;
             files += 1;
             removed.extend(path.parent().map(Path::to_owned));
@@ -145,18 +170,25 @@ fn remove_unnamed(dir: &Path, named: &HashSet<String>) -> Result<u64> {
     Ok(files)
 }
 
+/// True when a version names a file in a store.
+pub(super) fn is_stored(path: &Path, stored: &HashSet<PathBuf>) -> bool {
+    !stored.is_empty() && path.canonicalize().is_ok_and(|p| stored.contains(&p))
+}
+
 /// Removes what an interrupted writer left in `tmp/`. Directories there belong to long builds
 /// that work without the writer's lock; each holds the lock on the `LOCK` in its own.
 pub(super) fn sweep(dir: &Path) -> Result<()> {
-    for name in fsio::list_dir(&dir.join("tmp"))? {
-        let path = dir.join("tmp").join(&name);
-        if !path.is_dir() {
+    let tmp = own_tmp(dir)?;
+    for name in fsio::list_dir(&tmp)? {
+        let path = tmp.join(&name);
+        if !fsio::is_own_dir(&path) {
+            // The name of a link, and not what it leads to.
             fsio::remove_file(&path)?;
             continue;
         }
         let lock = path.join("LOCK");
         let free = fsio::try_exclusive(&lock)?;
-        if free.is_some() || !lock.exists() {
+        if free.is_some() || lock.symlink_metadata().is_err() {
             clear(&path)?;
             fsio::remove_dir(&path)?;
         }
@@ -164,10 +196,26 @@ pub(super) fn sweep(dir: &Path) -> Result<()> {
     Ok(())
 }
 
+/// The directory of unfinished files. Everything in it is removed sooner or later, so it must not be a
+/// link: other files may lie there.
+pub(super) fn own_tmp(dir: &Path) -> Result<PathBuf> {
+    let tmp = dir.join("tmp");
+    match tmp.symlink_metadata() {
+        Ok(meta) if !meta.is_dir() => {
+            let text = "tmp must be a directory, and not a link to one: what lies in it is removed";
+            Err(Error::damaged(&tmp, text).fix("remove the link and make an empty directory of this name"))
+        }
+        _ => Ok(tmp),
+    }
+}
+
 /// Removes the files of a directory below `tmp/`, its lock last.
 pub(super) fn clear(path: &Path) -> Result<()> {
-    let (lock, files): (Vec<String>, Vec<String>) =
-        fsio::list_dir(path)?.into_iter().partition(|name| name == "LOCK");
+    if !fsio::is_own_dir(path) {
+        return Ok(());
+    }
+    let names = fsio::list_dir(path)?.into_iter().filter(|name| !fsio::is_own_dir(&path.join(name)));
+    let (lock, files): (Vec<String>, Vec<String>) = names.partition(|name| name == "LOCK");
     files.into_iter().chain(lock).try_for_each(|name| fsio::remove_file(&path.join(name)))
 }
 

@@ -389,6 +389,8 @@ impl Writer {
 
 /// How long a sweep of `tmp/` by another process is waited for in any case.
 const SWEEP: Duration = Duration::from_secs(10);
+/// As [`SWEEP`], where the lock names a build; it may be one that was killed, whose place is being swept.
+const BUILD: Duration = Duration::from_millis(500);
 
 /// A directory below `tmp/` for files that are built without the writer's lock. It is locked
 /// while this lives and removed afterwards; after a crash the next writer removes it.
@@ -403,7 +405,7 @@ impl Staging {
     /// at most `timeout`; then the error is [`Code::Locked`]. A writer that sweeps `tmp/` at this moment
     /// may hold the lock, or remove the directory, between any two steps: then they are taken again.
     pub fn open(dataset: &Path, name: &str, command: &str, timeout: Duration) -> Result<Staging> {
-        let dir = dataset.join("tmp").join(name);
+        let dir = super::gc::own_tmp(dataset)?.join(name);
         let path = dir.join("LOCK");
         let started = Instant::now();
         loop {
@@ -421,8 +423,8 @@ impl Staging {
                 }
                 // A sweep takes milliseconds and writes no name into the lock.
                 Err(e) if e.code() == Code::Locked => {
-                    let by_a_build = Lock::owner(&path).is_some();
-                    if started.elapsed() >= if by_a_build { timeout } else { timeout.max(SWEEP) } {
+                    let least = if Lock::owner(&path).is_some() { BUILD } else { SWEEP };
+                    if started.elapsed() >= timeout.max(least) {
                         return Err(e);
                     }
                 }
@@ -435,6 +437,10 @@ impl Staging {
     /// One attempt; `None` when the directory vanished meanwhile.
     fn take(dir: &Path, path: &Path, command: &str) -> Result<Option<Lock>> {
         fsio::create_dir(dir)?;
+        if dir.is_symlink() {
+            return Err(Error::damaged(dir, "a link is in the place of a directory of temporary files")
+                .fix("remove the link"));
+        }
         if !fsio::create_lock(path)? {
             return Ok(None);
         }

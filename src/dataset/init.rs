@@ -24,6 +24,8 @@ pub fn init(dir: &Path, settings: &Settings, exist_ok: bool) -> Result<Initialis
     if dir.join(config::FILE).exists() {
         return existing(dir, settings, exist_ok);
     }
+    // A dataset in the directory of another would be swept with that one's leftovers.
+    fsio::refuse_inside_dataset(&dir.join(".."), "new dataset")?;
     if !dir.exists() {
         fsio::create_dir(dir)?;
     }
@@ -39,6 +41,11 @@ pub fn init(dir: &Path, settings: &Settings, exist_ok: bool) -> Result<Initialis
     }
     for d in DIRS {
         fsio::create_dir(&dir.join(d))?;
+        if !fsio::is_own_dir(&dir.join(d)) {
+            return Err(Error::new(Code::Exists, format!("{d} is a link to another directory"))
+                .file(dir.join(d))
+                .fix("remove the link, or choose another directory"));
+        }
     }
     // What an interrupted init left behind.
     for d in ["manifest", "tmp"] {

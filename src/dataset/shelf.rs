@@ -9,6 +9,7 @@ use crate::cold::{Cache, ColdBlock, Place, Store, read_codebook};
 use crate::config::{Config, IdKind};
 use crate::error::{Error, Result};
 use crate::format::container::{Expect, Kind};
+use crate::fsio;
 use crate::manifest::{FileEntry, FileKind, HOME, Manifest, Placement};
 use crate::pq::{Codec, Quantizer};
 use crate::segment::Segment;
@@ -146,13 +147,14 @@ impl Shelf {
         let dir = self.dir.join("cache");
         std::fs::create_dir_all(&dir).map_err(|e| Error::io("create directory", &dir, &e))?;
         let path = dir.join(format!("original-{:010}.parquet", entry.id));
-        if std::fs::metadata(&path).is_ok_and(|m| m.len() == entry.seal.len) {
+        if fsio::regular_len(&path)? == Some(entry.seal.len) {
             return Ok(path);
         }
         make_room(&dir, entry.seal.len);
         let temporary = dir.join(format!("original-{:010}-{}.tmp", entry.id, std::process::id()));
         let write = |e: std::io::Error| Error::io("write", &temporary, &e);
-        let mut out = std::fs::File::create(&temporary).map_err(write)?;
+        let _ = std::fs::remove_file(&temporary);
+        let mut out = fsio::create_new(&temporary).map_err(write)?;
         for start in (0..entry.seal.len).step_by(FETCH_BYTES as usize) {
             let bytes = place.store.read(&place.name, start..(start + FETCH_BYTES).min(entry.seal.len))?;
             out.write_all(&bytes).map_err(write)?;
@@ -208,10 +210,12 @@ impl Shelf {
 
 /// Removes copies of originals, the oldest first, until one of `len` bytes has room.
 fn make_room(dir: &Path, len: u64) {
-    let files = std::fs::read_dir(dir).into_iter().flatten().flatten();
-    let original = |e: &std::fs::DirEntry| e.file_name().to_string_lossy().starts_with("original-");
-    let mut held: Vec<_> =
-        files.filter(original).filter_map(|e| Some((e.metadata().ok()?, e.path()))).collect();
+    if !fsio::is_own_dir(dir) {
+        return;
+    }
+    let names = fsio::list_dir(dir).unwrap_or_default();
+    let originals = names.iter().filter(|name| name.starts_with("original-")).map(|name| dir.join(name));
+    let mut held: Vec<_> = originals.filter_map(|p| Some((p.symlink_metadata().ok()?, p))).collect();
     held.sort_by_key(|(m, _)| m.modified().ok());
     let mut sum: u64 = held.iter().map(|(m, _)| m.len()).sum();
     for (m, path) in held {

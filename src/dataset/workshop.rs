@@ -6,8 +6,7 @@
 
 use super::gc;
 use crate::error::{Error, Result};
-use crate::fsio::{self, TempFile};
-use std::fs::File;
+use crate::fsio::{self, HeldLock, TempFile};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -20,17 +19,15 @@ pub struct Workshop {
     dir: PathBuf,
     next: AtomicU64,
     end: u64,
-    _lock: File,
+    _lock: HeldLock,
 }
 
 impl Workshop {
     /// Sets aside the ids from `first` to before `end`. The caller holds the writer's lock.
     pub(super) fn create(dataset: &Path, first: u64, end: u64) -> Result<Workshop> {
-        let dir = dataset.join(format!("tmp/{:010}{ENDING}", end - 1));
+        let dir = gc::own_tmp(dataset)?.join(format!("{:010}{ENDING}", end - 1));
         fsio::create_dir(&dir)?;
-        let path = dir.join(LOCK);
-        let lock = File::create_new(&path).map_err(|e| Error::io("create", &path, &e))?;
-        lock.try_lock().map_err(|e| Error::internal(format!("a lock file of one's own: {e}")))?;
+        let lock = HeldLock::create(&dir.join(LOCK))?;
         Ok(Workshop { dir, next: AtomicU64::new(first), end, _lock: lock })
     }
 

@@ -4,7 +4,7 @@ use super::fault::{Step, step};
 use crate::error::{Code, Error, Result};
 use rustix::io::Errno;
 use std::fs::{File, OpenOptions};
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::ops::{Deref, DerefMut};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -53,6 +53,51 @@ fn refuse_special(path: &Path, meta: &std::fs::Metadata) -> Result<()> {
     Err(Error::damaged(path, format!("{what} is in the place of the file, which must be a regular file")))
 }
 
+/// Reads a range of a dataset file. Fewer bytes than asked for are damage.
+pub fn read_range(path: &Path, range: std::ops::Range<u64>) -> Result<Vec<u8>> {
+    use std::os::unix::fs::FileExt;
+    let file = open_read(path, None)?;
+    let len = file.metadata().map_err(|e| Error::io("stat", path, &e))?.len();
+    if range.end > len || range.start > range.end {
+        let text = format!("the file ends at byte {len}, bytes {} to {} are wanted", range.start, range.end);
+        return Err(Error::damaged(path, text));
+    }
+    let mut bytes = buffer(path, range.end - range.start)?;
+    file.read_exact_at(&mut bytes, range.start).map_err(|e| Error::io("read", path, &e))?;
+    Ok(bytes)
+}
+
+/// Zeros to read into; too many for the memory are an error in words.
+fn buffer(path: &Path, len: u64) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let short = || Error::new(Code::Failed, format!("not enough memory for {len} bytes of it")).file(path);
+    let len = usize::try_from(len).map_err(|_| short())?;
+    bytes.try_reserve_exact(len).map_err(|_| short())?;
+    bytes.resize(len, 0);
+    Ok(bytes)
+}
+
+/// Creates a file that must not exist, for data that need not survive a crash.
+pub fn create_new(path: &Path) -> std::io::Result<File> {
+    OpenOptions::new().write(true).create_new(true).open(path)
+}
+
+/// Notes that a file was used now. Failing to is no error.
+pub fn touch(path: &Path) {
+    if let Ok(file) = open_regular(path, OpenOptions::new().append(true)) {
+        let _ = file.set_modified(std::time::SystemTime::now());
+    }
+}
+
+/// Length of a dataset file; `None` when there is none. Anything but a regular file is damage.
+pub fn regular_len(path: &Path) -> Result<Option<u64>> {
+    match std::fs::symlink_metadata(path) {
+        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
+        Err(e) => Err(Error::io("stat", path, &e)),
+        Ok(meta) => refuse_special(path, &meta).map(|()| Some(meta.len())),
+    }
+}
+
 /// Creates an empty file for a lock where there is none. False when its directory is gone.
 pub fn create_lock(path: &Path) -> Result<bool> {
     match OpenOptions::new().write(true).create_new(true).open(path) {
@@ -76,8 +121,8 @@ pub fn read_file(path: &Path, limit: u64) -> Result<Vec<u8>> {
     if len > limit {
         return Err(Error::damaged(path, format!("the file has {len} bytes, at most {limit} are possible")));
     }
-    let mut bytes = Vec::new();
-    (&file).take(limit).read_to_end(&mut bytes).map_err(|e| Error::io("read", path, &e))?;
+    let mut bytes = buffer(path, len)?;
+    (&file).read_exact(&mut bytes).map_err(|e| Error::io("read", path, &e))?;
     Ok(bytes)
 }
 

@@ -1,6 +1,6 @@
 //! Kernel locks: one writer a dataset, and readers that say which version they hold.
 
-use super::file::open_regular;
+use super::file::{create_new, open_regular};
 use crate::error::{Code, Error, Result};
 use rustix::io::Errno;
 use std::fs::{File, TryLockError};
@@ -108,6 +108,20 @@ fn text(file: &File) -> Option<String> {
     file.take(4096).read_to_end(&mut bytes).ok()?;
     let text = String::from_utf8_lossy(&bytes).trim().to_owned();
     (!text.is_empty()).then_some(text)
+}
+
+/// A new file with an exclusive lock, held until dropped, which says that its directory is in use.
+#[derive(Debug)]
+pub struct HeldLock(#[expect(dead_code, reason = "held for its lock")] File);
+
+impl HeldLock {
+    /// Creates the file, which must not exist, and locks it. Whoever looks whether it is locked holds it
+    /// for a moment, so that the lock may have to be waited for.
+    pub fn create(path: &Path) -> Result<HeldLock> {
+        let file = create_new(path).map_err(|e| Error::io("create", path, &e))?;
+        file.lock().map_err(|e| Error::io("lock", path, &e))?;
+        Ok(HeldLock(file))
+    }
 }
 
 /// A shared lock on an open file, held until dropped.

@@ -11,15 +11,17 @@
 mod bytes;
 pub mod fault;
 mod file;
+mod inside;
 mod lock;
 mod scratch;
 mod space;
 
 pub use bytes::{Access, Bytes};
 pub use file::{
-    AppendFile, NewFile, Publish, TempFile, create_dir, create_lock, is_own_dir, link, list_dir, open_read,
-    read_file, remove_dir, remove_file, sync_dir,
+    AppendFile, NewFile, Publish, TempFile, create_dir, create_lock, create_new, is_own_dir, link, list_dir,
+    open_read, read_file, read_range, regular_len, remove_dir, remove_file, sync_dir, touch,
 };
-pub use lock::{Lock, SharedLock, holder, try_exclusive};
+pub use inside::refuse_inside_dataset;
+pub use lock::{HeldLock, Lock, SharedLock, holder, try_exclusive};
 pub use scratch::Scratch;
 pub use space::{available_bytes, is_network, memory_bytes};

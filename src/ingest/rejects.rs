@@ -37,6 +37,7 @@ impl Rejects {
             Some(p) if !p.as_os_str().is_empty() => p,
             _ => Path::new("."),
         };
+        crate::fsio::refuse_inside_dataset(path, "file of rejected rows")?;
         let parent = parent.canonicalize().map_err(|e| Error::io("open the directory", parent, &e))?;
         let target =
             path.canonicalize().unwrap_or_else(|_| parent.join(path.file_name().unwrap_or_default()));

@@ -194,6 +194,6 @@ fn deleted_points_come_back_with_their_file() {
     assert_eq!((d.points, d.entities, b.points()), (10, 1, 20));
     let r = b.run(&b.options(&[&f])).unwrap();
     assert_eq!((r.rows_added, r.rows_unchanged, b.points()), (10, 20, 30));
-    let worst = dataset::verify(&b.dir(), dataset::Level::Deep, false, &mut |_| Ok(())).unwrap();
+    let worst = dataset::verify(&b.dir(), None, dataset::Level::Deep, false, &mut |_| Ok(())).unwrap();
     assert_eq!(worst, dataset::Status::Ok);
 }

@@ -3,7 +3,7 @@
 
 use super::BUFFER;
 use crate::error::{Error, Result};
-use crate::fsio::{Publish, TempFile};
+use crate::fsio::{Publish, TempFile, refuse_inside_dataset};
 use std::path::{Path, PathBuf};
 
 /// Bytes before the values: the header is padded to it.
@@ -23,6 +23,7 @@ pub struct NpyWriter {
 impl NpyWriter {
     /// Begins `dest`, an array of `rows` x `dim`.
     pub fn create(dest: &Path, rows: u64, dim: usize) -> Result<NpyWriter> {
+        refuse_inside_dataset(dest, "array")?;
         let name = dest.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let mut temp = TempFile::create(dest.with_file_name(format!(".{name}.{}.tmp", std::process::id())))?;
         let dict = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, {dim}), }}");

@@ -1,7 +1,7 @@
 //! Where bytes go: standard output, or a file that gets its name only when it is whole.
 
-use crate::error::{Code, Error, Result};
-use crate::fsio::{Publish, TempFile};
+use crate::error::{Error, Result};
+use crate::fsio::{Publish, TempFile, refuse_inside_dataset};
 use std::fs::File;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -50,7 +50,7 @@ impl Target {
     /// A file. It is created at once, so that a wrong path fails before the long work.
     pub fn file(dest: &Path) -> Result<Target> {
         let name = dest.file_name().ok_or_else(|| Error::usage("the output needs a file name").file(dest))?;
-        refuse_inside_dataset(dest)?;
+        refuse_wrong_place(dest)?;
         if dest.is_dir() {
             return Err(Error::usage("the output is a directory").file(dest).fix("name a file in it"));
         }
@@ -72,7 +72,7 @@ impl Target {
 
     /// The end of a file, which is made when it is not there: rows can be read while they come.
     pub fn append(path: &Path) -> Result<Target> {
-        refuse_inside_dataset(path)?;
+        refuse_wrong_place(path)?;
         let file = File::options().create(true).append(true).open(path);
         let file = file.map_err(|e| Error::io("open", path, &e))?;
         Ok(Target::Stream { file, path: path.to_path_buf() })
@@ -107,22 +107,15 @@ impl Target {
     }
 }
 
-/// A dataset directory holds what cvx put there and nothing else.
-fn refuse_inside_dataset(dest: &Path) -> Result<()> {
+/// A wrong directory is told before the long work.
+fn refuse_wrong_place(dest: &Path) -> Result<()> {
+    refuse_inside_dataset(dest, "output")?;
     let parent = match dest.parent() {
         Some(p) if !p.as_os_str().is_empty() => p,
         _ => Path::new("."),
     };
-    let parent = parent
-        .canonicalize()
-        .map_err(|e| Error::io("open the directory", parent, &e).fix("make it first, or name another"))?;
-    match parent.ancestors().find(|d| d.join("cvx.toml").exists() && d.join("CURRENT").exists()) {
-        None => Ok(()),
-        Some(dataset) => Err(Error::new(
-            Code::Usage,
-            format!("the output would lie inside the dataset {}", dataset.display()),
-        )
-        .file(dest)
-        .fix("choose a path outside of it")),
+    match parent.canonicalize() {
+        Ok(_) => Ok(()),
+        Err(e) => Err(Error::io("open the directory", parent, &e).fix("make it first, or name another")),
     }
 }

@@ -125,3 +125,62 @@ fn unsafe_code_stays_in_its_boxes() {
         assert!(blocks == 0 || text.contains("#[cfg(test)]"), "{} has no test", file.display());
     }
 }
+
+/// Modules that read and write the files of a dataset. Each file is opened by `fsio`, which refuses links
+/// and whatever else is not a regular file.
+const OF_DATASETS: [&str; 20] = [
+    "batch",
+    "cold",
+    "config",
+    "dataset",
+    "delete",
+    "dict",
+    "forecast",
+    "format",
+    "index",
+    "indexing",
+    "maintenance",
+    "manifest",
+    "online",
+    "points",
+    "pq",
+    "query",
+    "results",
+    "segment",
+    "wal",
+    "warm",
+];
+
+#[test]
+fn files_of_a_dataset_are_opened_in_one_place() {
+    let src = root().join("src");
+    let mut files = Vec::new();
+    sources(&src, &mut files);
+    let mut wrong = Vec::new();
+    let mut looked_at = 0;
+    for file in files {
+        let name = file.strip_prefix(&src).unwrap().display().to_string();
+        let module = name.split(['/', '.']).next().unwrap();
+        if !OF_DATASETS.contains(&module) || name.contains("test") || name.ends_with("powercut.rs") {
+            continue;
+        }
+        looked_at += 1;
+        let text = fs::read_to_string(&file).unwrap();
+        let code = text.split("#[cfg(test)]").next().unwrap_or(&text);
+        for line in code.lines().filter(|l| !l.trim_start().starts_with("//")) {
+            let opens = [
+                "fs::File::",
+                "fs::OpenOptions",
+                "fs::read(",
+                "fs::read_to_string(",
+                "fs::write(",
+                "fs::read_dir(",
+            ];
+            if opens.iter().any(|o| line.contains(o)) || line.trim_start().starts_with("use std::fs") {
+                wrong.push(format!("{name}: {}", line.trim()));
+            }
+        }
+    }
+    assert!(looked_at > 60, "{looked_at} files");
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}

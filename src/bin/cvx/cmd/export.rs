@@ -7,6 +7,7 @@ use crate::signals;
 use clap::ValueHint;
 use cvx::dataset::{Rows, Selected, Snapshot, Trajectories, asof_rows};
 use cvx::error::{Code, Error, Result};
+use cvx::fsio::refuse_inside_dataset;
 use cvx::manifest::{FileEntry, FileKind};
 use cvx::output::{Format, Id, Meta, NpyWriter, Time, Vectors};
 use cvx::time::TimeExpr;
@@ -103,6 +104,7 @@ fn view(context: &Context, snapshot: &Snapshot, whole: bool) -> Result<()> {
 
 /// `vectors.npy` and `ids.csv` in `dir`, row for row.
 fn arrays(context: &Context, snapshot: &Snapshot, selected: Selected<'_>, dir: &Path) -> Result<()> {
+    refuse_inside_dataset(dir, "directory of arrays")?;
     std::fs::create_dir_all(dir).map_err(|e| Error::io("create", dir, &e))?;
     let ranges = selected.parts.iter().flat_map(|(_, rows)| rows);
     let rows = ranges.map(|r| u64::from(r.end - r.start)).sum();

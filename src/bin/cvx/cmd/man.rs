@@ -27,6 +27,7 @@ const EXIT_STATUS: &str = ".SH \"EXIT STATUS\"
 /// Runs the command.
 pub fn run(args: Args) -> Result<()> {
     let dir = &args.dir;
+    cvx::fsio::refuse_inside_dataset(dir, "directory of manual pages")?;
     std::fs::create_dir_all(dir).map_err(|e| Error::io("create the directory", dir, &e))?;
     for (name, page) in pages()? {
         let mut temp = TempFile::create(dir.join(format!(".{name}.{}.tmp", std::process::id())))?;

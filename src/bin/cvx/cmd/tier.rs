@@ -9,6 +9,7 @@ use crate::values::{duration, size};
 use clap::{Subcommand, ValueEnum};
 use cvx::dataset;
 use cvx::error::{Code, Error, Result};
+use cvx::fsio::refuse_inside_dataset;
 use cvx::maintenance::tier::{self, Policy, Report};
 use cvx::manifest::FileKind;
 use cvx::output::Time;
@@ -168,6 +169,7 @@ fn absolute(target: &str) -> Result<String> {
         return Ok(target.trim_end_matches('/').to_string());
     }
     let path = std::path::Path::new(target);
+    refuse_inside_dataset(path, "target").map_err(|e| e.what("option --target"))?;
     let path = std::path::absolute(path).map_err(|e| Error::io("resolve", path, &e))?;
     path.into_os_string()
         .into_string()
