@@ -6,11 +6,13 @@ use super::tests::layered;
 use super::tier::{self, Policy, Report, restore, run};
 use crate::dataset::powercut::{Disk, replay};
 use crate::dataset::tests::{Model, all, apply, clean, made, options, put};
-use crate::dataset::{Select, Snapshot, TierInfo, Trajectories, Writer};
+use crate::dataset::{Options, Select, Snapshot, TierInfo, Trajectories, Writer};
 use crate::error::Result;
 use crate::fsio::fault::{Mode, arm};
+use crate::indexing;
 use crate::manifest::FileKind;
 use std::path::Path;
+use std::time::Duration;
 
 const MONTH: i64 = 31 * 86_400_000_000;
 const NEVER: i64 = i64::MAX;
@@ -298,4 +300,53 @@ fn objects_of_a_run_that_died_are_no_obstacle() {
         clean(&dir);
     }
     assert!(n > 15, "only {n} steps");
+}
+
+/// Jobs that run at the same time wait for each other, plan again, or leave a file to the other: none ends
+/// with an error, and nothing is lost.
+#[test]
+fn jobs_beside_each_other_end_well() {
+    let (_t, dir) = made(3);
+    let model = warm(&dir);
+    let writing = || Options { lock_timeout: Duration::from_secs(60), ..options() };
+    let go = || -> Result<()> { Ok(()) };
+    let job = |work: &(dyn Fn(u64) -> Result<()> + Sync)| {
+        (0..8).for_each(|i| work(i).unwrap_or_else(|e| panic!("{e} {:?}", e.hint())));
+    };
+    let codecs = ["zstd", "sq8", "zstd", "pq:3"];
+    std::thread::scope(|s| {
+        s.spawn(|| {
+            job(&|i| {
+                let keep = Policy { keep_original: true, ..policy(codecs[i as usize % 4]) };
+                let done = run(&dir, &writing(), &keep, &Limits::default(), &go)?;
+                assert_eq!(done.lost, 0);
+                Ok(())
+            })
+        });
+        s.spawn(|| {
+            job(&|i| {
+                let some = Select { entities: Some([i % 4 + 1].into()), ..Select::default() };
+                restore(&dir, &writing(), &some, 1 << 20, &go).map(|_| ())
+            })
+        });
+        s.spawn(|| {
+            job(&|i| {
+                let policy =
+                    compact::Policy { purge: true, rewrite: i % 2 == 0, ..compact::Policy::default() };
+                let how = compact::Options { policy, ..compact::Options::default() };
+                let done = compact(&dir, &writing(), &how, &go)?;
+                assert_eq!(done.jobs_lost, 0);
+                Ok(())
+            })
+        });
+        s.spawn(|| {
+            job(&|i| {
+                let how = indexing::Options { rebuild: i % 2 == 0, ..indexing::Options::default() };
+                indexing::build(&dir, &how, writing(), &|_, _, _| Ok(())).map(|_| ())
+            })
+        });
+    });
+    Writer::open(&dir, options()).unwrap().finish().unwrap();
+    clean(&dir);
+    assert!(all(&dir).unwrap().keys().eq(model.keys()));
 }

@@ -73,7 +73,7 @@ impl Writer {
     }
 
     /// Puts the new files in the place of the old ones and publishes. `None`, and nothing is
-    /// changed, when an old one is no longer live.
+    /// changed, when an old one, or the codebook of a new one, is no longer live.
     pub fn exchange(&mut self, x: Exchange<'_>) -> Result<Option<u64>> {
         self.seal()?;
         let then = x.pinned.manifest();
@@ -81,7 +81,13 @@ impl Writer {
             let find = |m: &Manifest| m.point_files().find(|f| f.id == id).copied();
             find(then).is_some() && find(then) == find(&self.manifest)
         };
-        if !x.inputs().all(same) {
+        let coded = |m: &Made| {
+            let book = m.place.codebook;
+            book == 0
+                || x.made.iter().any(|other| other.entry.id == book)
+                || self.manifest.find(FileKind::Codebook, book).is_some()
+        };
+        if !x.inputs().all(same) || !x.made.iter().all(coded) {
             return Ok(None);
         }
         let died = self.died_meanwhile(&x)?;

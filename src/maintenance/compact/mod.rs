@@ -17,6 +17,8 @@ use std::time::{Duration, Instant};
 const IDS: u64 = 4096;
 /// A finished build waits at least so long for the lock rather than be thrown away.
 const PATIENCE: Duration = Duration::from_secs(600);
+/// How often files that another process changed meanwhile are planned for again.
+const ATTEMPTS: usize = 10;
 
 /// How to compact.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -80,8 +82,36 @@ pub fn compact(
 ) -> Result<Report> {
     let started = Instant::now();
     let mut report = Report::default();
+    let mut writing_first = writing.clone();
+    let mut options = *options;
+    for _ in 0..ATTEMPTS {
+        report = pass(dir, &writing_first, &options, started, report, stop)?;
+        if report.jobs_lost == 0 || report.jobs_left > 0 {
+            break;
+        }
+        // What another process changed it has rewritten; what else was asked of these files stays.
+        options.policy.rewrite = false;
+        writing_first.lock_timeout = writing.lock_timeout.max(PATIENCE);
+    }
+    if report.files_in > 0 {
+        super::collect(dir, writing)?;
+    }
+    report.seconds = started.elapsed().as_secs_f64();
+    Ok(report)
+}
+
+/// Plans from the newest version and does the jobs. `report` is that of the passes before.
+fn pass(
+    dir: &Path,
+    writing: &dataset::Options,
+    options: &Options,
+    started: Instant,
+    mut report: Report,
+    stop: &(dyn Fn() -> Result<()> + Sync),
+) -> Result<Report> {
     let mut writer = Writer::open(dir, writing.clone())?;
-    report.wal_segments = u64::from(writer.recovered().rows > 0);
+    report.wal_segments += u64::from(writer.recovered().rows > 0);
+    report.jobs_lost = 0;
     let shop = writer.workshop(IDS)?;
     report.commit = writer.finish()?.0;
     let (snapshot, jobs) = preview(dir, options)?;
@@ -98,13 +128,7 @@ pub fn compact(
     if options.policy.purge && run.report.jobs_left == 0 {
         run.purge_cold(&snapshot)?;
     }
-    let mut report = run.report;
-    drop(snapshot);
-    if report.files_in > 0 {
-        super::collect(dir, writing)?;
-    }
-    report.seconds = started.elapsed().as_secs_f64();
-    Ok(report)
+    Ok(run.report)
 }
 
 struct Run<'a> {

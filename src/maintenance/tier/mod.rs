@@ -15,7 +15,9 @@ pub use status::{Group, status};
 use super::Limits;
 use crate::dataset::{self, Exchange, Snapshot, Workshop, Writer};
 use crate::error::{Code, Error, Result};
+use crate::fsio::refuse_inside_dataset;
 use codebook::Codebook;
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -24,6 +26,8 @@ use std::time::{Duration, Instant};
 const IDS: u64 = 4096;
 /// A finished build waits at least so long for the lock rather than be thrown away.
 const PATIENCE: Duration = Duration::from_secs(600);
+/// How often files that another process changed meanwhile are planned for again.
+const ATTEMPTS: usize = 10;
 
 /// What a run did.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -68,26 +72,38 @@ pub fn run(
     stop: &(dyn Fn() -> Result<()> + Sync),
 ) -> Result<Report> {
     let started = Instant::now();
-    let mut writer = Writer::open(dir, writing.clone())?;
-    policy.codec.check_dim(writer.config().settings.dim)?;
-    let shop = writer.workshop(IDS)?;
-    let commit = writer.finish()?.0;
-    let snapshot = Snapshot::open(dir, None)?;
-    let moves = plan(snapshot.manifest(), policy);
+    if let Some(target) = policy.target.as_deref().filter(|t| !t.contains("://")) {
+        refuse_inside_dataset(Path::new(target), "target")?;
+    }
     let patient = dataset::Options { lock_timeout: writing.lock_timeout.max(PATIENCE), ..writing.clone() };
-    let codebook = codebook::newest(&snapshot, policy)?;
-    let report = Report { commit, ..Report::default() };
-    let mut run = Run { dir, writing: patient, policy, shop, snapshot: &snapshot, codebook, stop, report };
-    for (i, m) in moves.iter().enumerate() {
-        if !limits.allow(run.report.bytes_before, started) {
-            run.report.left = (moves.len() - i) as u64;
+    let mut report = Report::default();
+    let mut stays = HashSet::new();
+    for attempt in 0..ATTEMPTS {
+        let first = if attempt == 0 { writing } else { &patient };
+        let mut writer = Writer::open(dir, first.clone())?;
+        policy.codec.check_dim(writer.config().settings.dim)?;
+        let shop = writer.workshop(IDS)?;
+        report.commit = writer.finish()?.0;
+        report.lost = 0;
+        let snapshot = Snapshot::open(dir, None)?;
+        let mut moves = plan(snapshot.manifest(), policy);
+        moves.retain(|m| !stays.contains(&m.file.id));
+        let codebook = codebook::newest(&snapshot, policy)?;
+        let writing = patient.clone();
+        let mut run = Run { dir, writing, policy, shop, snapshot: &snapshot, codebook, stop, report, stays };
+        for (i, m) in moves.iter().enumerate() {
+            if !limits.allow(run.report.bytes_before, started) {
+                run.report.left = (moves.len() - i) as u64;
+                break;
+            }
+            stop()?;
+            run.demote(m, &moves[i..])?;
+        }
+        (report, stays) = (run.report, run.stays);
+        if report.lost == 0 || report.left > 0 {
             break;
         }
-        stop()?;
-        run.demote(m, &moves[i..])?;
     }
-    let mut report = run.report;
-    drop(snapshot);
     if report.partitions > 0 {
         super::collect(dir, writing)?;
     }
@@ -104,6 +120,8 @@ struct Run<'a> {
     codebook: Option<Codebook>,
     stop: &'a (dyn Fn() -> Result<()> + Sync),
     report: Report,
+    /// Files that were looked at and stay warm.
+    stays: HashSet<u64>,
 }
 
 impl Run<'_> {
@@ -116,12 +134,14 @@ impl Run<'_> {
         // Codes are made from exact vectors only.
         if m.points == 0 || (inexact && !self.policy.codec.is_lossless()) {
             self.report.skipped += u64::from(m.points > 0);
+            self.stays.insert(m.file.id);
             return Ok(());
         }
         let codebook = self.fitting(part, to_come)?;
         let (made, errors) = demote::block(self.snapshot, &self.shop, part, &codebook, self.stop)?;
         if self.policy.max_error.is_some_and(|most| errors.p99 > most) {
             self.report.skipped += 1;
+            self.stays.insert(m.file.id);
             return Ok(());
         }
         let block = made.entry;

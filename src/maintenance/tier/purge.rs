@@ -1,7 +1,7 @@
 //! Rows that no longer count, out of cold blocks.
 
 use super::restore::{Restored, bring_back, source};
-use super::{IDS, PATIENCE, demote};
+use super::{ATTEMPTS, IDS, PATIENCE, demote};
 use crate::cold::BlockWriter;
 use crate::dataset::{self, Exchange, Part, Snapshot, Workshop, Writer};
 use crate::error::{Error, Result};
@@ -26,27 +26,57 @@ pub fn purge(
     target_bytes: u64,
     stop: &(dyn Fn() -> Result<()> + Sync),
 ) -> Result<Purged> {
-    let back = bring_back(dir, writing, target_bytes, stop, |snapshot| {
-        let blocks = dead_blocks(snapshot)?.into_iter().filter(|b| b.exact);
-        blocks.map(|b| source(snapshot, b.part, b.id, b.alive.into_iter().collect())).collect()
-    })?;
-    let Restored { blocks, commit, .. } = back;
-    let mut out = Purged { blocks, commit };
+    let mut out = Purged::default();
     let patient = dataset::Options { lock_timeout: writing.lock_timeout.max(PATIENCE), ..writing.clone() };
-    let mut writer = Writer::open(dir, patient.clone())?;
+    for attempt in 0..ATTEMPTS {
+        let first = if attempt == 0 { writing } else { &patient };
+        let back = bring_back(dir, first, target_bytes, stop, |snapshot| {
+            let blocks = dead_blocks(snapshot)?.into_iter().filter(|b| b.exact);
+            blocks.map(|b| source(snapshot, b.part, b.id, b.alive.into_iter().collect())).collect()
+        })?;
+        let Restored { blocks, commit, .. } = back;
+        (out.blocks, out.commit) = (out.blocks + blocks, commit);
+        let left = copy_codes(dir, &patient, stop, &mut out)?;
+        if left == 0 {
+            break;
+        }
+        // Another process changed these blocks, or made new ones with dead rows, meanwhile.
+        stop()?;
+    }
+    crate::maintenance::collect(dir, writing)?;
+    Ok(out)
+}
+
+/// Copies the living codes of blocks whose exact vectors are lost. Returns how many blocks with dead rows
+/// are left, because other processes work on them.
+fn copy_codes(
+    dir: &Path,
+    writing: &dataset::Options,
+    stop: &(dyn Fn() -> Result<()> + Sync),
+    out: &mut Purged,
+) -> Result<usize> {
+    let mut writer = Writer::open(dir, writing.clone())?;
     let shop = writer.workshop(IDS)?;
     writer.finish()?;
     let snapshot = Snapshot::open(dir, None)?;
+    let mut left = 0;
     for block in dead_blocks(&snapshot)? {
         stop()?;
+        // Those whose exact vectors are there come back instead.
+        if block.exact {
+            left += 1;
+            continue;
+        }
         let x = without_dead(&snapshot, &shop, &block)?;
-        let mut writer = Writer::open(dir, patient.clone())?;
-        writer.exchange(x)?.ok_or_else(super::lost)?;
-        (out.blocks, out.commit) = (out.blocks + 1, writer.finish()?.0);
+        let mut writer = Writer::open(dir, writing.clone())?;
+        let done = writer.exchange(x)?;
+        let commit = writer.finish()?.0;
+        match done {
+            Some(_) => (out.blocks, out.commit) = (out.blocks + 1, commit),
+            None => left += 1,
+        }
     }
-    drop(snapshot);
-    crate::maintenance::collect(dir, writing)?;
-    Ok(out)
+    Ok(left)
 }
 
 /// A block with dead rows.

@@ -1,6 +1,6 @@
 //! Cold points back to warm: exact where originals were kept, else as the codes give them.
 
-use super::{IDS, PATIENCE};
+use super::{ATTEMPTS, IDS, PATIENCE};
 use crate::dataset::{self, Exchange, Part, Select, Snapshot, Writer};
 use crate::error::Result;
 use crate::maintenance::merge::Merge;
@@ -54,44 +54,47 @@ pub fn restore(
     bring_back(dir, writing, target_bytes, stop, |snapshot| sources(snapshot, select))
 }
 
-/// Brings rows of blocks back to warm, in one version.
+/// Brings rows of blocks back to warm, in one version. When another process changes the blocks
+/// meanwhile, the selection is resolved in its version and all is done again.
 pub(super) fn bring_back(
     dir: &Path,
     writing: &dataset::Options,
     target_bytes: u64,
     stop: &(dyn Fn() -> Result<()> + Sync),
-    sources: impl FnOnce(&Snapshot) -> Result<Vec<Source>>,
+    sources: impl Fn(&Snapshot) -> Result<Vec<Source>>,
 ) -> Result<Restored> {
     let started = Instant::now();
-    let mut writer = Writer::open(dir, writing.clone())?;
-    let shop = writer.workshop(IDS)?;
-    writer.finish()?;
-    let snapshot = Snapshot::open(dir, None)?;
-    let sources = sources(&snapshot)?;
-    let mut out = report(&snapshot, &sources);
-    if !sources.is_empty() {
+    let patient = dataset::Options { lock_timeout: writing.lock_timeout.max(PATIENCE), ..writing.clone() };
+    for attempt in 0..ATTEMPTS {
+        let first = if attempt == 0 { writing } else { &patient };
+        let mut writer = Writer::open(dir, first.clone())?;
+        let shop = writer.workshop(IDS)?;
+        writer.finish()?;
+        let snapshot = Snapshot::open(dir, None)?;
+        let sources = sources(&snapshot)?;
+        let mut out = report(&snapshot, &sources);
+        if sources.is_empty() {
+            out.seconds = started.elapsed().as_secs_f64();
+            return Ok(out);
+        }
         let parts = sources.iter().map(|s| &s.part).collect();
         let select = Select::default();
         let made = Merge { snapshot: &snapshot, shop: &shop, parts, select, target_bytes, stop }.run()?;
         out.bytes_after = made.iter().map(|m| m.entry.seal.len).sum();
         let moved = sources.iter().map(|s| (s.id, s.rows.clone())).collect();
-        let patient =
-            dataset::Options { lock_timeout: writing.lock_timeout.max(PATIENCE), ..writing.clone() };
-        let mut writer = Writer::open(dir, patient)?;
+        let mut writer = Writer::open(dir, patient.clone())?;
         let done = writer.exchange(Exchange { moved, made, ..Exchange::new(&snapshot) })?;
         out.commit = writer.finish()?.0;
-        if done.is_none() {
-            return Err(super::lost());
+        drop(sources);
+        drop(snapshot);
+        if done.is_some() {
+            crate::maintenance::collect(dir, writing)?;
+            out.seconds = started.elapsed().as_secs_f64();
+            return Ok(out);
         }
+        stop()?;
     }
-    let changed = !sources.is_empty();
-    drop(sources);
-    drop(snapshot);
-    if changed {
-        crate::maintenance::collect(dir, writing)?;
-    }
-    out.seconds = started.elapsed().as_secs_f64();
-    Ok(out)
+    Err(super::lost())
 }
 
 fn report(snapshot: &Snapshot, sources: &[Source]) -> Restored {
