@@ -184,9 +184,18 @@ impl Error {
             std::io::ErrorKind::BrokenPipe => Code::Pipe,
             _ => Code::Io,
         };
-        let mut e = Error::new(code, format!("cannot {op}: {}", describe_os(source))).file(path);
+        let no_inodes = code == Code::NoSpace && inodes_are_out(path);
+        let words =
+            if no_inodes { "the file system has no inodes left".to_owned() } else { describe_os(source) };
+        let mut e = Error::new(code, format!("cannot {op}: {words}")).file(path);
         e.0.errno = source.raw_os_error();
         match code {
+            _ if e.0.errno == Some(rustix::io::Errno::FBIG.raw_os_error()) => {
+                e.fix("raise the limit on the size of files (`ulimit -f`), or use a file system that allows larger ones")
+            }
+            Code::NoSpace if no_inodes => {
+                e.fix("remove some files, or run `cvx compact --keep-for 0s`, which removes those of old versions first")
+            }
             Code::NoSpace => {
                 e.fix("free some space and run the same command again; what was acknowledged is kept")
             }
@@ -300,6 +309,13 @@ impl Error {
     }
 }
 
+/// True when the file system of a path, or of its directory, can hold no more files although it has room.
+fn inodes_are_out(path: &Path) -> bool {
+    let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let stat = rustix::fs::statvfs(path).or_else(|_| rustix::fs::statvfs(parent));
+    stat.is_ok_and(|s| s.f_files > 0 && s.f_favail == 0 && s.f_bavail > 0)
+}
+
 /// The system's text for an error, without Rust's `(os error N)` tail.
 fn describe_os(e: &std::io::Error) -> String {
     let text = e.to_string();
@@ -333,6 +349,12 @@ mod tests {
             assert!(!c.describe().is_empty());
             assert_ne!(c.exit(), 0);
         }
+    }
+
+    #[test]
+    fn a_limit_on_files_is_told_with_its_remedy() {
+        let e = Error::io("write", Path::new("a/b"), &std::io::Error::from_raw_os_error(27));
+        assert!(e.hint().is_some_and(|h| h.contains("ulimit -f")), "{e:?}");
     }
 
     #[test]

@@ -25,7 +25,8 @@ enum File {
     Cold(Box<ColdBlock>, Arc<Quantizer>),
 }
 
-/// A file and the small columns of all of its rows, about 20 bytes a row.
+/// A file and the small columns of all of its rows: 16 bytes a row, 4 more where rows have several origins,
+/// 16 more for each row that is not exact. They stay while the file is open, beside any budget of memory.
 #[derive(Debug)]
 pub struct Loaded {
     id: u64,
@@ -37,7 +38,7 @@ pub struct Loaded {
     runs: Vec<u32>,
     times: Vec<TimestampUs>,
     seqs: Vec<u64>,
-    /// Ordinals into `origins`; empty when there is one origin.
+    /// Ordinals into `origins`; empty while there is one origin.
     origin: Vec<u32>,
     origins: Vec<Origin>,
     approx: RoaringBitmap,
@@ -82,7 +83,7 @@ impl Loaded {
     }
 
     fn empty(id: u64, dim: usize, file: File, chunks: Arc<Chunks>, rows: usize) -> Result<Loaded> {
-        let this = Loaded {
+        let mut this = Loaded {
             id,
             dim,
             file,
@@ -98,6 +99,11 @@ impl Loaded {
         };
         if u32::try_from(rows).is_err() {
             return Err(this.damaged(format!("{rows} rows are more than a file may have")));
+        }
+        let room = this.times.try_reserve_exact(rows).and_then(|()| this.seqs.try_reserve_exact(rows));
+        if room.is_err() {
+            let text = format!("not enough memory for the keys of {rows} rows, 16 bytes each");
+            return Err(Error::new(crate::Code::Failed, text).file(this.path()));
         }
         Ok(this)
     }
@@ -126,8 +132,15 @@ impl Loaded {
                 self.approx.insert(row);
             }
             let ordinal = ordinals.get(points.origin[i] as usize).copied();
-            self.origin
-                .push(ordinal.ok_or_else(|| self.damaged("a row names an origin that does not exist"))?);
+            let ordinal = ordinal.ok_or_else(|| self.damaged("a row names an origin that does not exist"))?;
+            // Nearly all files have one origin, and need no column of zeros.
+            if self.origin.is_empty() && ordinal > 0 {
+                self.origin.reserve_exact(self.times.capacity());
+                self.origin.resize(row as usize, 0);
+            }
+            if ordinal > 0 || !self.origin.is_empty() {
+                self.origin.push(ordinal);
+            }
         }
         self.seqs.extend(rows.seq);
         Ok(())

@@ -73,7 +73,7 @@ pub(crate) fn apply(m: &mut Model, rows: &[(u64, i64, u32)]) {
 
 pub(crate) fn clean(dir: &Path) {
     let mut bad = Vec::new();
-    let worst = verify(dir, Level::Deep, false, &mut |f| {
+    let worst = verify(dir, None, Level::Deep, false, &mut |f| {
         if f.status != Status::Ok {
             bad.push(f);
         }
@@ -352,7 +352,7 @@ fn every_changed_byte_of_every_file_is_noticed() {
     }
     files.push(dir.join("CURRENT"));
     let noticed = || {
-        let worst = verify(&dir, Level::Full, true, &mut |_| Ok(()));
+        let worst = verify(&dir, None, Level::Full, true, &mut |_| Ok(()));
         worst.map_or(true, |s| s == Status::Damaged)
     };
     assert!(!noticed());

@@ -6,7 +6,7 @@ use super::{NAMED, gc, index};
 use crate::config::{Config, IdKind};
 use crate::error::{Code, Error, Result};
 use crate::fsio;
-use crate::manifest::{self, FileKind, Manifest};
+use crate::manifest::{self, FileEntry, FileKind, Manifest};
 use crate::results::{ledger::Ledger, stored};
 use crate::wal;
 use roaring::RoaringBitmap;
@@ -86,7 +86,7 @@ impl Report<'_> {
                 self.add(check, object, Status::Ok, ok(&v))?;
                 Ok(Some(v))
             }
-            Err(e) if matches!(e.code(), Code::Damaged | Code::Version) => {
+            Err(e) if is_finding(&e) => {
                 let mut place = e.place().byte.map(|b| format!(" at byte {b}")).unwrap_or_default();
                 // What a file needs may lie in another one.
                 if let Some(file) = e.place().file.as_deref().filter(|f| !f.ends_with(object)) {
@@ -103,7 +103,7 @@ impl Report<'_> {
     fn index(&mut self, entry: &manifest::FileEntry, found: Result<String>) -> Result<()> {
         match found {
             Ok(detail) => self.add("index", &entry.path(), Status::Ok, detail),
-            Err(e) if matches!(e.code(), Code::Damaged | Code::Version | Code::Io) => {
+            Err(e) if is_finding(&e) => {
                 let detail = format!("{}; `cvx index build --rebuild` makes it anew", e.message());
                 self.add("index", &entry.path(), Status::Repairable, detail)
             }
@@ -111,15 +111,23 @@ impl Report<'_> {
         }
     }
 
+    /// The files to look at next are damaged and one finding is enough.
     fn stop(&self) -> bool {
         self.fail_fast && self.worst == Status::Damaged
     }
 }
 
-/// Verifies the dataset in `dir` and hands each finding to `out`. Returns the worst status.
-/// Reads only; needs no lock.
+/// True for what is wrong with a file, and for files that cannot be read: the others are looked at all
+/// the same.
+fn is_finding(e: &Error) -> bool {
+    matches!(e.code(), Code::Damaged | Code::Version | Code::Io | Code::Failed | Code::NotFound)
+}
+
+/// Verifies the dataset in `dir`, its newest version or `commit`, and hands each finding to `out`.
+/// Returns the worst status. Reads only; needs no lock.
 pub fn verify(
     dir: &Path,
+    commit: Option<u64>,
     level: Level,
     fail_fast: bool,
     out: &mut dyn FnMut(Finding) -> Result<()>,
@@ -131,8 +139,12 @@ pub fn verify(
     else {
         return Ok(report.worst);
     };
-    let pinned = manifest::pin(dir, None);
-    let Some((m, _pin)) = report.check("manifest", "CURRENT", pinned, |(m, _)| {
+    let pinned = match manifest::pin(dir, commit) {
+        Err(e) if e.code() == Code::NotFound => return Err(e),
+        pinned => pinned,
+    };
+    let object = commit.map_or_else(|| "CURRENT".to_owned(), version_name);
+    let Some((m, _pin)) = report.check("manifest", &object, pinned, |(m, _)| {
         format!("commit {}, {} files", m.commit, m.files.len())
     })?
     else {
@@ -141,59 +153,111 @@ pub fn verify(
     report.check("manifest", "cvx.toml", config.check_against(&m, dir), |()| {
         "agrees with the manifest".into()
     })?;
-    check_versions(dir, &m, &mut report)?;
-    check_files(dir, &config, &m, level, &mut report)?;
-    if report.worst == Status::Damaged {
+    check_files(dir, &config, &m, level, &mut report, &|_| true)?;
+    if commit.is_none() {
+        check_versions(dir, &config, &m, level, &mut report)?;
+    }
+    if report.stop() {
         return Ok(report.worst);
     }
-    let snapshot = Snapshot::open(dir, None);
-    if let Some(s) = report.check("log", &log_name(&m), snapshot, |s| format!("{} bytes", s.log_bytes().0))? {
+    check_points(dir, commit, &config, &m, level, &mut report)?;
+    check_beside(dir, &config, &m, level, &mut report)?;
+    Ok(report.worst)
+}
+
+/// The log, and what all files together must be. Files that are damaged are reported already, so that
+/// only the log is looked at then.
+fn check_points(
+    dir: &Path,
+    commit: Option<u64>,
+    config: &Config,
+    m: &Manifest,
+    level: Level,
+    report: &mut Report<'_>,
+) -> Result<()> {
+    if report.worst == Status::Damaged {
+        if m.log != 0 {
+            let log = wal::read(dir, &super::live_log(config, m));
+            report.check("log", &log_name(m), log, |log| format!("{} rows", log.rows()))?;
+        }
+        return Ok(());
+    }
+    let snapshot = Snapshot::open(dir, commit);
+    if let Some(s) = report.check("log", &log_name(m), snapshot, |s| format!("{} bytes", s.log_bytes().0))? {
         if s.log_bytes().1 > 0 {
             let detail = format!(
                 "{} bytes behind the last whole batch: a torn write, which was never acknowledged, or damage to \
                  the last batch of an ingest that did not end, which looks the same",
                 s.log_bytes().1
             );
-            report.add("log", &log_name(&m), Status::Repairable, detail)?;
+            report.add("log", &log_name(m), Status::Repairable, detail)?;
         }
         if level >= Level::Full && !report.stop() {
-            check_keys(&s, &config, &mut report)?;
+            check_keys(&s, config, report)?;
         }
         index::verify(&s, level >= Level::Full, &mut |entry, found| report.index(entry, found))?;
     }
+    Ok(())
+}
+
+/// What is kept beside the points, and what nothing names.
+fn check_beside(
+    dir: &Path,
+    config: &Config,
+    m: &Manifest,
+    level: Level,
+    report: &mut Report<'_>,
+) -> Result<()> {
     if let Err(e) = Ledger::read(dir) {
         let detail = format!("{}; the next ingest reads its files again and writes a new one", e.message());
         report.add("ledger", "results/ledger", Status::Repairable, detail)?;
     }
-    check_results(dir, &config, level, &mut report)?;
-    check_leftovers(dir, &m, &mut report)?;
-    Ok(report.worst)
+    check_results(dir, config, level, report)?;
+    check_leftovers(dir, m, report)
+}
+
+fn version_name(commit: u64) -> String {
+    format!("manifest/{commit:010}.cvxm")
 }
 
 fn log_name(m: &Manifest) -> String {
     if m.log == 0 { "wal".into() } else { wal::path(m.log) }
 }
 
-/// The versions before the newest one that are still kept.
-fn check_versions(dir: &Path, m: &Manifest, report: &mut Report<'_>) -> Result<()> {
-    for commit in manifest::commits(dir)? {
-        if commit == m.commit {
-            continue;
+/// The versions beside the newest one: those that a crash left behind, and those that are still kept, with
+/// the files that only they name. Each is pinned while it is looked at, so that no writer collects it.
+fn check_versions(
+    dir: &Path,
+    config: &Config,
+    newest: &Manifest,
+    level: Level,
+    report: &mut Report<'_>,
+) -> Result<()> {
+    let known = |m: &Manifest| m.files.iter().map(|f| (f.kind, f.id)).collect::<HashSet<_>>();
+    let mut seen = known(newest);
+    for commit in manifest::commits(dir)?.into_iter().rev().filter(|c| *c != newest.commit) {
+        let object = version_name(commit);
+        match manifest::pin(dir, Some(commit)) {
+            Ok((m, _pin)) => {
+                let looked = report.check("version", &object, config.check_against(&m, dir), |()| {
+                    format!("kept, {} files", m.files.len())
+                })?;
+                if looked.is_some() {
+                    check_files(dir, config, &m, level, report, &|f| !seen.contains(&(f.kind, f.id)))?;
+                    seen.extend(known(&m));
+                }
+            }
+            // Collected meanwhile, or never published.
+            Err(e) if e.code() == Code::NotFound => {
+                if dir.join(&object).exists() {
+                    let detail = "left behind by an interrupted commit".to_owned();
+                    report.add("manifest", &object, Status::Repairable, detail)?;
+                }
+            }
+            Err(e) => drop(report.check::<()>("version", &object, Err(e), |()| String::new())?),
         }
-        let object = format!("manifest/{commit:010}.cvxm");
-        match manifest::read_commit(dir, commit) {
-            Ok(_) if commit > m.commit => {
-                report.add(
-                    "manifest",
-                    &object,
-                    Status::Repairable,
-                    "left behind by an interrupted commit".into(),
-                )?;
-            }
-            Err(e) if e.code() == Code::Damaged => {
-                report.add("manifest", &object, Status::Damaged, e.message().into())?;
-            }
-            _ => {}
+        if report.stop() {
+            return Ok(());
         }
     }
     Ok(())
@@ -205,9 +269,10 @@ fn check_files(
     m: &Manifest,
     level: Level,
     report: &mut Report<'_>,
+    wanted: &dyn Fn(&FileEntry) -> bool,
 ) -> Result<()> {
     let shelf = Shelf::new(dir, config);
-    for f in m.of(FileKind::Codebook) {
+    for f in m.of(FileKind::Codebook).filter(|f| wanted(f)) {
         let codec = m.placement(f.id).map(|p| p.codec.clone()).unwrap_or_default();
         let look = || {
             shelf.check_len(m, f)?;
@@ -215,7 +280,7 @@ fn check_files(
         };
         report.check("codebook", &m.label_of(f), look(), |q| format!("codec {}", q.codec()))?;
     }
-    for f in m.of(FileKind::Original) {
+    for f in m.of(FileKind::Original).filter(|f| wanted(f)) {
         let look = || {
             shelf.check_len(m, f)?;
             let original = shelf.original(m, f)?;
@@ -228,7 +293,7 @@ fn check_files(
         };
         report.check("original", &m.label_of(f), look(), |o| format!("{} rows", o.times().len()))?;
     }
-    for f in m.point_files() {
+    for f in m.point_files().filter(|f| wanted(f)) {
         if report.stop() {
             return Ok(());
         }
@@ -257,7 +322,7 @@ fn check_files(
         let d = open_dictionary(dir, config, m)?;
         if level > Level::Quick { d.verify() } else { Ok(()) }
     };
-    if config.settings.ids == IdKind::String {
+    if config.settings.ids == IdKind::String && m.of(FileKind::Dictionary).any(&wanted) {
         report.check("dictionary", "dict", dict(), |()| "names and ids agree".into())?;
     }
     Ok(())
@@ -320,7 +385,7 @@ fn check_results(dir: &Path, config: &Config, level: Level, report: &mut Report<
             };
             let (status, detail) = match look() {
                 Ok(rows) => (Status::Ok, format!("{rows} rows")),
-                Err(e) if matches!(e.code(), Code::Damaged | Code::Version) => (
+                Err(e) if is_finding(&e) => (
                     Status::Repairable,
                     format!("{}; the command that stored it stores it anew", e.message()),
                 ),
@@ -341,6 +406,7 @@ fn check_leftovers(dir: &Path, m: &Manifest, report: &mut Report<'_>) -> Result<
         }
     }
     named.extend(gc::paths(m));
+    let stored = gc::objects_here(m);
     let mut found: Vec<String> =
         fsio::list_dir(&dir.join("tmp"))?.iter().map(|n| format!("tmp/{n}")).collect();
     for d in NAMED.iter().chain(&gc::TIERS) {
@@ -349,7 +415,9 @@ fn check_leftovers(dir: &Path, m: &Manifest, report: &mut Report<'_>) -> Result<
     for object in found.into_iter().filter(|o| !named.contains(o)) {
         // A directory in tmp belongs to a build that is under way, if someone holds its lock.
         let lock = dir.join(&object).join("LOCK");
-        if lock.exists() && fsio::try_exclusive(&lock)?.is_none() {
+        if lock.exists() && fsio::try_exclusive(&lock)?.is_none()
+            || gc::is_stored(&dir.join(&object), &stored)
+        {
             continue;
         }
         report.add(

@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::dict::{self, Dictionary};
 use crate::error::{Error, Result};
 use crate::format::container::Finished;
-use crate::fsio::{Lock, Publish, TempFile};
+use crate::fsio::{self, Lock, Publish, TempFile};
 use crate::manifest::{self, FileEntry, FileKind, Manifest};
 use crate::model::{EntityId, Key, TimeRange};
 use crate::points::{Points, Texts};
@@ -25,11 +25,14 @@ use roaring::RoaringBitmap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// A log is sealed into a segment when it passes this many bytes; a batch that would reach it
-/// goes into a segment at once.
+/// A log is sealed into a segment when it passes this many bytes. Every reader decodes the whole log when
+/// it opens the dataset, so this bounds what an ingest that is under way costs each query.
+const LOG_BYTES: u64 = 8 << 20;
+/// A batch of at least this size is a segment of its own: writing it twice buys nothing, and a log of it
+/// would be sealed at once.
+const DIRECT_BYTES: usize = LOG_BYTES as usize;
+/// Rows without a log, which no reader sees, are sealed when they pass this many bytes.
 const SEAL_BYTES: u64 = 64 << 20;
-/// A batch of at least this size is a segment of its own: writing it twice buys nothing.
-const DIRECT_BYTES: usize = 32 << 20;
 
 /// What to do with other content for a key that is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -184,6 +187,13 @@ impl Writer {
         };
         this.manifest.next_file = this.manifest.next_file.max(gc::largest_id(dir)? + 1);
         gc::sweep(dir)?;
+        // What nobody needs goes first: the log can then be sealed on a disk that was full. Nothing is
+        // removed because of a version whose name may still be lost with the power.
+        if this.lock.was_abandoned() {
+            fsio::sync_dir(&dir.join("manifest"))?;
+            fsio::sync_dir(dir)?;
+        }
+        gc::collect(&this.dir, &this.manifest, this.options.keep_for)?;
         this.recover()?;
         gc::collect(&this.dir, &this.manifest, this.options.keep_for)?;
         Ok(this)
@@ -418,7 +428,7 @@ impl Writer {
     fn store(&mut self, batch: Batch) -> Result<()> {
         let size = batch.points.size_bytes();
         let logged = self.log.as_ref().map_or(0, LogWriter::len);
-        let direct = size >= DIRECT_BYTES || logged + size as u64 >= SEAL_BYTES + DIRECT_BYTES as u64;
+        let direct = size >= DIRECT_BYTES || logged + size as u64 >= 2 * LOG_BYTES;
         if self.options.sync == Sync::Commit && !direct {
             if self.log.is_none() {
                 self.start_log()?;
@@ -441,7 +451,7 @@ impl Writer {
 
     fn should_seal(&self) -> bool {
         match &self.log {
-            Some(log) => log.len() >= SEAL_BYTES,
+            Some(log) => log.len() >= LOG_BYTES,
             None => self.memory.points.size_bytes() as u64 >= SEAL_BYTES,
         }
     }

@@ -8,8 +8,10 @@ use super::{STDIN, parquet};
 use crate::error::{Code, Error, Result};
 use ::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::{Map, Value};
-use std::io::{BufRead, BufReader};
+use std::cell::Cell;
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
+use std::rc::Rc;
 
 /// The fields of a record by name.
 pub type Record = Map<String, Value>;
@@ -19,6 +21,8 @@ pub type RecordSink<'a> = dyn FnMut(Record) -> Result<()> + 'a;
 
 /// Longest value of a Parquet list as text: a vector of the largest dimension, all digits of f64.
 const MAX_VALUE: usize = crate::model::MAX_DIM * 32;
+/// Longest line or table cell: a query with a vector of the largest dimension is far below it.
+const MAX_LINE: u64 = 4 << 20;
 /// Rows of a Parquet list that are decoded at once.
 const BATCH: usize = 1024;
 
@@ -81,15 +85,32 @@ fn lines(path: &Path, sink: &mut RecordSink<'_>) -> Result<()> {
 /// Hands every line that is not blank to `sink`, trimmed.
 ///
 /// # Errors
-/// `io`, also for what is not UTF-8; whatever `sink` gives, with the line.
+/// `io`; `bad_file` for lines that are too long or not UTF-8; whatever `sink` gives, with the line.
 pub fn for_each_line(path: &Path, sink: &mut dyn FnMut(&str) -> Result<()>) -> Result<()> {
-    for (i, line) in text(path)?.lines().enumerate() {
-        let line = line.map_err(|e| Error::io("read", path, &e))?;
-        if !line.trim().is_empty() {
-            sink(line.trim()).map_err(|e| e.file(path).line(i as u64 + 1))?;
+    let mut source = text(path)?;
+    let (mut line, mut number) = (Vec::new(), 0);
+    loop {
+        line.clear();
+        let read = (&mut source).take(MAX_LINE + 1).read_until(b'\n', &mut line);
+        if read.map_err(|e| Error::io("read", path, &e))? == 0 {
+            return Ok(());
+        }
+        number += 1;
+        let here = |e: Error| e.file(path).line(number);
+        if line.len() as u64 > MAX_LINE {
+            return Err(here(too_long()));
+        }
+        let text = std::str::from_utf8(&line)
+            .map_err(|_| here(Error::new(Code::BadFile, "not UTF-8").fix("write the list as UTF-8 text")))?;
+        if !text.trim().is_empty() {
+            sink(text.trim()).map_err(here)?;
         }
     }
-    Ok(())
+}
+
+fn too_long() -> Error {
+    Error::new(Code::BadFile, format!("the line is longer than {} MiB", MAX_LINE >> 20))
+        .fix("each line holds one record; is this the right file?")
 }
 
 fn table(path: &Path, separator: u8, sink: &mut RecordSink<'_>) -> Result<()> {
@@ -97,16 +118,35 @@ fn table(path: &Path, separator: u8, sink: &mut RecordSink<'_>) -> Result<()> {
         let line = e.position().map_or(1, |p| p.line());
         Error::new(Code::BadFile, e.to_string()).file(path).line(line).fix("is a quote missing?")
     };
-    let mut reader = csv::ReaderBuilder::new().delimiter(separator).from_reader(text(path)?);
+    let left = Rc::new(Cell::new(MAX_LINE));
+    let source = Bounded { source: text(path)?, left: left.clone() };
+    let mut reader = csv::ReaderBuilder::new().delimiter(separator).from_reader(source);
     let header = reader.headers().map_err(bad)?.clone();
     for cells in reader.records() {
         let cells = cells.map_err(bad)?;
+        left.set(MAX_LINE);
         let line = cells.position().map_or(0, |p| p.line());
         let texts = cells.iter().map(|c| Value::String(c.to_owned()));
         let record = header.iter().map(str::to_owned).zip(texts).collect();
         sink(record).map_err(|e| e.file(path).line(line))?;
     }
     Ok(())
+}
+
+/// A source that fails when it has given too much since the last record: a quote that is never closed
+/// would take the rest of the file into memory.
+struct Bounded<R> {
+    source: R,
+    left: Rc<Cell<u64>>,
+}
+
+impl<R: Read> Read for Bounded<R> {
+    fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
+        let n = self.source.read(out)?;
+        let longer = || std::io::Error::other(format!("the record is longer than {} MiB", MAX_LINE >> 20));
+        self.left.set(self.left.get().checked_sub(n as u64).ok_or_else(longer)?);
+        Ok(n)
+    }
 }
 
 fn rows(path: &Path, sink: &mut RecordSink<'_>) -> Result<()> {

@@ -76,12 +76,17 @@ fn verified(path: &Path, found: (Manifest, u128), commit: u64, sum: u128) -> Res
 
 /// Reads the manifest of an earlier commit, which may have been collected.
 pub fn read_commit(dir: &Path, commit: u64) -> Result<Option<Manifest>> {
+    Ok(read_sum(dir, commit)?.map(|(m, _)| m))
+}
+
+/// As [`read_commit`], with the checksum that the next version carries.
+pub fn read_sum(dir: &Path, commit: u64) -> Result<Option<(Manifest, u128)>> {
     let path = path_of(dir, commit);
-    if !path.exists() {
-        return Ok(None);
-    }
-    let (m, _) = decode(&path, &fsio::read_file(&path, MAX_LEN)?)?;
-    Ok(Some(m))
+    let bytes = match fsio::read_file(&path, MAX_LEN) {
+        Err(_) if path.symlink_metadata().is_err() => return Ok(None),
+        read => read?,
+    };
+    decode(&path, &bytes).map(Some)
 }
 
 /// Pins a version for reading: CURRENT's, or `commit`. No writer removes its files while the
@@ -100,9 +105,8 @@ pub fn pin(dir: &Path, commit: Option<u64>) -> Result<(Manifest, Option<SharedLo
                 last = Some(e);
                 continue;
             }
-            Err(_) if commit.is_some() => {
-                return Err(Error::new(Code::NotFound, format!("commit {number} is not kept"))
-                    .fix(format!("the newest is {newest}; older ones stay for --keep-for")));
+            Err(_) if commit.is_some() && path.symlink_metadata().is_err() => {
+                return Err(not_kept(number, newest));
             }
             Err(e) => return Err(e),
         };
@@ -113,14 +117,48 @@ pub fn pin(dir: &Path, commit: Option<u64>) -> Result<(Manifest, Option<SharedLo
             continue;
         }
         let found = decode(&path, &bytes)?;
-        if commit.is_none() {
+        if number == newest {
             return Ok((verified(&path, found, newest, newest_sum)?.0, lock));
         }
-        return Ok((found.0, lock));
+        if number > newest {
+            return Err(not_kept(number, newest));
+        }
+        return Ok((in_its_place(dir, found, number)?, lock));
     }
     Err(last.unwrap_or_else(|| {
         Error::new(Code::Failed, "the dataset changes faster than it can be opened").file(dir)
     }))
+}
+
+fn not_kept(number: u64, newest: u64) -> Error {
+    Error::new(Code::NotFound, format!("commit {number} is not kept"))
+        .fix(format!("the newest is {newest}; older ones stay for --keep-for"))
+}
+
+/// An older version whose file holds the version of its name, and which the version after it follows.
+fn in_its_place(dir: &Path, (m, sum): (Manifest, u128), number: u64) -> Result<Manifest> {
+    let path = path_of(dir, number);
+    if m.commit != number {
+        let text = format!("the file of version {number} holds version {}", m.commit);
+        return Err(Error::damaged(&path, text));
+    }
+    let next = path_of(dir, number + 1);
+    // Versions in between may be collected at any time; only a neighbour says something.
+    let Some((after, _)) = read_sum(dir, number + 1)? else { return Ok(m) };
+    if after.commit != number + 1 {
+        return Err(Error::damaged(
+            &next,
+            format!("the file of version {} holds version {}", number + 1, after.commit),
+        ));
+    }
+    match after.parent {
+        parent if parent == sum => Ok(m),
+        // A writer that died before it published left this one, and the next began where it had.
+        parent if parent == m.parent => {
+            Err(Error::new(Code::NotFound, format!("commit {number} was never published")).file(&path))
+        }
+        _ => Err(Error::damaged(&path, format!("version {} does not follow this one", number + 1))),
+    }
 }
 
 /// Publishes `manifest` as the newest version. The caller holds the writer's lock and has made
@@ -188,6 +226,35 @@ mod tests {
         assert!(fsio::try_exclusive(&manifest_path(&dir, 2)).unwrap().is_some());
         assert_eq!(publish(&dir, &m).unwrap_err().code(), Code::Locked);
         assert_eq!(pin(&dir, Some(1)).unwrap_err().code(), Code::NotFound);
+    }
+
+    #[test]
+    fn an_older_version_is_the_one_of_its_name() {
+        let (_t, dir) = dataset();
+        let first = sample();
+        let sum = publish(&dir, &first).unwrap();
+        let second = Manifest { commit: 3, parent: sum, ..sample() };
+        let sum = publish(&dir, &second).unwrap();
+        // Left behind by a writer that died: version 5 follows version 3 as well.
+        let (bytes, _) = Manifest { commit: 4, parent: sum, rows_added: 1, ..sample() }.encode();
+        std::fs::write(path_of(&dir, 4), bytes).unwrap();
+        let third = Manifest { commit: 5, parent: sum, ..sample() };
+        let sum = publish(&dir, &third).unwrap();
+        publish(&dir, &Manifest { commit: 6, parent: sum, ..sample() }).unwrap();
+        let at = |n: u64| pin(&dir, Some(n)).map(|(m, _)| m.commit).map_err(|e| e.code());
+        assert_eq!(
+            [2, 3, 4, 5, 6, 7].map(at),
+            [Ok(2), Ok(3), Err(Code::NotFound), Ok(5), Ok(6), Err(Code::NotFound)]
+        );
+        std::fs::copy(path_of(&dir, 2), path_of(&dir, 5)).unwrap();
+        assert_eq!(at(5), Err(Code::Damaged));
+        std::fs::remove_file(path_of(&dir, 5)).unwrap();
+        // Version 3 with another content: its checksums hold, and version 4 does not follow it.
+        let (bytes, _) = Manifest { commit: 2, parent: 1, rows_added: 7, ..sample() }.encode();
+        std::fs::write(path_of(&dir, 2), bytes).unwrap();
+        assert_eq!(at(2), Err(Code::Damaged));
+        std::fs::create_dir(path_of(&dir, 5)).unwrap();
+        assert_eq!(at(5), Err(Code::Damaged), "a directory in its place");
     }
 
     #[test]

@@ -259,16 +259,26 @@ mod tests {
 
     #[test]
     fn contradictions_are_refused() {
-        let index = |m: &mut Manifest, id| {
-            let file = FileEntry { kind: FileKind::Index, id, ..m.files[0] };
-            m.files.push(file);
-            m.next_file = 20;
-        };
         let mut indexed = sample();
-        index(&mut indexed, 7);
+        let part = FileEntry { kind: FileKind::Index, id: 3, ..indexed.files[0] };
+        indexed.next_file = 20;
+        for id in [7, 8] {
+            indexed.add(FileEntry { id, ..part }, None);
+        }
+        // Files that are not there, or that hold no points, are left out.
+        indexed.covered = vec![9, 3, 4, 3, 7];
+        indexed.arrange();
+        assert_eq!(indexed.covered, [3]);
         indexed.check().unwrap();
-        index(&mut indexed, 8);
-        assert!(indexed.check().is_err(), "two parts of the index cover the same rows");
+        let (bytes, sum) = indexed.encode();
+        assert_eq!(Manifest::decode(&bytes).unwrap(), (indexed.clone(), sum));
+        let broken: [fn(&mut Manifest); 3] =
+            [|m| m.covered = vec![3, 3], |m| m.covered = vec![7], |m| m.required_features = 0];
+        for (i, f) in broken.iter().enumerate() {
+            let mut m = indexed.clone();
+            f(&mut m);
+            assert!(m.check().is_err(), "index case {i}");
+        }
         let broken: [fn(&mut Manifest); 6] = [
             |m| m.files.reverse(),
             |m| m.files[1].target = 99,

@@ -9,7 +9,7 @@ mod current;
 mod encode;
 mod placement;
 
-pub use current::{commits, highest, load, manifest_path, pin, publish, read_commit};
+pub use current::{commits, highest, load, manifest_path, pin, publish, read_commit, read_sum};
 pub use placement::{HOME, Placement};
 
 use crate::error::{Code, Error, Result};

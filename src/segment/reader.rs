@@ -148,7 +148,7 @@ impl Segment {
             let table = self.c.slice::<Block>(r.clone())?;
             let ends =
                 |b: &Block| b.offset.checked_add(b.len).is_some_and(|e| e <= self.meta_data.len() as u64);
-            if table.first().is_some_and(|b| b.first != 0)
+            if table.first().is_none_or(|b| b.first != 0)
                 || !table.windows(2).all(|w| w[0].first < w[1].first)
                 || table.last().is_some_and(|b| b.first as usize >= self.rows)
                 || !table.iter().all(ends)
@@ -356,8 +356,10 @@ impl Segment {
         {
             return Ok(t.clone());
         }
-        let i = table.partition_point(|b| b.first as usize <= row) - 1;
-        let block = &table[i];
+        let before = table.partition_point(|b| b.first as usize <= row);
+        let Some((i, block)) = before.checked_sub(1).and_then(|i| Some((i, table.get(i)?))) else {
+            return Err(self.c.damaged("the table of metadata does not begin with the first row"));
+        };
         let next = table.get(i + 1).map_or(self.rows, |b| b.first as usize);
         let from = self.meta_data.start + block.offset as usize;
         let frame = self.c.bytes(from..from + block.len as usize)?;

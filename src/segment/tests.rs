@@ -135,3 +135,41 @@ fn damage_is_named_and_never_served() {
     }
     assert!(open(&bytes, &e, 17).is_err());
 }
+
+/// A table of metadata without its first block, which no writer makes: nothing is counted below zero.
+#[test]
+fn a_table_of_metadata_begins_with_the_first_row() {
+    use crate::format::container::{PAGE, Writer};
+    let (bytes, e) = write(3, 0.0);
+    let whole = open(&bytes, &e, 3).unwrap();
+    let sections = [
+        (HEAD, 1),
+        (ENTITIES, 8),
+        (RUNS, 4),
+        (TIMES, 8),
+        (SEQS, 4),
+        (NORMS, 4),
+        (ORIGIN, 4),
+        (ORIGINS, 1),
+        (PLACES, 4),
+        (WHOLE, 4),
+        (DELTAS, 1),
+        (META_TABLE, 24),
+        (META_DATA, 1),
+    ];
+    for cut in [0, 24] {
+        let mut w = Writer::in_memory(Kind::Segment, ID, 7).unwrap();
+        for (tag, elem) in sections {
+            let Some(range) = whole.container().section(tag) else { continue };
+            w.section(tag, elem, PAGE).unwrap();
+            let from = range.start + if tag == META_TABLE { cut } else { 0 };
+            w.write(whole.container().bytes(from..range.end).unwrap()).unwrap();
+        }
+        let (Finished::Memory(bytes), seal) = w.finish().unwrap() else { panic!() };
+        let opened = open(&bytes, &Expect { seal, ..e }, 3);
+        match cut {
+            0 => assert_eq!(opened.unwrap().meta(30).unwrap(), whole.meta(30).unwrap()),
+            _ => assert_eq!(opened.err().map(|e| e.code()), Some(Code::Damaged)),
+        }
+    }
+}

@@ -102,6 +102,25 @@ pub(super) enum Found<'a> {
     Broken,
 }
 
+/// True when bytes begin with a frame whose checksum holds for another offset: it was moved. The checksum
+/// of the payload covers that of the head, which alone depends on the offset.
+pub(super) fn is_moved_frame(bytes: &[u8]) -> bool {
+    let Some((head, rest)) = bytes.split_at_checked(FRAME_HEAD_LEN) else { return false };
+    // Cheap, and enough to pass over nearly all places.
+    if head[4..8] != [KIND_BATCH, 0, 0, 0] {
+        return false;
+    }
+    let number = |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
+    let (len, sum) = (number(0) as usize, number(20));
+    if len > MAX_PAYLOAD {
+        return false;
+    }
+    let Some(rest) = rest.get(..padded_len(len) - FRAME_HEAD_LEN) else { return false };
+    let (payload, tail) = rest.split_at(len);
+    let (crc, pad) = tail.split_at(4);
+    crc == crc32c(&[&sum.to_le_bytes(), payload, pad]).to_le_bytes()
+}
+
 /// Looks at the bytes from `offset` of the log on.
 pub(super) fn decode_frame<'a>(id: &LogId, offset: u64, bytes: &'a [u8]) -> Found<'a> {
     let Some((head, rest)) = bytes.split_at_checked(FRAME_HEAD_LEN) else { return Found::Broken };

@@ -1,6 +1,6 @@
 //! Reads a log to its last whole frame and tells a torn end from damage.
 
-use super::frame::{BadHeader, Found, decode_frame, decode_header};
+use super::frame::{BadHeader, Found, decode_frame, decode_header, is_moved_frame};
 use super::{Batch, HEADER_LEN, LogId, VERSION};
 use crate::error::{Code, Error, Result};
 use crate::fsio;
@@ -87,9 +87,12 @@ pub(super) fn parse(path: &Path, bytes: &[u8], expect: &LogId) -> Result<Log> {
     Ok(log)
 }
 
-/// Offset of a whole frame behind the broken one at `at`. Frames start at multiples of 8.
+/// Offset of a whole frame behind the broken one at `at`. Frames start at multiples of 8 unless bytes were
+/// put in or taken out in front of them, so they are looked for everywhere.
 fn whole_frame_after(id: &LogId, bytes: &[u8], at: usize) -> Option<usize> {
-    (at + 8..bytes.len())
-        .step_by(8)
-        .find(|o| !matches!(decode_frame(id, *o as u64, &bytes[*o..]), Found::Broken))
+    let whole = |o: &usize| match decode_frame(id, *o as u64, &bytes[*o..]) {
+        Found::Broken => is_moved_frame(&bytes[*o..]),
+        _ => true,
+    };
+    (at + 1..bytes.len()).find(whole)
 }

@@ -112,3 +112,23 @@ fn a_missing_frame_and_a_foreign_one_are_damage() {
     let other = LogId { first_seq: 41, ..ID };
     assert_eq!(parse(Path::new("wal"), &bytes, &other).unwrap_err().code(), Code::Damaged);
 }
+
+/// Bytes put into the log, or taken out of it, are damage as long as a whole frame follows: rows that were
+/// acknowledged must not pass for a torn write.
+#[test]
+fn frames_that_moved_are_not_a_torn_end() {
+    let (bytes, ends, _) = sample();
+    for at in 0..=ends[2] {
+        for n in [1, 3, 7, 8, 24, 64] {
+            let mut longer = bytes.clone();
+            longer.splice(at..at, vec![0xa5u8; n]);
+            assert_eq!(read_back(&longer).unwrap_err().code(), Code::Damaged, "{n} bytes at {at}");
+            let end = (at + n).min(ends[2] - 1);
+            if at < end {
+                let mut shorter = bytes.clone();
+                shorter.drain(at..end);
+                assert_eq!(read_back(&shorter).unwrap_err().code(), Code::Damaged, "without {at}..{end}");
+            }
+        }
+    }
+}

@@ -18,6 +18,7 @@ mod population;
 mod predict;
 mod query;
 mod schema;
+mod storage;
 mod streams;
 mod tiers;
 mod usage;

@@ -96,11 +96,7 @@ impl Command {
     /// True for commands that change the newest version, or check it.
     pub fn needs_newest(&self) -> bool {
         match self {
-            Command::Init(_)
-            | Command::Ingest(_)
-            | Command::Delete(_)
-            | Command::Compact(_)
-            | Command::Verify(_) => true,
+            Command::Init(_) | Command::Ingest(_) | Command::Delete(_) | Command::Compact(_) => true,
             Command::Tier(args) => args.writes(),
             Command::Index(args) => args.writes(),
             Command::Config(args) => args.writes(),

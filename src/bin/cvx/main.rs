@@ -9,6 +9,7 @@ mod cmd;
 mod config;
 mod context;
 mod cuts;
+mod memory;
 mod progress;
 mod report;
 mod rows;

@@ -232,6 +232,10 @@ fn status(context: &Context) -> Result<()> {
         match snapshot.index_part(&entry) {
             Ok(open) => {
                 let head = open.part.head();
+                if !open.part.has_sequence() {
+                    row.status = "outdated";
+                    context.warn("an older cvx built the index, and queries do not use it; `cvx index build` builds it again");
+                }
                 let sections: serde_json::Map<String, serde_json::Value> =
                     open.part.sections().into_iter().map(|(name, bytes)| (name, bytes.into())).collect();
                 row.kind = Some(match (head.graph != GraphKind::None, head.lists) {

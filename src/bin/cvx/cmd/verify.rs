@@ -7,14 +7,18 @@ use clap::ValueEnum;
 use cvx::dataset::{self, Level, Status};
 use cvx::error::{Code, Error, Result};
 use cvx::indexing;
+use std::collections::BTreeSet;
 
-/// Check the dataset's files; exit 4 for what the next writing command mends, 13 for damage
+/// Check the dataset's files; exit 4 for what a command mends, 13 for damage and files that cannot be read
 #[derive(clap::Args, Debug)]
 #[command(
     visible_alias = "fsck",
     after_long_help = "Examples:
   cvx verify -d news
-  cvx verify --level full --fail-fast -f table"
+  cvx verify --level full --fail-fast -f table
+  cvx verify --read-at 41 --level full
+
+Without --read-at the files that only older kept versions need are looked at too."
 )]
 pub struct Args {
     /// How much to look at
@@ -57,9 +61,13 @@ pub fn run(context: &Context, args: Args) -> Result<()> {
     }
     let mut out = context.rows::<Check>(&[])?;
     let mut found = 0_u64;
-    let worst = dataset::verify(&dir, level, args.fail_fast, &mut |f| {
+    let mut mends = BTreeSet::new();
+    let worst = dataset::verify(&dir, context.run.read_at, level, args.fail_fast, &mut |f| {
         signals::check()?;
-        found += u64::from(f.status != Status::Ok);
+        if f.status != Status::Ok {
+            found += 1;
+            mends.insert(mend(f.check));
+        }
         out.row(&Check { check: f.check, object: f.object, status: f.status.as_str(), detail: f.detail })
     })?;
     let mut worst = worst;
@@ -69,6 +77,7 @@ pub fn run(context: &Context, args: Args) -> Result<()> {
     {
         if row.status != Status::Ok.as_str() {
             (found, worst) = (found + 1, Status::Repairable);
+            mends.insert(mend(row.check));
         }
         out.row(&row)?;
     }
@@ -77,12 +86,20 @@ pub fn run(context: &Context, args: Args) -> Result<()> {
         Status::Ok => Ok(()),
         Status::Repairable => {
             let e = Error::new(Code::Finding, format!("{} found something to mend", checks(found)));
-            Err(e
-                .file(dir)
-                .fix("the next writing command mends it, and `cvx index build --rebuild` the index"))
+            Err(e.file(dir).fix(mends.into_iter().collect::<Vec<_>>().join("; ")))
         }
         Status::Damaged => Err(Error::damaged(&dir, format!("{} failed", checks(found)))
             .fix("restore the files named in the rows from a backup, or ingest their points again")),
+    }
+}
+
+/// What mends a finding that is no damage.
+fn mend(check: &str) -> &'static str {
+    match check {
+        "index" | "recall" => "`cvx index build --rebuild` builds the index again",
+        "ledger" => "the next `cvx ingest` reads its files again and writes a new ledger",
+        "result" => "the command that stored a result stores it again",
+        _ => "any writing command, such as `cvx compact`, removes what an interrupted one left",
     }
 }
 

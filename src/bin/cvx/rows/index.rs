@@ -43,7 +43,7 @@ row! {
     pub struct IndexRow {
         /// Path in the dataset.
         pub part: String,
-        /// ok or damaged.
+        /// ok, outdated (built by an older cvx and not used) or damaged.
         pub status: &'static str,
         /// graph, lists or codes: what it was large enough for.
         pub kind: Option<&'static str>,

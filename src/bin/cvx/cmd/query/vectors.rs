@@ -99,6 +99,9 @@ impl VectorArgs {
     }
 }
 
+/// Longest text of a vector; one of the largest dimension is far below it.
+const MAX_TEXT: u64 = 4 << 20;
+
 /// `[1, 2]`, `1,2`, or a file with either.
 fn vector(text: &str) -> Result<Vec<f32>> {
     if let Some(values) = numbers(text) {
@@ -106,10 +109,15 @@ fn vector(text: &str) -> Result<Vec<f32>> {
     }
     let path = Path::new(text);
     let mut content = String::new();
+    let mut within = |source: &mut dyn Read| source.take(MAX_TEXT + 1).read_to_string(&mut content);
     let read = match text == "-" {
-        true => std::io::stdin().lock().read_to_string(&mut content),
-        false => std::fs::File::open(path).and_then(|mut f| f.read_to_string(&mut content)),
+        true => within(&mut std::io::stdin().lock()),
+        false => std::fs::File::open(path).and_then(|mut f| within(&mut f)),
     };
+    if content.len() as u64 > MAX_TEXT {
+        let what = format!("the file of a query vector is longer than {} MiB", MAX_TEXT >> 20);
+        return Err(Error::usage(what).file(path).fix("name a file that holds one vector"));
+    }
     read.map_err(|_| {
         Error::usage(format!("\"{text}\" is neither a vector nor a file"))
             .what("option --vector")
