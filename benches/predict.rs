@@ -3,7 +3,9 @@
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use cvx::analytics::predict::ode::{Control, solve};
-use cvx::analytics::predict::{Calibration, Choice, Method, Options, Settings, forecast, predict, rolling};
+use cvx::analytics::predict::{
+    Calibration, Choice, Method, Options, Outlooks, Settings, forecast, predict, rolling,
+};
 use cvx::analytics::rng::Random;
 use cvx::model::Trajectory;
 use std::hint::black_box;
@@ -62,19 +64,19 @@ fn batch(c: &mut Criterion) {
     let sample = views(&set, dim);
     let methods = [Method::Last, Method::Mean, Method::Linear, Method::Trend];
     let cases = rolling::evaluate(&sample, &methods, 500, 1, &Settings::default());
-    let calibration = Calibration::new(&cases, rolling::median_step_s(&sample).unwrap_or(3600.0));
+    let calibration = Calibration::new(cases, rolling::median_step_s(&sample).unwrap_or(3600.0));
+    let outlooks = Outlooks::new(calibration, &[0.9], Settings::default().window);
     let options = Options {
         choice: Choice::Auto,
         allowed: &methods,
-        level: 0.9,
         half_widths: false,
-        calibration: Some(&calibration),
+        outlooks: Some(&outlooks),
         settings: Settings::default(),
     };
     let mut group = c.benchmark_group("predict/batch");
     group.throughput(Throughput::Elements((entities * n) as u64));
     group.bench_function("1,000 entities x 30 points, D=64, auto, one thread", |b| {
-        let ahead = |tr: &Trajectory| predict(tr, &[tr.t[n - 1] + HOUR_US], &options);
+        let ahead = |tr: &Trajectory| predict(tr, &[Some(tr.t[n - 1] + HOUR_US)], &options);
         b.iter(|| sample.iter().map(ahead).filter(|p| p.is_ok()).count());
     });
     group.bench_function("calibration of the same, 500 a class", |b| {

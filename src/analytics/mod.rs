@@ -45,11 +45,18 @@ pub enum Status {
     Singular,
     /// An optimisation did not converge.
     NotConverged,
+    /// The forecast is there, and the past has too few independent cases of such horizons to say
+    /// how far off it may be.
+    Uncalibrated,
+    /// A value lies beyond single precision, or a time beyond the last one there is.
+    OutOfRange,
+    /// The instant is not after the last point.
+    NotFuture,
 }
 
 impl Status {
     /// Every status, in order.
-    pub const ALL: [Status; 9] = [
+    pub const ALL: [Status; 12] = [
         Status::Ok,
         Status::FewPoints,
         Status::ZeroNorm,
@@ -59,6 +66,9 @@ impl Status {
         Status::ModelBreak,
         Status::Singular,
         Status::NotConverged,
+        Status::Uncalibrated,
+        Status::OutOfRange,
+        Status::NotFuture,
     ];
 
     /// The stable word that rows print.
@@ -73,6 +83,9 @@ impl Status {
             Status::ModelBreak => "model_break",
             Status::Singular => "singular",
             Status::NotConverged => "not_converged",
+            Status::Uncalibrated => "uncalibrated",
+            Status::OutOfRange => "out_of_range",
+            Status::NotFuture => "not_future",
         }
     }
 }

@@ -6,7 +6,7 @@
 
 use super::Sample;
 use crate::analytics::Cuts;
-use crate::analytics::predict::{Calibration, Method, Settings, rolling};
+use crate::analytics::predict::{Calibration, Method, Settings, rolling, season};
 use crate::dataset::{self, Options, Select, Snapshot};
 use crate::error::Result;
 use crate::format::checksum::hash64;
@@ -39,9 +39,9 @@ pub struct Question<'a> {
 }
 
 /// A calibration and the commit that it was made of.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Kept {
-    /// The scores.
+    /// The past forecasts.
     pub calibration: Calibration,
     /// Of the dataset.
     pub commit: u64,
@@ -86,13 +86,17 @@ impl Question<'_> {
         let views = sample.views(&self.cuts);
         let methods: Vec<Method> =
             Method::ALL.into_iter().filter(|m| *m != Method::Node || self.settings.model.is_some()).collect();
-        let per_class = usize::try_from(self.entities).unwrap_or(usize::MAX);
-        let cases = rolling::evaluate(&views, &methods, per_class, self.seed, &self.settings);
-        Ok(Calibration::new(&cases, rolling::median_step_s(&views).unwrap_or(1.0)))
+        let per_horizon = usize::try_from(self.entities).unwrap_or(usize::MAX);
+        let unit_s = rolling::median_step_s(&views).unwrap_or(1.0);
+        let period_s = season::period(&views, unit_s, self.seed);
+        let settings = Settings { period_s, ..self.settings };
+        let cases = rolling::evaluate(&views, &methods, per_horizon, self.seed, &settings);
+        Ok(Calibration::new(cases, unit_s).repeating(period_s))
     }
 
-    /// The stored calibration, if there is one that still serves the snapshot. A damaged one is an
-    /// error, for a warning.
+    /// The stored calibration, if there is one that still serves the snapshot; `None` as well for
+    /// one that another version of cvx wrote in another layout, which the next one replaces. A
+    /// damaged one is an error, for a warning.
     pub fn stored(&self, snapshot: &Snapshot) -> Result<Option<Kept>> {
         let question = self.parameters();
         let name = key(&question);
@@ -102,7 +106,11 @@ impl Question<'_> {
         if head.parameters["question"] != question || !serves(&head, snapshot) {
             return Ok(None);
         }
-        let calibration = Calibration::decode(container.all(*b"SCOR")?)
+        let bytes = container.all(*b"SCOR")?;
+        if Calibration::is_of_another_version(bytes) {
+            return Ok(None);
+        }
+        let calibration = Calibration::decode(bytes)
             .map_err(|m| container.damaged(format!("the calibration cannot be read: {m}")))?;
         Ok(Some(Kept { calibration, commit: head.commit }))
     }
@@ -123,7 +131,7 @@ impl Question<'_> {
             commit: snapshot.manifest().commit,
             seq: snapshot.next_seq(),
             command: options.command.clone(),
-            rows: answer.records.len() as u64,
+            rows: answer.cases() as u64,
             parameters: json!({"points": snapshot.points(), "question": question}),
         };
         dataset::publish(snapshot.dir(), options, || {

@@ -61,6 +61,32 @@ pub fn scan_then_brent(mut f: impl FnMut(f64) -> f64, a: f64, b: f64, points: us
     brent(f, at(best.saturating_sub(1)), at((best + 1).min(points - 1)), tolerance)
 }
 
+/// The inverse of a symmetric positive matrix, by Gauss and Jordan with pivots on the diagonal; `None`
+/// when it is nearly singular.
+pub fn inverse(mut m: Vec<Vec<f64>>) -> Option<Vec<Vec<f64>>> {
+    let n = m.len();
+    let size: Vec<f64> = (0..n).map(|i| m[i][i]).collect();
+    let mut out: Vec<Vec<f64>> =
+        (0..n).map(|i| (0..n).map(|j| f64::from(u8::from(i == j))).collect()).collect();
+    for k in 0..n {
+        let pivot = m[k][k];
+        // What the others explain to a thousandth says nothing of its own.
+        if !(pivot > 1e-3 * size[k] && pivot.is_finite()) {
+            return None;
+        }
+        for row in [&mut m[k], &mut out[k]] {
+            row.iter_mut().for_each(|v| *v /= pivot);
+        }
+        let (lead, lead_out) = (m[k].clone(), out[k].clone());
+        for i in (0..n).filter(|&i| i != k) {
+            let factor = m[i][k];
+            m[i].iter_mut().zip(&lead).for_each(|(v, l)| *v -= factor * l);
+            out[i].iter_mut().zip(&lead_out).for_each(|(v, l)| *v -= factor * l);
+        }
+    }
+    Some(out)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

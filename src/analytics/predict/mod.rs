@@ -1,20 +1,24 @@
 //! Where will it be: forecasts of a trajectory, and how far off they usually are.
 //!
 //! [`forecast`] extrapolates one history by one [`Method`]; [`rolling`] tries the
-//! methods on the past of many entities, [`Calibration`] turns their errors into radii and a
-//! choice, [`table`] shows them, and [`predict`] makes the rows of an answer. Pure functions over
-//! trajectories: no file, no clock.
+//! methods on the past of many entities, [`Calibration`] keeps their errors, [`outlook`] turns them
+//! into radii and a choice for each horizon, [`table`] shows them, and [`predict`] makes the rows of
+//! an answer. Pure functions over trajectories: no file, no clock.
 
 pub mod baseline;
 pub mod calibrate;
+mod growth;
 pub mod holt;
 mod minimize;
 pub mod node;
 pub mod ode;
 pub mod ou;
+pub mod outlook;
 mod report;
 pub mod rolling;
+pub mod season;
 pub mod table;
+mod window;
 
 #[cfg(test)]
 mod golden;
@@ -22,6 +26,7 @@ mod golden;
 mod synthetic;
 
 pub use calibrate::Calibration;
+pub use outlook::Outlooks;
 pub use report::{Choice, Options, Prediction, predict};
 
 use super::Status;
@@ -45,12 +50,22 @@ pub enum Method {
     Ou,
     /// A trained neural ODE, see [`node`].
     Node,
+    /// A level and waves of the period that the dataset repeats itself with, see [`season`].
+    Season,
 }
 
 impl Method {
-    /// Every method, simplest first.
-    pub const ALL: [Method; 7] =
-        [Method::Last, Method::Mean, Method::Linear, Method::Trend, Method::Holt, Method::Ou, Method::Node];
+    /// Every method; all but the last two work everywhere.
+    pub const ALL: [Method; 8] = [
+        Method::Last,
+        Method::Mean,
+        Method::Linear,
+        Method::Trend,
+        Method::Holt,
+        Method::Ou,
+        Method::Node,
+        Method::Season,
+    ];
 
     /// The word that options and rows use.
     pub fn as_str(self) -> &'static str {
@@ -62,6 +77,7 @@ impl Method {
             Method::Holt => "holt",
             Method::Ou => "ou",
             Method::Node => "node",
+            Method::Season => "season",
         }
     }
 
@@ -82,6 +98,7 @@ impl Method {
             Method::Linear | Method::Trend => 2,
             Method::Holt => 3,
             Method::Ou => ou::MIN_POINTS,
+            Method::Season => season::MIN_POINTS,
         }
     }
 }
@@ -93,6 +110,8 @@ pub struct Settings<'a> {
     pub window: usize,
     /// The model of `node`.
     pub model: Option<&'a node::Model>,
+    /// The period of `season`, in seconds, see [`season::period`].
+    pub period_s: Option<f64>,
 }
 
 impl Settings<'_> {
@@ -104,7 +123,7 @@ impl Settings<'_> {
 
 impl Default for Settings<'_> {
     fn default() -> Self {
-        Settings { window: 20, model: None }
+        Settings { window: 20, model: None, period_s: None }
     }
 }
 
@@ -135,7 +154,8 @@ impl Forecast {
 /// negative). Status `few_points` below [`Method::min_points`], `model_break` when the points come from several
 /// embedding models, `constant` when they are all equal (the forecast is that point), and
 /// `not_converged` when the rate of `ou` lies at a bound (the forecast is the bound's), or when
-/// `node` has no model of this dimension or its integration fails (no vectors).
+/// `node` has no model of this dimension or its integration fails, or `season` has no period or too
+/// short a history for it (no vectors).
 pub fn forecast(method: Method, history: &Trajectory, horizons_s: &[f64], settings: &Settings) -> Forecast {
     let dim = history.dim;
     if history.mixes_models() {
@@ -155,6 +175,14 @@ pub fn forecast(method: Method, history: &Trajectory, horizons_s: &[f64], settin
             let process = ou::fit(history);
             let status = if process.at_bound { Status::NotConverged } else { Status::Ok };
             (status, process.forecast(history.row(history.len() - 1), horizons_s))
+        }
+        Method::Season => {
+            let ahead = settings.period_s.and_then(|p| season::forecast(history, p, horizons_s));
+            return ahead.map_or(Forecast::none(Status::NotConverged, dim), |vectors| Forecast {
+                status: Status::Ok,
+                vectors,
+                dim,
+            });
         }
         Method::Node => {
             let none = || Forecast::none(Status::NotConverged, dim);
@@ -176,6 +204,18 @@ pub fn prefix<'a>(tr: &Trajectory<'a>, n: usize) -> Trajectory<'a> {
     }
 }
 
+/// The points `from..to`.
+pub fn piece<'a>(tr: &Trajectory<'a>, from: usize, to: usize) -> Trajectory<'a> {
+    let head = prefix(tr, to);
+    let from = from.min(head.len());
+    Trajectory {
+        t: &head.t[from..],
+        x: &head.x[from * tr.dim..],
+        model: head.model.get(from..).unwrap_or(head.model),
+        ..head
+    }
+}
+
 /// True when all points are equal; one point is not called constant.
 pub fn is_constant(tr: &Trajectory) -> bool {
     tr.len() > 1 && (1..tr.len()).all(|i| tr.row(i) == tr.row(0))
@@ -192,10 +232,10 @@ pub fn rate(tr: &Trajectory) -> Option<f64> {
     Some((squares / seconds_between(tr.t[0], tr.t[n - 1])).sqrt())
 }
 
-/// [`rate`] a dimension, drawn towards the mean over the dimensions by the weight of one step:
-/// few steps say little about one dimension, and one that did not move yet may still move. The
-/// squares add up to the square of the whole rate. Empty with fewer than two points.
-pub fn rates(tr: &Trajectory) -> Vec<f64> {
+/// Root mean square step of each dimension, drawn towards the mean over the dimensions by the
+/// weight of one step: few steps say little about one dimension, and one that did not move yet may
+/// still move. The squares add up to the mean squared step. Empty with fewer than two points.
+pub fn steps(tr: &Trajectory) -> Vec<f64> {
     let n = tr.len();
     if n < 2 {
         return Vec::new();
@@ -208,8 +248,8 @@ pub fn rates(tr: &Trajectory) -> Vec<f64> {
     }
     let mean = squares.iter().sum::<f64>() / tr.dim as f64;
     let weight = 1.0 / (n - 1) as f64;
-    let span = seconds_between(tr.t[0], tr.t[n - 1]) * (1.0 + weight);
-    squares.iter().map(|s| ((s + weight * mean) / span).sqrt()).collect()
+    let all = (n - 1) as f64 * (1.0 + weight);
+    squares.iter().map(|s| ((s + weight * mean) / all).sqrt()).collect()
 }
 
 #[cfg(test)]
@@ -243,7 +283,7 @@ mod tests {
             let short = prefix(&full, m.min_points() - 1);
             let f = forecast(m, &short, &[1.0], &Settings::default());
             assert_eq!((f.status, f.at(0)), (Status::FewPoints, None), "{m:?}");
-            if m == Method::Node {
+            if matches!(m, Method::Node | Method::Season) {
                 continue;
             }
             let f = forecast(m, &prefix(&full, m.min_points()), &[1.0], &Settings::default());
@@ -274,13 +314,14 @@ mod tests {
     }
 
     #[test]
-    fn rates_of_dimensions_add_up_to_the_rate() {
+    fn steps_of_dimensions_add_up_to_the_rate() {
         let (t, x) = walk(3, 5);
         let tr = view(&t, &x, 5);
-        let sum: f64 = rates(&tr).iter().map(|r| r * r).sum();
-        assert!((sum.sqrt() / rate(&tr).unwrap() - 1.0).abs() < 1e-12);
-        let two = view(&[0, 1_000_000], &[0.0, 0.0, 1.0, 0.0], 2);
-        assert_eq!(rates(&two), [0.75f64.sqrt(), 0.25f64.sqrt()]);
+        let sum: f64 = steps(&tr).iter().map(|r| r * r).sum();
+        let mean_s = seconds_between(t[0], t[29]) / 29.0;
+        assert!((sum.sqrt() / (rate(&tr).unwrap() * mean_s.sqrt()) - 1.0).abs() < 1e-12);
+        let two = view(&[0, 9_000_000], &[0.0, 0.0, 1.0, 0.0], 2);
+        assert_eq!(steps(&two), [0.75f64.sqrt(), 0.25f64.sqrt()]);
     }
 
     proptest! {

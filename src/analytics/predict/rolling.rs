@@ -1,18 +1,31 @@
 //! Rolling origin: forecasts made from the past of stored points, against what came next.
 //!
-//! From each sampled trajectory some origins are drawn; the history up to an origin is carried
-//! to later points of the same trajectory, at most one in each horizon class. A class `c` holds
-//! the horizons within half an octave of `2^c` median steps. All methods face the same cases.
+//! From each sampled trajectory some origins are drawn. The history up to an origin is carried to
+//! later points of the same trajectory: to each point within [`DENSE_STEPS`] median steps, and to
+//! a few points of each octave beyond. All methods face the same cases.
+//!
+//! Two choices make the cases resemble the forecasts that they stand for. Origins lie near the
+//! end of the trajectory, so that histories are nearly as long as those that will be forecast
+//! from; and where the trajectories repeat themselves, origins lie a whole
+//! number of periods ([`Settings::period_s`]) before the end, at the phase from which the next forecast will start.
 
-use super::{Method, Settings, forecast, prefix, rate, rates};
+use super::{Method, Settings, forecast, piece, rate, steps};
 use crate::analytics::geometry::squared_distance;
 use crate::analytics::rng::Random;
 use crate::model::{EntityId, TimestampUs, Trajectory, seconds_between};
 use rayon::prelude::*;
-use std::collections::BTreeMap;
 
 /// Dimensions per case whose own errors are kept.
-const DIMS_KEPT: usize = 32;
+pub const DIMS_KEPT: usize = 2;
+/// Up to this many median steps ahead every point is a target: sixteen mean steps, where gaps are
+/// exponential.
+const DENSE_STEPS: f64 = 24.5;
+/// Most targets of one origin in the dense part; bursts of points have more.
+const DENSE_TARGETS: usize = 32;
+/// Targets of one origin in each octave beyond.
+const OCTAVE_TARGETS: usize = 6;
+/// Origins drawn from each trajectory, at least: one is often too near the end for long horizons.
+const MIN_ROUNDS: usize = 2;
 
 /// Errors of all methods on one target.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,14 +38,14 @@ pub struct Case {
     pub t_last: TimestampUs,
     /// Time of the target.
     pub t: TimestampUs,
-    /// Horizon class, see [`class_of`].
-    pub class: i32,
     /// Seconds from the last point of history to the target.
     pub horizon_s: f64,
-    /// `s sqrt(h)`: how far the history's own rate of diffusion carries it over the horizon.
-    pub reach: f64,
+    /// Root mean square length of the history's steps; 0 for a history that stands still.
+    pub step: f64,
+    /// Mean time between the points of history, in seconds.
+    pub step_s: f64,
     /// By [`Method::ordinal`].
-    outcomes: [Outcome; Method::ALL.len()],
+    pub(super) outcomes: [Outcome; Method::ALL.len()],
 }
 
 impl Case {
@@ -48,26 +61,46 @@ impl Case {
     pub fn tried(&self, method: Method) -> bool {
         self.outcomes[method.ordinal()] != Outcome::NotTried
     }
+
+    /// True when all points of the history are equal. Such a case has errors, but no scale.
+    pub fn still(&self) -> bool {
+        self.step == 0.0
+    }
+
+    /// Makes a method as far off as `last`, times a factor.
+    #[cfg(test)]
+    pub(super) fn pretend(&mut self, method: Method, factor: f64) {
+        if let Some(e) = self.error(Method::Last).copied() {
+            let distance = factor * e.distance;
+            self.outcomes[method.ordinal()] = Outcome::Answer(MethodError { distance, ..e });
+        }
+    }
+
+    /// How far the history's own rate of diffusion carries it over the horizon.
+    pub fn reach(&self) -> f64 {
+        self.step * (self.horizon_s / self.step_s).sqrt()
+    }
 }
 
 /// What came of a method in a case.
-#[derive(Debug, Clone, PartialEq)]
-enum Outcome {
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Outcome {
     NotTried,
     NoAnswer,
     Answer(MethodError),
 }
 
 /// How far one forecast was off.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct MethodError {
     /// Euclidean distance between forecast and truth.
     pub distance: f64,
-    /// Absolute errors of some dimensions over those dimensions' own reach.
-    pub dim_scores: Vec<f32>,
+    /// Absolute errors of some dimensions over those dimensions' own steps, see [`super::steps`];
+    /// NaN where there are fewer dimensions, or nothing moved.
+    pub dim_scores: [f32; DIMS_KEPT],
 }
 
-/// The class of a horizon: the rounded binary logarithm of `horizon_s / unit_s`.
+/// The octave of a horizon: the rounded binary logarithm of `horizon_s / unit_s`.
 pub fn class_of(horizon_s: f64, unit_s: f64) -> i32 {
     (horizon_s / unit_s).log2().round() as i32
 }
@@ -81,112 +114,203 @@ pub fn median_step_s(sample: &[Trajectory]) -> Option<f64> {
 /// The middle value (the lower of two); `None` of nothing.
 pub(super) fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
     let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    values.get(values.len().saturating_sub(1) / 2).copied()
+    let middle = values.len().saturating_sub(1) / 2;
+    (!values.is_empty()).then(|| *values.select_nth_unstable_by(middle, f64::total_cmp).1)
 }
 
 /// One history and the points it is to be carried to.
 struct Origin {
     series: usize,
-    history: usize,
-    targets: BTreeMap<i32, usize>,
+    /// First point of the history.
+    from: usize,
+    /// One past its last point.
+    to: usize,
+    targets: Vec<usize>,
 }
 
-/// Runs `methods` on about `per_class` cases in each horizon class (fewer where the sample holds
-/// fewer), spread evenly over the entities. Trajectories of fewer than three points, of several
-/// embedding models, or that stand still up to the origin give none.
+/// What decides the origins, beside the trajectory.
+struct Plan {
+    rounds: usize,
+    unit_s: f64,
+    period_s: Option<f64>,
+    /// Lengths of the sample's trajectories, ascending.
+    lengths: Vec<usize>,
+    seed: u64,
+}
+
+/// Runs `methods` on about `per_horizon` cases of each horizon or more (fewer where the sample
+/// holds fewer), spread evenly over the entities. Trajectories of fewer than three points or of
+/// several embedding models give none.
 pub fn evaluate(
     sample: &[Trajectory],
     methods: &[Method],
-    per_class: usize,
+    per_horizon: usize,
     seed: u64,
     settings: &Settings,
 ) -> Vec<Case> {
     let Some(unit_s) = median_step_s(sample) else { return Vec::new() };
     let usable = |i: &usize| sample[*i].len() > 2 && !sample[*i].mixes_models();
     let series: Vec<usize> = (0..sample.len()).filter(usable).collect();
-    let rounds = per_class.div_ceil(series.len().max(1));
-    let draw = |&i: &usize| origins(sample, i, rounds, unit_s, seed);
-    let origins: Vec<Origin> = series.iter().flat_map(draw).collect();
-    let run = |o: &Origin| cases_of(&sample[o.series], o, unit_s, methods, seed, settings);
+    if series.is_empty() || per_horizon == 0 {
+        return Vec::new();
+    }
+    let mut lengths: Vec<usize> = series.iter().map(|&i| sample[i].len()).collect();
+    lengths.sort_unstable();
+    let plan = Plan {
+        rounds: per_horizon.div_ceil(series.len()).max(MIN_ROUNDS),
+        unit_s,
+        period_s: settings.period_s,
+        lengths,
+        seed,
+    };
+    let origins: Vec<Origin> = series.iter().flat_map(|&i| plan.origins(&sample[i], i)).collect();
+    let run = |o: &Origin| cases_of(&sample[o.series], o, methods, seed, settings);
     origins.par_iter().map(run).collect::<Vec<_>>().into_iter().flatten().collect()
 }
 
-/// Up to `rounds` origins of one trajectory, in its last two thirds: histories about as long as
-/// those that will be forecast from.
-fn origins(sample: &[Trajectory], series: usize, rounds: usize, unit_s: f64, seed: u64) -> Vec<Origin> {
-    let tr = &sample[series];
-    let mut random = Random::new(seed, "predict origins", tr.entity);
-    let mut lengths: Vec<usize> = ((tr.len() / 3).max(2)..tr.len()).collect();
-    random.shuffle(&mut lengths);
-    lengths.truncate(rounds);
-    lengths
-        .into_iter()
-        .map(|history| Origin { series, history, targets: targets(tr, history, unit_s) })
-        .collect()
+impl Plan {
+    /// Up to `rounds` origins of one trajectory, in its last two thirds.
+    fn origins(&self, tr: &Trajectory, series: usize) -> Vec<Origin> {
+        let n = tr.len();
+        let mut random = Random::new(self.seed, "predict origins", tr.entity);
+        let most = n - (n / 3).max(2);
+        let ahead = match self.period_s {
+            Some(period_s) => at_phase(tr, period_s, most, self.rounds, &mut random),
+            None => spread(most, self.rounds, &mut random),
+        };
+        let mut new = |left: usize| {
+            let to = n - left;
+            // A long trajectory also stands for entities with short histories.
+            let wanted = self.lengths[random.below(self.lengths.len())].max(2);
+            let from = to.saturating_sub(wanted);
+            let targets = self.targets(tr, to, &mut random);
+            Origin { series, from, to, targets }
+        };
+        ahead.into_iter().map(&mut new).collect()
+    }
+
+    /// The points to predict from the point before `to`, ascending.
+    fn targets(&self, tr: &Trajectory, to: usize, random: &mut Random) -> Vec<usize> {
+        let steps = |j: usize| seconds_between(tr.t[to - 1], tr.t[j]) / self.unit_s;
+        let mut out = Vec::new();
+        let (mut at, mut until, mut room) = (to, DENSE_STEPS, DENSE_TARGETS);
+        while at < tr.len() {
+            let end = at + (at..tr.len()).take_while(|&j| steps(j) <= until).count();
+            let mut here: Vec<usize> = (at..end).collect();
+            random.shuffle(&mut here);
+            here.truncate(room);
+            out.extend(here);
+            (at, until, room) = (end, until * 2.0, OCTAVE_TARGETS);
+        }
+        out.sort_unstable();
+        out
+    }
 }
 
-/// In each class the point nearest to its centre.
-fn targets(tr: &Trajectory, history: usize, unit_s: f64) -> BTreeMap<i32, usize> {
-    let octaves = |j: usize| (seconds_between(tr.t[history - 1], tr.t[j]) / unit_s).log2();
-    let mut best: BTreeMap<i32, (f64, usize)> = BTreeMap::new();
-    for j in history..tr.len() {
-        let off = (octaves(j) - octaves(j).round()).abs();
-        let entry = best.entry(octaves(j).round() as i32).or_insert((off, j));
-        if off < entry.0 {
-            *entry = (off, j);
+/// How many points are left out: up to `rounds` numbers in `1..=most`. Each octave gets about as
+/// many origins as another, at its near end: `h` steps ahead can be tried only from `h` points
+/// before the end, and the later the origin, the more the history resembles the whole.
+fn spread(most: usize, rounds: usize, random: &mut Random) -> Vec<usize> {
+    if rounds.saturating_mul(2) >= most {
+        let mut all: Vec<usize> = (1..=most).collect();
+        random.shuffle(&mut all);
+        all.truncate(rounds);
+        return all;
+    }
+    let mut out = Vec::new();
+    let octaves = most.ilog2() as usize + 1;
+    for attempt in 0..16 * rounds {
+        if out.len() == rounds {
+            break;
+        }
+        let near = 1 << random.below(octaves);
+        // After many tries the near ends are used up.
+        let width = if attempt < 8 * rounds { near / 4 + 1 } else { near };
+        let left = (near + random.below(width)).min(most);
+        if !out.contains(&left) {
+            out.push(left);
         }
     }
-    best.into_iter().map(|(class, (_, j))| (class, j)).collect()
+    out
+}
+
+/// As [`spread`], among the points a whole number of periods before the end.
+fn at_phase(tr: &Trajectory, period_s: f64, most: usize, rounds: usize, random: &mut Random) -> Vec<usize> {
+    let n = tr.len();
+    let end = tr.t[n - 1];
+    let mut at: Vec<usize> = Vec::new();
+    for periods in 1..=n {
+        let wanted = periods as f64 * period_s;
+        let gone = |i: usize| seconds_between(tr.t[i], end);
+        let above = tr.t.partition_point(|&t| seconds_between(t, end) > wanted);
+        let nearest = match above {
+            0 => 0,
+            i if i < n && wanted - gone(i) < gone(i - 1) - wanted => i,
+            i => i - 1,
+        };
+        let left = n - 1 - nearest;
+        if left > most || above == 0 {
+            break;
+        }
+        if left > 0 && at.last() != Some(&left) {
+            at.push(left);
+        }
+    }
+    if at.is_empty() {
+        return spread(most, rounds, random);
+    }
+    spread(at.len(), rounds, random).into_iter().map(|k| at[k - 1]).collect()
 }
 
 fn cases_of(
     tr: &Trajectory,
     origin: &Origin,
-    unit_s: f64,
     methods: &[Method],
     seed: u64,
     settings: &Settings,
 ) -> Vec<Case> {
-    let history = prefix(tr, origin.history);
-    let Some(rate) = rate(&history).filter(|&s| s > 0.0) else { return Vec::new() };
-    let points: Vec<usize> = origin.targets.values().copied().collect();
-    let from = tr.t[origin.history - 1];
-    let horizons: Vec<f64> = points.iter().map(|&j| seconds_between(from, tr.t[j])).collect();
+    let history = piece(tr, origin.from, origin.to);
+    let n = history.len();
+    let from = tr.t[origin.to - 1];
+    let Some(rate) = rate(&history) else { return Vec::new() };
+    let step_s = seconds_between(history.t[0], from) / (n - 1) as f64;
+    let horizons: Vec<f64> = origin.targets.iter().map(|&j| seconds_between(from, tr.t[j])).collect();
     let new_case = |(&j, &horizon_s): (&usize, &f64)| Case {
         entity: tr.entity,
-        history: origin.history,
+        history: n,
         t_last: from,
         t: tr.t[j],
-        class: class_of(horizon_s, unit_s),
         horizon_s,
-        reach: rate * horizon_s.sqrt(),
-        outcomes: [const { Outcome::NotTried }; Method::ALL.len()],
+        step: rate * step_s.sqrt(),
+        step_s,
+        outcomes: [Outcome::NotTried; Method::ALL.len()],
     };
-    let mut cases: Vec<Case> = points.iter().zip(&horizons).map(new_case).collect();
-    let mut random = Random::new(seed, "predict dimensions", tr.entity);
-    let mut dims: Vec<usize> = (0..tr.dim).collect();
-    random.shuffle(&mut dims);
-    dims.truncate(DIMS_KEPT);
-    let rates = rates(&history);
-    let knows = |m: &Method| *m == Method::Node && settings.model.is_none_or(|m| m.knows(tr.entity, from));
-    for &method in methods.iter().filter(|m| !knows(m)) {
+    let mut cases: Vec<Case> = origin.targets.iter().zip(&horizons).map(new_case).collect();
+    let mut random = Random::new(seed, "predict dimensions", tr.entity ^ from as u64);
+    let dims: Vec<usize> = (0..DIMS_KEPT.min(tr.dim)).map(|_| random.below(tr.dim)).collect();
+    let own = steps(&history);
+    let idle = |m: &Method| match m {
+        Method::Node => settings.model.is_none_or(|m| m.knows(tr.entity, from)),
+        Method::Season => settings.period_s.is_none(),
+        _ => false,
+    };
+    for &method in methods.iter().filter(|m| !idle(m)) {
         let forecast = forecast(method, &history, &horizons, settings);
         for (k, case) in cases.iter_mut().enumerate() {
-            let answer =
-                |ahead| Outcome::Answer(error_of(ahead, tr.row(points[k]), case.horizon_s, &dims, &rates));
-            case.outcomes[method.ordinal()] = forecast.at(k).map_or(Outcome::NoAnswer, answer);
+            let error = forecast.at(k).map(|ahead| error_of(ahead, tr.row(origin.targets[k]), &dims, &own));
+            let error = error.filter(|e| e.distance.is_finite());
+            case.outcomes[method.ordinal()] = error.map_or(Outcome::NoAnswer, Outcome::Answer);
         }
     }
     cases
 }
 
-fn error_of(ahead: &[f64], truth: &[f32], horizon_s: f64, dims: &[usize], rates: &[f64]) -> MethodError {
-    let score = |&d: &usize| ((ahead[d] - f64::from(truth[d])).abs() / (rates[d] * horizon_s.sqrt())) as f32;
-    MethodError {
-        distance: squared_distance(ahead, truth).sqrt(),
-        dim_scores: dims.iter().map(score).collect(),
+fn error_of(ahead: &[f64], truth: &[f32], dims: &[usize], steps: &[f64]) -> MethodError {
+    let mut dim_scores = [f32::NAN; DIMS_KEPT];
+    for (score, &d) in dim_scores.iter_mut().zip(dims).filter(|(_, d)| steps[**d] > 0.0) {
+        *score = ((ahead[d] - f64::from(truth[d])).abs() / steps[d]) as f32;
     }
+    MethodError { distance: squared_distance(ahead, truth).sqrt(), dim_scores }
 }
 
 #[cfg(test)]
@@ -202,15 +326,38 @@ mod tests {
         assert!(cases.len() > 40);
         for case in &cases {
             let tr = sample.iter().find(|tr| tr.entity == case.entity).unwrap();
-            let from = tr.t[case.history - 1];
-            let j =
-                (case.history..tr.len()).find(|&j| seconds_between(from, tr.t[j]) == case.horizon_s).unwrap();
+            let origin = tr.t.binary_search(&case.t_last).unwrap();
+            let j = tr.t.binary_search(&case.t).unwrap();
             let error = case.error(Method::Last).unwrap();
-            assert_eq!(error.distance, squared_distance(tr.row(case.history - 1), tr.row(j)).sqrt());
-            assert_eq!(error.dim_scores.len(), 4);
-            assert_eq!(case.class, class_of(case.horizon_s, median_step_s(&sample).unwrap()));
-            assert!(case.error(Method::Ou).is_none());
+            assert_eq!(case.horizon_s, seconds_between(case.t_last, case.t));
+            assert_eq!(error.distance, squared_distance(tr.row(origin), tr.row(j)).sqrt());
+            assert!(error.dim_scores.iter().all(|s| *s >= 0.0));
+            assert!(case.error(Method::Ou).is_none() && !case.still());
         }
+    }
+
+    #[test]
+    fn every_horizon_up_to_sixteen_steps_has_cases_with_long_histories() {
+        let set = synthetic::regular(600, 40, |_, _| 0.0, 1);
+        let cases = evaluate(&synthetic::views(&set), &[Method::Last], 500, 7, &Settings::default());
+        for h in 1..=16u32 {
+            let at: Vec<_> = cases.iter().filter(|c| c.horizon_s == f64::from(h) * 3600.0).collect();
+            assert!(at.len() >= 250, "{h}: {}", at.len());
+            // The longest history from which the truth is known has 40 - h points.
+            let longest = at.iter().map(|c| c.history).max().unwrap();
+            assert!(longest as u32 >= 40 - h.next_power_of_two() - 1, "{h}: {longest}");
+        }
+    }
+
+    #[test]
+    fn long_trajectories_stand_for_short_ones() {
+        let mut set = synthetic::regular(4, 400, |_, _| 0.0, 1);
+        set.extend(synthetic::regular(100, 12, |_, _| 0.0, 2));
+        set.iter_mut().enumerate().for_each(|(i, o)| o.entity = i as u64);
+        let cases = evaluate(&synthetic::views(&set), &[Method::Last], 500, 7, &Settings::default());
+        let long: Vec<_> = cases.iter().filter(|c| c.horizon_s == 16.0 * 3600.0).collect();
+        assert!(long.iter().all(|c| c.entity < 4), "only the long ones have such horizons");
+        assert!(long.iter().any(|c| c.history == 12), "{long:?}");
     }
 
     #[test]
@@ -220,17 +367,18 @@ mod tests {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             pool.install(|| evaluate(&synthetic::views(&set), &Method::ALL, 30, 7, &Settings::default()))
         };
-        assert_eq!(run(1), run(4));
+        assert_eq!(format!("{:?}", run(1)), format!("{:?}", run(4)));
     }
 
     #[test]
-    fn short_constant_and_mixed_trajectories_give_no_case() {
+    fn short_and_mixed_trajectories_give_no_case_and_still_ones_no_scale() {
         let set = synthetic::walks(2, 2, 3, 1);
         assert!(evaluate(&synthetic::views(&set), &Method::ALL, 10, 1, &Settings::default()).is_empty());
         assert!(evaluate(&[], &Method::ALL, 10, 1, &Settings::default()).is_empty());
         let t: Vec<i64> = (0..9).collect();
         let still = Trajectory { entity: 1, t: &t, x: &[0.5; 9], dim: 1, model: &[] };
-        assert!(evaluate(&[still], &Method::ALL, 10, 1, &Settings::default()).is_empty());
+        let cases = evaluate(&[still], &Method::ALL, 10, 1, &Settings::default());
+        assert!(!cases.is_empty() && cases.iter().all(Case::still));
         let mixed = Trajectory {
             model: &[0, 0, 0, 0, 0, 0, 0, 0, 1],
             x: &[0., 1., 2., 3., 4., 5., 6., 7., 8.],
@@ -246,6 +394,17 @@ mod tests {
         assert_eq!((cases.len(), cases[0].history), (1, 2));
         assert!(cases[0].error(Method::Linear).is_some());
         assert!(cases[0].error(Method::Holt).is_none());
+    }
+
+    #[test]
+    fn origins_of_seasonal_trajectories_lie_whole_periods_back() {
+        let t: Vec<i64> = (0..60).map(|i| i * 3_600_000_000).collect();
+        let x = vec![0.0f32; 60];
+        let tr = Trajectory { entity: 1, t: &t, x: &x, dim: 1, model: &[] };
+        let mut found = at_phase(&tr, 12.0 * 3600.0, 40, 9, &mut Random::new(1, "test", 0));
+        found.sort_unstable();
+        assert_eq!(found, [12, 24, 36]);
+        assert!(!at_phase(&tr, 50.0 * 3600.0, 40, 9, &mut Random::new(1, "test", 0)).is_empty());
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::engine::Engine;
 use super::field::Shape;
 use super::model::{HeldOut, Model, Space, Training, floats, read_floats};
 use super::pca::Pca;
-use crate::analytics::predict::rolling::{evaluate, median, median_step_s};
+use crate::analytics::predict::rolling::{class_of, evaluate, median, median_step_s};
 use crate::analytics::predict::{Method, Settings};
 use crate::analytics::rng::Random;
 use crate::error::{Code, Error, Result};
@@ -360,12 +360,16 @@ fn compare(model: &Model, sample: &[Trajectory], seed: u64) -> Vec<HeldOut> {
     let sample: Vec<Trajectory> = sample.iter().filter(tested).copied().collect();
     let settings = Settings { model: Some(model), ..Settings::default() };
     let methods = [&RIVALS[..], &[Method::Node]].concat();
-    let cases = evaluate(&sample, &methods, HELD_OUT_CASES, seed, &settings);
+    let mut cases = evaluate(&sample, &methods, HELD_OUT_CASES, seed, &settings);
+    // Short horizons have the most cases: from each origin, one of an octave.
+    let unit_s = median_step_s(&sample).unwrap_or(1.0);
+    cases.retain(|c| !c.still());
+    cases.dedup_by_key(|c| (c.entity, c.t_last, class_of(c.horizon_s, unit_s)));
     let against = |method: Method| {
         let scores = |of: Method| {
             cases.iter().filter_map(move |c| {
                 let (own, other) = (c.error(of)?, if of == method { Method::Node } else { method });
-                c.error(other).map(|_| own.distance / c.reach)
+                c.error(other).map(|_| own.distance / c.reach())
             })
         };
         Some(HeldOut {

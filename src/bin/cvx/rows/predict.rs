@@ -10,12 +10,12 @@ row! {
         pub entity_id: Id,
         /// Its name.
         pub entity: Option<String>,
-        /// The instant that is predicted.
-        pub t: Time,
+        /// The instant that is predicted; empty beyond the last time there is.
+        pub t: Option<Time>,
         /// Time from the last point to it.
-        pub horizon_s: f64 => "s",
+        pub horizon_s: Option<f64> => "s",
         /// The method used.
-        pub method: &'static str,
+        pub method: Option<&'static str>,
         /// Probability that the truth lies within the radius.
         pub level: f64,
         /// Euclidean distance within which the truth lies with that probability.
@@ -28,7 +28,7 @@ row! {
         pub backtest_error: Option<f64>,
         /// That error over the one of repeating the last value: below 1 is better.
         pub vs_last: Option<f64>,
-        /// Why something is missing.
+        /// Why something is missing; uncalibrated: no radius, since the past has too few such horizons.
         pub status: &'static str,
         /// The predicted vector, with --vectors.
         pub vector: Option<Vec<f32>>,
@@ -63,6 +63,8 @@ row! {
         pub vs_last: Option<f64>,
         /// Share of the cases whose truth lay within the radius.
         pub coverage: Option<f64>,
+        /// Cases that had a radius.
+        pub n_radius: usize,
         /// Median radius.
         pub radius_median: Option<f64>,
         /// Probability that the radius was made for.

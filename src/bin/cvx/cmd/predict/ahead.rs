@@ -11,8 +11,10 @@ use crate::select::time;
 use crate::signals;
 use crate::values::duration;
 use clap::ValueEnum;
-use cvx::analytics::predict::rolling::class_of;
-use cvx::analytics::predict::{Calibration, Choice, Method, Options, Prediction, predict};
+use cvx::analytics::predict::table::bin_of;
+use cvx::analytics::predict::{
+    Calibration, Choice, Method, Options, Outlooks, Prediction, Settings, predict,
+};
 use cvx::analytics::{Cuts, Status};
 use cvx::batch::{self, Order};
 use cvx::dataset::{Rows, Select, Snapshot, Trajectories};
@@ -29,7 +31,7 @@ const NEAREST_AT_ONCE: usize = 256;
 /// Options of the forecasts.
 #[derive(clap::Args, Debug)]
 pub struct AheadArgs {
-    /// Predict this instant (repeatable); it must lie after every selected point
+    /// Predict this instant (repeatable); it must lie after the last selected point of an entity
     #[arg(long, value_name = "T", value_parser = time, allow_hyphen_values = true)]
     at: Vec<TimeExpr>,
     /// Predict this long after each entity's last point (repeatable)
@@ -79,6 +81,8 @@ pub enum Methods {
     Ou,
     /// A trained neural ODE, see `cvx predict train`
     Node,
+    /// A level and waves of the period that was found in the past of this dataset
+    Season,
 }
 
 impl Methods {
@@ -93,6 +97,7 @@ impl Methods {
             Methods::Holt => Some(Method::Holt),
             Methods::Ou => Some(Method::Ou),
             Methods::Node => Some(Method::Node),
+            Methods::Season => Some(Method::Season),
         }
     }
 
@@ -137,30 +142,32 @@ impl Targets {
         Ok(Targets { at, after: args.horizon.clone() })
     }
 
-    /// Refuses instants that are not after every selected point, before any row is out.
+    /// Refuses instants that are after no entity's last point, before any row is out. Entities
+    /// that go on longer than others say so in their own rows.
     fn check(&self, snapshot: &Snapshot, select: &Select) -> Result<()> {
         let Some(&first) = self.at.iter().min() else { return Ok(()) };
         let text = |t| format_time(t, TimeFormat::Rfc3339);
+        let mut late = None;
         for rows in Trajectories::new(select.resolve(snapshot)?) {
-            if let Some(&last) = rows.t.last().filter(|&&last| last >= first) {
-                return Err(Error::usage(format!("{} is not in the future", text(first)))
-                    .what(format!("option --at; the last point is of {}", text(last)))
-                    .entity(snapshot.entity_label(rows.entity)?)
-                    .fix("predict from the past with --to, or use --horizon, which counts from each entity's last point"));
+            match rows.t.last() {
+                Some(&last) if last >= first => late = late.or(Some((rows.entity, last))),
+                _ => return Ok(()),
             }
         }
-        Ok(())
+        let Some((entity, last)) = late else { return Ok(()) };
+        Err(Error::usage(format!("{} is not in the future", text(first)))
+            .what(format!("option --at; the last point is of {}", text(last)))
+            .entity(snapshot.entity_label(entity)?)
+            .fix("predict from the past with --to, or use --horizon, which counts from each entity's last point"))
     }
 
-    /// Of one entity, ascending.
-    fn after(&self, last: TimestampUs) -> Result<Vec<TimestampUs>> {
-        let mut out = self.at.clone();
-        for d in &self.after {
-            out.push(d.step(last, 1)?);
-        }
-        out.sort_unstable();
+    /// Of one entity, ascending; `None`, last, for a horizon that leads beyond the end of time.
+    fn after(&self, last: TimestampUs) -> Vec<Option<TimestampUs>> {
+        let mut out: Vec<Option<TimestampUs>> = self.at.iter().copied().map(Some).collect();
+        out.extend(self.after.iter().map(|d| d.step(last, 1).ok()));
+        out.sort_unstable_by_key(|t| t.unwrap_or(TimestampUs::MAX));
         out.dedup();
-        Ok(out)
+        out
     }
 }
 
@@ -177,6 +184,13 @@ pub fn run(context: &Context, args: AheadArgs) -> Result<()> {
     let cuts = args.cuts.cuts();
     let question = Question { select, cuts, entities: args.calibrate, settings, seed: context.seed() };
     let calibration = calibration(context, &snapshot, &question, args.recalibrate)?;
+    let levels = [args.level];
+    let outlooks = calibration.map(|c| Outlooks::new(c, &levels, settings.window));
+    let settings = Settings { period_s: outlooks.as_ref().and_then(Outlooks::period_s), ..settings };
+    if args.method == Methods::Season && settings.period_s.is_none() {
+        context
+            .note("no period was found in the past of this dataset: --method season predicts nothing here");
+    }
     let choosable = node.choosable();
     let options = Options {
         choice: match args.method.fixed().filter(|_| node.missing.is_none()) {
@@ -184,14 +198,13 @@ pub fn run(context: &Context, args: AheadArgs) -> Result<()> {
             None => Choice::Auto,
         },
         allowed: &choosable,
-        level: args.level,
         half_widths: context.shows_vectors(),
-        calibration: calibration.as_ref(),
+        outlooks: outlooks.as_ref(),
         settings,
     };
     let nearest = args.rank_like.map(|k| Nearest::new(&snapshot, select, k as usize));
     let sink = Sink::new(open(context, &snapshot, &args, &node)?, &args.gate)?;
-    let mut outlet = Outlet { sink, nearest, rows: Vec::new(), without_radius: 0, without: 0 };
+    let mut outlet = Outlet { sink, nearest, rows: Vec::new(), counts: Counts::default() };
     let mut chosen = Chosen::default();
     let mut progress = Progress::new(context);
     let (mut entities, mut points, mut mixed) = (0, 0, 0);
@@ -214,28 +227,17 @@ pub fn run(context: &Context, args: AheadArgs) -> Result<()> {
         signals::check()?;
         (entities, points, mixed) = (entities + 1, points + n, mixed + u64::from(mixes));
         progress.analysed(entities, points);
-        rows.iter().for_each(|r| chosen.count(r, calibration.as_ref()));
+        rows.iter().for_each(|r| chosen.count(r, outlooks.as_ref()));
         rows.into_iter().try_for_each(|r| outlet.take(r))
     })?;
     drop(progress);
     outlet.flush()?;
-    let (without_radius, without) = (outlet.without_radius, outlet.without);
+    let counts = outlet.counts;
     let verdict = outlet.sink.finish();
     tell_mixed(context, args.cuts.align, "--embedding-model", mixed);
-    if without > 0 {
-        context.note(&format!(
-            "{} could not be made: status says why",
-            counted(without, "prediction", "predictions")
-        ));
-    }
+    counts.tell(context);
     if options.choice == Choice::Auto {
-        chosen.tell(context, calibration.as_ref());
-    }
-    if without_radius > 0 && calibration.is_some() {
-        context.note(&format!(
-            "{} without a radius: too few cases of such horizons in the past, or an entity with one point",
-            counted(without_radius, "prediction", "predictions")
-        ));
+        chosen.tell(context, outlooks.as_ref());
     }
     verdict?;
     selection.finish()
@@ -301,7 +303,7 @@ fn one(
 ) -> Result<Vec<(usize, TimestampUs, Prediction)>> {
     let Some(history) = cuts.pieces_of(trajectory).pop() else { return Ok(Vec::new()) };
     let Some(&last) = history.t.last() else { return Ok(Vec::new()) };
-    let found = predict(&history, &targets.after(last)?, options)?;
+    let found = predict(&history, &targets.after(last), options)?;
     Ok(found.into_iter().map(|p| (history.len(), last, p)).collect())
 }
 
@@ -314,7 +316,9 @@ fn row(
     node: &Node,
     p: Prediction,
 ) -> PredictRow {
-    let single = |x: Vec<f64>| x.into_iter().map(|v| v as f32).collect::<Vec<f32>>();
+    // No stored value lies beyond single precision, so an interval may end there.
+    let most = f64::from(f32::MAX);
+    let single = |x: Vec<f64>| x.into_iter().map(|v| v.clamp(-most, most) as f32).collect::<Vec<f32>>();
     let end = |sign: f64| {
         let (centre, widths) = (p.vector.as_ref()?, p.half_widths.as_ref()?);
         Some(single(centre.iter().zip(widths).map(|(c, w)| c + sign * w).collect()))
@@ -322,9 +326,9 @@ fn row(
     PredictRow {
         entity_id: Id(entity),
         entity: name,
-        t: Time(p.t),
+        t: p.t.map(Time),
         horizon_s: p.horizon_s,
-        method: p.method.as_str(),
+        method: p.method.map(Method::as_str),
         level,
         radius: p.radius,
         n,
@@ -346,10 +350,48 @@ struct Outlet<'a> {
     sink: Sink<'a, PredictRow>,
     nearest: Option<Nearest<'a>>,
     rows: Vec<PredictRow>,
-    /// Rows so far that have a vector and no radius.
-    without_radius: u64,
-    /// Rows so far without a vector, but for those of several embedding models.
+    counts: Counts,
+}
+
+/// Rows so far that lack something.
+#[derive(Default)]
+struct Counts {
+    /// They have a vector and no radius, although there is a calibration.
+    uncalibrated: u64,
+    /// Their instant is not after the last point.
+    not_future: u64,
+    /// No other vector could be made; those of several embedding models are told elsewhere.
     without: u64,
+}
+
+impl Counts {
+    fn add(&mut self, status: &str, has_vector: bool) {
+        let is = |s: Status| status == s.as_str();
+        self.uncalibrated += u64::from(is(Status::Uncalibrated));
+        self.not_future += u64::from(is(Status::NotFuture));
+        self.without += u64::from(!has_vector && !is(Status::NotFuture) && !is(Status::ModelBreak));
+    }
+
+    fn tell(&self, context: &Context) {
+        let told = |n: u64| counted(n, "prediction", "predictions");
+        if self.not_future > 0 {
+            context.note(&format!(
+                "{} not made: the entity has points at or after --at (status not_future); \
+                 predict from the past with --to",
+                told(self.not_future)
+            ));
+        }
+        if self.without > 0 {
+            context.note(&format!("{} could not be made: status says why", told(self.without)));
+        }
+        if self.uncalibrated > 0 {
+            context.note(&format!(
+                "{} without a radius (status uncalibrated): the past has too few independent cases of \
+                 such horizons for --level, or the entity has one point",
+                told(self.uncalibrated)
+            ));
+        }
+    }
 }
 
 impl Outlet<'_> {
@@ -362,9 +404,7 @@ impl Outlet<'_> {
     }
 
     fn put(&mut self, row: &PredictRow) -> Result<()> {
-        self.without_radius += u64::from(row.radius.is_none() && row.vector.is_some());
-        let broken = row.status == Status::ModelBreak.as_str();
-        self.without += u64::from(row.vector.is_none() && !broken);
+        self.counts.add(row.status, row.vector.is_some());
         self.sink.row(row)
     }
 
@@ -377,26 +417,27 @@ impl Outlet<'_> {
     }
 }
 
-/// Which methods were chosen, by class of horizon.
+/// Which methods were chosen, by horizon.
 #[derive(Default)]
 struct Chosen(BTreeMap<i32, (f64, BTreeMap<&'static str, u64>)>);
 
 impl Chosen {
-    fn count(&mut self, row: &PredictRow, calibration: Option<&Calibration>) {
-        let class = calibration.map_or(0, |c| class_of(row.horizon_s, c.unit_s));
-        let (_, methods) = self.0.entry(class).or_insert((row.horizon_s, BTreeMap::new()));
-        *methods.entry(row.method).or_default() += 1;
+    fn count(&mut self, row: &PredictRow, outlooks: Option<&Outlooks>) {
+        let (Some(horizon_s), Some(method)) = (row.horizon_s, row.method) else { return };
+        let bin = outlooks.map_or(0, |o| bin_of(horizon_s, o.unit_s()));
+        let (_, methods) = self.0.entry(bin).or_insert((horizon_s, BTreeMap::new()));
+        *methods.entry(method).or_default() += 1;
     }
 
-    fn tell(&self, context: &Context, calibration: Option<&Calibration>) {
+    fn tell(&self, context: &Context, outlooks: Option<&Outlooks>) {
         let names = |methods: &BTreeMap<&str, u64>| {
             let mut order: Vec<_> = methods.iter().collect();
             order.sort_by_key(|(_, n)| std::cmp::Reverse(**n));
             order.iter().map(|(name, n)| format!("{name} for {n}")).collect::<Vec<_>>().join(", ")
         };
-        let known = match calibration {
-            Some(c) if c.entities > 0 => {
-                format!("by the past of {}", counted(c.entities.into(), "entity", "entities"))
+        let known = match outlooks {
+            Some(o) if o.entities() > 0 => {
+                format!("by the past of {}", counted(o.entities().into(), "entity", "entities"))
             }
             _ => "nothing is known of the past, so last".to_string(),
         };

@@ -91,9 +91,9 @@ impl Node {
         self.stored.as_ref().and_then(|s| s.found.as_ref().ok()).map(|t| &t.model)
     }
 
-    /// For the library.
+    /// For the library; the period is not known yet.
     pub fn settings(&self, args: &MethodArgs) -> Settings<'_> {
-        Settings { window: args.window as usize, model: self.model() }
+        Settings { window: args.window as usize, model: self.model(), period_s: None }
     }
 
     /// What the automatic choice may choose: all, but a model only when it is useful.

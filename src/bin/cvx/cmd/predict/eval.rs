@@ -9,7 +9,7 @@ use crate::rows::{CaseRow, EvalRow};
 use crate::signals;
 use cvx::analytics::predict::rolling::{self, Case};
 use cvx::analytics::predict::table::{Judge, Judged, Row};
-use cvx::analytics::predict::{Method, Settings, forecast, prefix};
+use cvx::analytics::predict::{Method, Settings, forecast, piece, season};
 use cvx::dataset::{self, Select, Snapshot};
 use cvx::error::Result;
 use cvx::forecast::Sample;
@@ -23,9 +23,12 @@ const MAX_VALUES: usize = 64 << 20;
 /// How well each method would have done here, by horizon
 #[derive(clap::Args, Debug)]
 #[command(
-    after_long_help = "From points of the past each method predicts later points that are known. Horizons are
-gathered in octaves of the median step. Choice and radius of a case come from other entities
-only, so coverage should be near --level. A model is tried only where it was not trained.
+    after_long_help = "From points of the past each method predicts later points that are known. There is a row for
+each median step ahead up to sixteen of them, then for each half octave. Choice and radius of a
+case come from other entities only, so coverage should be near --level in every row: by chance
+it is off by about sqrt(level (1 - level) / n_radius), more where cases of one entity resemble
+each other. A model is tried only where it was not trained. Histories whose points are all equal
+are left out.
 
 Examples:
   cvx predict eval
@@ -41,7 +44,7 @@ pub struct Args {
     /// Probability of the radius (repeatable)
     #[arg(long, value_name = "P", default_value = "0.9", value_parser = level)]
     level: Vec<f64>,
-    /// Entities to draw, and cases of each horizon, about
+    /// Entities to draw, and cases of each horizon at least, where the data has them
     #[arg(long, value_name = "N", default_value_t = 500)]
     calibrate: u64,
     /// Show each case: the prediction beside what happened
@@ -64,16 +67,21 @@ pub fn run(context: &Context, args: Args) -> Result<()> {
     progress.begin("trying the methods on the past");
     let (sample, shown) = args.sample(&snapshot, &selection.select, context.seed())?;
     let views = sample.views(&args.cuts.cuts());
-    let tried: Vec<Method> =
-        Method::ALL.into_iter().filter(|m| *m != Method::Node || settings.model.is_some()).collect();
-    let per_class = usize::try_from(args.calibrate).unwrap_or(usize::MAX);
-    let cases = rolling::evaluate(&views, &tried, per_class, context.seed(), &settings);
     let unit_s = rolling::median_step_s(&views).unwrap_or(1.0);
+    let settings = Settings { period_s: season::period(&views, unit_s, context.seed()), ..settings };
+    let works = |m: &Method| match m {
+        Method::Node => settings.model.is_some(),
+        Method::Season => settings.period_s.is_some(),
+        _ => true,
+    };
+    let tried: Vec<Method> = Method::ALL.into_iter().filter(works).collect();
+    let per_horizon = usize::try_from(args.calibrate).unwrap_or(usize::MAX);
+    let cases = rolling::evaluate(&views, &tried, per_horizon, context.seed(), &settings);
     drop(progress);
     signals::check()?;
-    let counted = |c: &Case| shown.as_ref().is_none_or(|s| s.contains(&c.entity));
+    let counted = |c: &Case| !c.still() && shown.as_ref().is_none_or(|s| s.contains(&c.entity));
     let choosable = node.choosable();
-    let judge = Judge::new(&cases, unit_s, context.seed());
+    let judge = Judge::new(&cases, unit_s, &args.level, &settings, context.seed());
     let methods = args.methods(&tried);
     if args.cases {
         let pick = Pick { judge: &judge, methods: &methods, choosable: &choosable, levels: &args.level };
@@ -81,8 +89,9 @@ pub fn run(context: &Context, args: Args) -> Result<()> {
         let teller = Teller { context, snapshot: &snapshot, settings, views: &views };
         teller.tell(&cases, &kept, &pick)?;
     } else {
-        let rows = judge.table(&methods, &choosable, &args.level, counted);
+        let rows = judge.table(&methods, &choosable, counted);
         table(context, &snapshot, &rows, &args.level)?;
+        tell_worse(context, &rows);
     }
     if cases.iter().filter(|c| counted(c)).count() == 0 {
         context.note("no entity has a past to try the methods on: three points that differ are needed");
@@ -149,16 +158,16 @@ fn table(context: &Context, snapshot: &Snapshot, rows: &[Row], levels: &[f64]) -
     // A line through two points can be off by so much that nothing else would be seen beside it.
     let of_last = rows.iter().filter_map(|r| Some(r.error_median / r.vs_last?));
     let most = 1.5 * of_last.fold(0.0, f64::max);
-    let classes: BTreeSet<i32> = rows.iter().map(|r| r.class).collect();
+    let bins: BTreeSet<i32> = rows.iter().map(|r| r.bin).collect();
     let mut errors: BTreeMap<Option<Method>, BTreeMap<i32, f64>> = BTreeMap::new();
     for r in rows {
-        errors.entry(r.method).or_default().insert(r.class, r.error_median);
+        errors.entry(r.method).or_default().insert(r.bin, r.error_median);
     }
     let sparks = context.sparks()?;
     let drawn = |method: &Option<Method>| {
-        let by_class = errors.get(method);
-        let at = |class| by_class.and_then(|e| e.get(class)).copied();
-        sparks.as_ref().map(|s| s.draw(classes.iter().map(at), most))
+        let by_bin = errors.get(method);
+        let at = |bin| by_bin.and_then(|e| e.get(bin)).copied();
+        sparks.as_ref().map(|s| s.draw(bins.iter().map(at), most))
     };
     let mut out = context.rows_of::<EvalRow>(snapshot, hidden(sparks.is_some()))?;
     for r in rows {
@@ -170,14 +179,26 @@ fn table(context: &Context, snapshot: &Snapshot, rows: &[Row], levels: &[f64]) -
                 n: r.n,
                 error_median: r.error_median,
                 vs_last: r.vs_last,
-                coverage: r.coverage[k],
-                radius_median: r.radius_median[k],
+                coverage: r.levels[k].coverage,
+                n_radius: r.levels[k].n,
+                radius_median: r.levels[k].radius_median,
                 level,
                 by_horizon: drawn(&r.method),
             })?;
         }
     }
     out.finish()
+}
+
+/// Names the horizons at which the choice, made from other entities, did worse than `last`.
+fn tell_worse(context: &Context, rows: &[Row]) {
+    let worse = |r: &&Row| r.method.is_none() && r.vs_last.is_some_and(|v| v > 1.0);
+    let at = |r: &Row| format!("{} ({:.2})", span(r.horizon_s), r.vs_last.unwrap_or(1.0));
+    let found: Vec<String> = rows.iter().filter(worse).map(at).collect();
+    if !found.is_empty() {
+        context
+            .note(&format!("auto did worse than repeating the last point at {} (vs_last)", found.join(", ")));
+    }
 }
 
 /// Which cases are judged, and how.
@@ -208,7 +229,7 @@ impl Teller<'_> {
     fn tell(&self, cases: &[Case], kept: &[usize], pick: &Pick<'_>) -> Result<()> {
         let judged = |&case: &usize| {
             let one = move |(method, m): (usize, &Option<Method>)| {
-                let judged = pick.judge.case(case, *m, pick.choosable, pick.levels)?;
+                let judged = pick.judge.case(case, *m, pick.choosable)?;
                 Some(Told { case, method, judged })
             };
             pick.methods.iter().enumerate().filter_map(one)
@@ -247,7 +268,8 @@ impl Teller<'_> {
         let holds = |tr: &&Trajectory<'_>| tr.entity == c.entity && tr.t.binary_search(&c.t).is_ok();
         let Some(tr) = self.views.iter().find(holds) else { return Ok(None) };
         let Ok(at) = tr.t.binary_search(&c.t) else { return Ok(None) };
-        let history = prefix(tr, c.history);
+        let Ok(last) = tr.t.binary_search(&c.t_last) else { return Ok(None) };
+        let history = piece(tr, (last + 1).saturating_sub(c.history), last + 1);
         let ahead = forecast(judged.method, &history, &[c.horizon_s], &self.settings);
         let Some(vector) = ahead.at(0) else { return Ok(None) };
         let moved = judged.last.unwrap_or(f64::NAN);

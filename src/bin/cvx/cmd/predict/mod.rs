@@ -14,10 +14,18 @@ use cvx::error::{Error, Result};
 /// Where each entity will be, and within which radius
 #[derive(clap::Args, Debug)]
 #[command(
-    after_long_help = "The radius holds the true vector with the probability of --level: it comes from the errors of
-the same method on the past of --calibrate entities, which are kept in the dataset and reused
-until a tenth of its points have changed. vs_last below 1 means better than repeating the last
-point. `cvx predict eval` shows how well each method does here.
+    after_long_help = "The radius holds the true vector with the probability of --level at each horizon: it comes from
+the errors that the same method made at that horizon in the past of --calibrate entities. These
+are kept in the dataset and reused until a tenth of its points have changed. lower and upper hold
+each dimension with that probability, on average over the dimensions.
+
+The probability is one over all entities together. It assumes that the next stretch of time is
+like those before it. It does not hold across a change that strikes all entities at once. A
+radius needs about 1 / (1 - level) stretches of the past, as long as the horizon, that do not
+overlap; without them status is uncalibrated and there is no radius.
+
+vs_last below 1 means better than repeating the last point; auto never takes a method above 1.
+`cvx predict eval` shows how well each method does here, and whether the radii hold.
 
 Examples:
   cvx predict --horizon 30d
