@@ -155,12 +155,14 @@ fn few_points_one_entity_constant_and_empty() {
         found.sort();
         found.join(" ")
     };
-    assert_eq!(status("auto"), "one:ok still:constant three:ok");
-    assert_eq!(status("holt"), "one:few_points still:constant three:ok");
+    // Three entities are too few to say how far off a prediction is.
+    assert_eq!(status("auto"), "one:uncalibrated still:constant three:uncalibrated");
+    assert_eq!(status("holt"), "one:few_points still:constant three:uncalibrated");
     assert_eq!(status("ou"), "one:few_points still:constant three:few_points");
     let still = &rows(&dir, &["--horizon", "1d", "--entity", "still", "--vectors", "list"])[0];
-    assert_eq!((&still["radius"], &still["vector"]), (&0.0.into(), &serde_json::json!([0.5, 0.5])));
-    assert_eq!(rows(&dir, &["--horizon", "1d", "--ok-only"]).len(), 2);
+    assert_eq!((&still["radius"], &still["vector"]), (&Value::Null, &serde_json::json!([0.5, 0.5])));
+    assert_eq!(rows(&dir, &["--horizon", "1d", "--ok-only", "--calibrate", "0"]).len(), 2);
+    assert_eq!(rows(&dir, &["--horizon", "1d", "--ok-only"]).len(), 0);
     assert_eq!(rows(&dir, &["--horizon", "1d", "--limit", "0"]).len(), 0);
     assert_eq!(rows(&dir, &["--horizon", "1d", "--min-points", "4"]).len(), 1);
     rows(&dir, &["eval"]);
@@ -169,6 +171,32 @@ fn few_points_one_entity_constant_and_empty() {
     assert!(rows(&empty, &["--horizon", "1d"]).is_empty());
     assert!(said(&empty, &["eval"]).contains("no entity has a past"));
     assert!(rows(&empty, &["models"]).is_empty());
+}
+
+#[test]
+fn one_entity_without_a_future_does_not_fail_the_others() {
+    let dir = world(lines);
+    let late = format!("{{\"entity\":\"late\",\"timestamp\":{},\"vector\":[5.0,5.0]}}\n", i64::MAX);
+    std::fs::write(dir.path().join("late.jsonl"), late).unwrap();
+    stdout(cvx(dir.path()).args(["-d", "d", "ingest", "late.jsonl", "--time-unit", "us"]));
+    for (when, status) in [(["--horizon", "1d"], "out_of_range"), (["--at", "2030-01-01"], "not_future")] {
+        let found = rows(&dir, &when);
+        assert_eq!(found.len(), 13);
+        for row in found {
+            let late = row["entity"] == "late";
+            assert_eq!(row["status"], if late { status } else { "ok" }, "{row}");
+            assert_eq!(row["t"].is_null(), late && status == "out_of_range", "{row}");
+        }
+    }
+    assert!(said(&dir, &["--at", "2030-01-01"]).contains("predict from the past with --to"));
+}
+
+#[test]
+fn a_prediction_beyond_single_precision_has_a_status() {
+    let dir = world(|d| dataset(d, &[("big", 0, [0.0, 0.0], ""), ("big", 1, [3e38, 1.0], "")]));
+    let args = ["--horizon", "2d", "--method", "linear", "--vectors", "list"];
+    let row = &rows(&dir, &args)[0];
+    assert_eq!((&row["status"], &row["vector"]), (&"out_of_range".into(), &Value::Null), "{row}");
 }
 
 #[test]
