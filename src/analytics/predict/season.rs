@@ -173,7 +173,8 @@ fn dip(curves: &[Vec<Bin>], lag: usize) -> Option<Dip> {
     let mean = |f: &dyn Fn(&[f64; 3]) -> f64| seen.iter().map(f).sum::<f64>() / n;
     let sides = mean(&|v| v[0]).min(mean(&|v| v[2]));
     let depth = mean(&|v| v[1]) / sides;
-    if seen.is_empty() || !(depth < if seen.len() < MIN_SERIES { DEPTH_OF_FEW } else { DEPTH }) {
+    let most = if seen.len() < MIN_SERIES { DEPTH_OF_FEW } else { DEPTH };
+    if seen.is_empty() || depth.is_nan() || depth > most {
         return None;
     }
     let stands_out = |side: usize| {
