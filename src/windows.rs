@@ -25,6 +25,8 @@ pub struct Sampling<'a> {
     pub by: Option<&'a str>,
     /// Points of a group at most.
     pub max_points: usize,
+    /// Take points of all embedding models, not only of the one that most points of the group have.
+    pub mixed: bool,
     /// Seed of the choice.
     pub seed: u64,
 }
@@ -40,6 +42,15 @@ pub struct Window {
     pub ungrouped: u64,
 }
 
+/// The cells of a calendar grid that hold points.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Cells {
+    /// Where they start.
+    pub starts: BTreeSet<TimestampUs>,
+    /// Groups that have a point in any of them.
+    pub groups: usize,
+}
+
 /// The group of a point for those that have none.
 const NONE: u32 = u32::MAX;
 
@@ -50,11 +61,10 @@ impl Sampling<'_> {
         let mut groups = Groups::default();
         for rows in Trajectories::new(select.resolve(self.snapshot)?) {
             for i in 0..rows.len() {
-                groups.count(self.group(&rows, i)?);
+                groups.count(self.group(&rows, i)?, &rows.origin(i).model);
             }
         }
-        let mut picks: Vec<Picks> =
-            groups.sizes.iter().map(|(name, n)| self.picks(name.as_deref(), *n, range)).collect();
+        let mut picks: Vec<Picks> = groups.found.iter().map(|group| self.picks(group, range)).collect();
         let mut at = 0;
         let mut x = Vec::new();
         for rows in Trajectories::new(select.resolve(self.snapshot)?) {
@@ -62,6 +72,7 @@ impl Sampling<'_> {
                 let of = groups.of[at];
                 at += 1;
                 if let Some(picks) = picks.get_mut(of as usize)
+                    && picks.is_of(&rows.origin(i).model)
                     && picks.wants_next()
                 {
                     rows.read(i..i + 1, &mut x)?;
@@ -74,9 +85,9 @@ impl Sampling<'_> {
         Ok(Window { samples, points: groups.of.len() as u64, ungrouped })
     }
 
-    /// The starts of the cells of `grid` that hold a point.
-    pub fn occupied(&self, grid: &Grid) -> Result<BTreeSet<TimestampUs>> {
-        let mut starts = BTreeSet::new();
+    /// The cells of `grid` that hold a point.
+    pub fn occupied(&self, grid: &Grid) -> Result<Cells> {
+        let (mut starts, mut groups) = (BTreeSet::new(), BTreeSet::new());
         for rows in Trajectories::new(self.select.resolve(self.snapshot)?) {
             let mut cell: Option<(TimestampUs, Option<TimestampUs>)> = None;
             for &t in &rows.t {
@@ -86,8 +97,11 @@ impl Sampling<'_> {
                     starts.insert(start);
                 }
             }
+            for i in 0..if self.by.is_some() { rows.len() } else { 0 } {
+                groups.extend(self.group(&rows, i)?);
+            }
         }
-        Ok(starts)
+        Ok(Cells { starts, groups: if self.by.is_some() { groups.len() } else { 1 } })
     }
 
     /// The group of a point: `None` where the key is missing.
@@ -107,31 +121,50 @@ impl Sampling<'_> {
         })
     }
 
-    fn picks(&self, name: Option<&str>, n: usize, range: TimeRange) -> Picks {
-        let label = format!("{}\u{0}{}", name.unwrap_or(""), range.first());
+    fn picks(&self, group: &Group, range: TimeRange) -> Picks {
+        let label = format!("{}\u{0}{}", group.name.as_deref().unwrap_or(""), range.first());
+        let all: usize = group.models.iter().map(|(_, n)| n).sum();
+        // The model of most points; of two with as many, the first one by name.
+        let most = group.models.iter().max_by(|a, b| a.1.cmp(&b.1).then(b.0.cmp(&a.0)));
+        let (only, n) = match most {
+            Some((model, n)) if !self.mixed => (Some(model.clone()), *n),
+            _ => (None, all),
+        };
         let chosen = sample(n, self.max_points, self.seed, hash64(label.as_bytes()));
-        let group = Sample { group: name.map(str::to_string), ..Sample::default() };
-        Picks { chosen, next: 0, seen: 0, sample: group }
+        let left_out = (all - n) as u64;
+        let sample = Sample { group: group.name.clone(), left_out, ..Sample::default() };
+        Picks { chosen, next: 0, seen: 0, only, sample }
     }
+}
+
+/// A group of a window.
+struct Group {
+    name: Option<String>,
+    /// The embedding models of its points, and how many points each has.
+    models: Vec<(String, usize)>,
 }
 
 /// The groups of a window, and which one each point belongs to.
 #[derive(Default)]
 struct Groups {
     ordinals: BTreeMap<Option<String>, u32>,
-    sizes: Vec<(Option<String>, usize)>,
+    found: Vec<Group>,
     of: Vec<u32>,
 }
 
 impl Groups {
-    fn count(&mut self, group: Option<Option<String>>) {
+    fn count(&mut self, group: Option<Option<String>>, model: &str) {
         let Some(name) = group else { return self.of.push(NONE) };
-        let new = self.sizes.len() as u32;
+        let new = self.found.len() as u32;
         let at = *self.ordinals.entry(name.clone()).or_insert(new);
         if at == new {
-            self.sizes.push((name, 0));
+            self.found.push(Group { name, models: Vec::new() });
         }
-        self.sizes[at as usize].1 += 1;
+        let models = &mut self.found[at as usize].models;
+        match models.iter_mut().find(|(m, _)| m == model) {
+            Some((_, n)) => *n += 1,
+            None => models.push((model.to_string(), 1)),
+        }
         self.of.push(at);
     }
 }
@@ -142,10 +175,16 @@ struct Picks {
     chosen: Vec<usize>,
     next: usize,
     seen: usize,
+    /// The embedding model whose points count; all where there is none.
+    only: Option<String>,
     sample: Sample,
 }
 
 impl Picks {
+    fn is_of(&self, model: &str) -> bool {
+        self.only.as_deref().is_none_or(|only| only == model)
+    }
+
     /// True when the group's next point is wanted; counts it.
     fn wants_next(&mut self) -> bool {
         let wanted = self.chosen.get(self.next) == Some(&self.seen);
@@ -201,8 +240,14 @@ mod tests {
     fn groups_are_sampled_each_for_itself() {
         let (_dir, snapshot) = world();
         let select = Select::default();
-        let sampling =
-            Sampling { snapshot: &snapshot, select: &select, by: Some("side.name"), max_points: 30, seed: 1 };
+        let sampling = Sampling {
+            snapshot: &snapshot,
+            select: &select,
+            by: Some("side.name"),
+            max_points: 30,
+            mixed: false,
+            seed: 1,
+        };
         let window = sampling.window(TimeRange::closed(40, 59)).unwrap();
         assert_eq!((window.points, window.ungrouped), (200, 10));
         let odd = &window.samples[&Some("odd".to_string())];
@@ -221,10 +266,50 @@ mod tests {
     fn without_groups_there_is_one() {
         let (_dir, snapshot) = world();
         let select = Select { time: TimeRange::closed(0, 9), ..Select::default() };
-        let sampling = Sampling { snapshot: &snapshot, select: &select, by: None, max_points: 1000, seed: 1 };
+        let sampling = Sampling {
+            snapshot: &snapshot,
+            select: &select,
+            by: None,
+            max_points: 1000,
+            mixed: false,
+            seed: 1,
+        };
         let window = sampling.window(TimeRange::closed(5, 50)).unwrap();
         assert_eq!(window.samples[&None].entity.len(), 50);
         let grid = Grid::new(crate::time::Duration::Fixed(4)).unwrap();
-        assert_eq!(sampling.occupied(&grid).unwrap(), BTreeSet::from([0, 4, 8]));
+        assert_eq!(sampling.occupied(&grid).unwrap(), Cells { starts: BTreeSet::from([0, 4, 8]), groups: 1 });
+        let by = Sampling { by: Some("side.name"), ..sampling };
+        assert_eq!(by.occupied(&grid).unwrap().groups, 2);
+    }
+
+    #[test]
+    fn a_minority_of_another_model_is_left_out_and_counted() {
+        let dir = tempfile::tempdir().unwrap();
+        let d = dir.path().join("d");
+        init(&d, &Settings::new(1), false).unwrap();
+        let mut w = Writer::open(&d, Options::default()).unwrap();
+        let mut p = Points::new(1);
+        let [old, new] = ["m@1", "m@2"].map(|m| p.intern(&Origin { source: String::new(), model: m.into() }));
+        for t in 0..20 {
+            p.push(Key { entity: 1, t }, &[t as f32], "", if t % 5 == 0 { old } else { new });
+        }
+        w.append(&mut p, None, OnConflict::Error, &mut |_| unreachable!()).unwrap();
+        w.finish().unwrap();
+        let snapshot = Snapshot::open(&d, None).unwrap();
+        let select = Select::default();
+        let sampling = Sampling {
+            snapshot: &snapshot,
+            select: &select,
+            by: None,
+            max_points: 100,
+            mixed: false,
+            seed: 1,
+        };
+        let all = TimeRange::closed(0, 19);
+        let majority = &sampling.window(all).unwrap().samples[&None];
+        assert_eq!((majority.models.clone(), majority.left_out), (vec!["m@2".to_string()], 4));
+        assert!(majority.x.len() == 16 && majority.x.iter().all(|v| *v as i64 % 5 != 0));
+        let mixed = &Sampling { mixed: true, ..sampling }.window(all).unwrap().samples[&None];
+        assert_eq!((mixed.models.len(), mixed.left_out, mixed.x.len()), (2, 0, 20));
     }
 }

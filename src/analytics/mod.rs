@@ -31,6 +31,8 @@ pub enum Status {
     Ok,
     /// There are fewer points than the method needs.
     FewPoints,
+    /// There are fewer entities than a comparison of populations needs.
+    FewEntities,
     /// A vector of length zero has no direction: cosine and angle are missing.
     ZeroNorm,
     /// Two points of the trajectory share a time.
@@ -56,9 +58,10 @@ pub enum Status {
 
 impl Status {
     /// Every status, in order.
-    pub const ALL: [Status; 12] = [
+    pub const ALL: [Status; 13] = [
         Status::Ok,
         Status::FewPoints,
+        Status::FewEntities,
         Status::ZeroNorm,
         Status::ZeroDt,
         Status::Constant,
@@ -76,6 +79,7 @@ impl Status {
         match self {
             Status::Ok => "ok",
             Status::FewPoints => "few_points",
+            Status::FewEntities => "few_entities",
             Status::ZeroNorm => "zero_norm",
             Status::ZeroDt => "zero_dt",
             Status::Constant => "constant",

@@ -23,6 +23,8 @@ pub struct Sample {
     pub x: Vec<f32>,
     /// True when a lossy codec changed any of them.
     pub approx: bool,
+    /// Points of the window that were left out: those of another embedding model.
+    pub left_out: u64,
 }
 
 /// What the description says of a group.
@@ -34,6 +36,9 @@ struct Group {
     /// Files without it were sampled from exact points, or before this was recorded.
     #[serde(default)]
     approx: bool,
+    /// Files without it hold points of all models.
+    #[serde(default)]
+    left_out: u64,
 }
 
 /// What stands in the description's parameters.
@@ -76,6 +81,7 @@ impl Baseline {
             models: s.models.clone(),
             points: s.entity.len(),
             approx: s.approx,
+            left_out: s.left_out,
         };
         let parameters = Parameters {
             dim: self.dim,
@@ -104,8 +110,8 @@ impl Baseline {
             else {
                 return Err(damaged("a group lies outside the file".into()));
             };
-            let Group { group, models, approx, .. } = g;
-            samples.push(Sample { group, models, entity: e.to_vec(), x: v.to_vec(), approx });
+            let Group { group, models, approx, left_out, .. } = g;
+            samples.push(Sample { group, models, entity: e.to_vec(), x: v.to_vec(), approx, left_out });
             (entities, x) = (entities_left, x_left);
         }
         if !entities.is_empty() || !x.is_empty() {
@@ -129,6 +135,7 @@ mod tests {
             entity: (0..n as u64).collect(),
             x: (0..2 * n).map(|i| i as f32).collect(),
             approx: n == 1,
+            left_out: n as u64,
         };
         let baseline = Baseline {
             dim: 2,

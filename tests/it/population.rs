@@ -105,6 +105,11 @@ fn cells_against_the_one_before_or_a_reference() {
     // An empty cell between two others is a reference without points.
     let (_, rows, _) = run(&dir, &["--every", "1mo", "--tests", "mmd", "--permutations", "9"]);
     assert_eq!((rows.len(), &rows[0]["n_ref"], &rows[0]["status"]), (1, &0.into(), &"few_points".into()));
+    // Cells of the reference itself are left out.
+    let (_, rows, said) =
+        run(&dir, &[&["--every", "5d", "--ref", "2024-01-01..2024-01-10"][..], &quick].concat());
+    assert!(rows.iter().all(|r| r["cur_from"].as_str().unwrap() >= "2024-01-11"), "{rows:?}");
+    assert!(said.contains("cells of the grid overlap the reference"), "{said}");
 }
 
 #[test]
@@ -143,15 +148,66 @@ fn baselines_are_kept() {
 fn what_cannot_be_compared_says_why() {
     let dir = world();
     let (code, rows, said) = run(&dir, &["--ref", "2024", "--cur", "2025", "--tests", "mmd"]);
-    assert_eq!((code, &rows[0]["status"], &rows[0]["p_value"]), (0, &"model_break".into(), &().into()));
+    assert_eq!((code, &rows[0]["status"], &rows[0]["p_value"]), (3, &"model_break".into(), &().into()));
     assert!(said.contains("several embedding models"), "{said}");
-    let (_, rows, said) = run(&dir, &["--ref", "2020", "--cur", "2021", "--tests", "mmd"]);
-    assert!(rows.is_empty() && said.contains("no window holds a point"), "{said}");
-    let (_, rows, said) =
+    let (code, rows, said) = run(&dir, &["--ref", "2020", "--cur", "2021", "--tests", "mmd"]);
+    assert!(code == 3 && rows.is_empty() && said.contains("no window holds a point"), "{said}");
+    let (code, rows, said) =
         run(&dir, &["--ref", "2024", "--cur", "2025", "--by", "lang", "--permutations", "9"]);
-    assert!(rows.iter().all(|r| r["n_cur"] == 0 && r["status"] == "few_points"), "{rows:?}");
+    assert!(code == 3 && rows.iter().all(|r| r["n_cur"] == 0 && r["status"] == "few_points"), "{rows:?}");
     assert!(said.contains("60 points have no \"lang\""), "{said}");
     assert!(said.contains("6 of 6 tests could not be made (status few_points)"), "{said}");
     let off = ["--ref", "2024", "--cur", "2025", "--align", "off", "--tests", "mmd", "--permutations", "9"];
     assert_eq!(run(&dir, &off).1[0]["status"], "ok");
+    // A condition that holds goes before what could not be tested.
+    let gate = ["--ref", "2024", "--cur", "2025", "--fail-on", "status != 'ok'"];
+    assert_eq!(run(&dir, &gate).0, 4);
+    let (code, rows, said) = run(&dir, &[&WINDOWS[..], &["--by", "nothing"]].concat());
+    assert!(
+        code == 5 && rows.is_empty() && said.contains("no point of the windows has a \"nothing\""),
+        "{said}"
+    );
+    let one = [&WINDOWS[..], &["--entity", "4", "--tests", "mmd"]].concat();
+    let (code, rows, said) = run(&dir, &one);
+    assert_eq!((code, &rows[0]["status"]), (3, &"few_entities".into()));
+    assert!(said.contains("cvx drift --entity ID"), "{said}");
+}
+
+#[test]
+fn windows_that_overlap_or_are_cut_are_told() {
+    let dir = world();
+    let overlap = ["--ref", "2024-01-01..2024-01-10", "--cur", "2024-01-10..2024-01-20"];
+    let (code, said) = failure(cvx(dir.path()).args(["-d", "d", "drift", "population"]).args(overlap));
+    assert!(code == 2 && said.contains("overlap"), "{said}");
+    let cut = [&WINDOWS[..], &["--from", "2024-01-06", "--tests", "centroid"]].concat();
+    let (_, rows, said) = run(&dir, &cut);
+    assert!(said.contains("cut --ref to 2024-01-06T00:00:00Z..2024-01-11"), "{said}");
+    assert_eq!((&rows[0]["ref_from"], &rows[0]["n_ref"]), (&"2024-01-06T00:00:00Z".into(), &300.into()));
+}
+
+#[test]
+fn a_run_of_many_rows_can_find_a_drift_or_says_that_it_cannot() {
+    let dir = world();
+    let days =
+        ["--every", "1d", "--to", "2024-01-21", "--where", "lang = 'de'", "--tests", "mmd,energy,centroid"];
+    let gate = ["--fail-on", "drift = true"];
+    let (code, rows, _) = run(&dir, &[&days[..], &gate].concat());
+    assert_eq!((code, rows.len()), (4, 57));
+    for row in &rows {
+        assert_eq!(row["drift"], row["cur_from"] == "2024-01-11T00:00:00Z", "{row}");
+    }
+    let (code, _, said) = run(&dir, &[&days[..], &gate, &["--permutations", "999"]].concat());
+    assert!(code == 0 && said.contains("57 of 57 tests cannot reach --alpha 0.05"), "{said}");
+    let fdr = ["--permutations", "999", "--adjust", "fdr"];
+    assert_eq!(run(&dir, &[&days[..], &gate, &fdr].concat()).0, 4);
+}
+
+#[test]
+fn a_minority_of_another_model_is_left_out() {
+    let dir = world();
+    // The current window has 60 of its 660 points from the other model.
+    let windows = ["--ref", "2024-01-01..2024-01-09", "--cur", "2024-01-10..2025-12-31", "--tests", "mmd"];
+    let (code, rows, said) = run(&dir, &windows);
+    assert_eq!((code, &rows[0]["left_out"], &rows[0]["n_cur"]), (0, &60.into(), &660.into()), "{said}");
+    assert!(rows[0]["p_value"].is_number() && said.contains("60 points were left out"), "{said}");
 }

@@ -1,19 +1,41 @@
-//! Has a population moved? Tests between two windows of points, by permutation.
+//! Has a population moved? Tests between two windows of points, by relabelling.
 //!
-//! Points of one entity are not exchangeable, so labels move by entity: the two sides of an entity
-//! that has points in both windows are swapped or not, and entities that have points in one only
-//! change places with one another. `p = (1 + #{T* >= T}) / (B + 1)`.
+//! The points of an entity depend on one another, so what is exchanged are entities. Two
+//! symmetries hold when nothing has moved, whatever the entities are like:
+//!
+//! - the two sides of an entity with points in both windows may be swapped, if they have as many
+//!   points; `min(n_ref, n_cur)` of each are drawn for that;
+//! - entities with points in one window only may change windows, if they have as many points.
+//!
+//! Statistics come from pairs of points of different entities, each entity with the same weight,
+//! so that they have the mean zero without a drift also where the points of an entity follow one
+//! another. `docs/population.md` has the reasons, the sources and what was measured.
 
+mod adjust;
 mod classifier;
+mod design;
 mod labels;
+mod lengths;
 mod pairs;
+mod permute;
+
+pub use adjust::{Adjust, adjust, enough, unreachable};
 
 use super::Status;
-use super::geometry::{self, DimShare, cosine_distance, norm};
+use super::geometry::{self, DimShare, cosine_distance, dot, norm};
 use super::rng::Random;
 use crate::model::EntityId;
-use labels::{BATCH, Labels};
+use classifier::Classifier;
+use design::{Design, class};
+use labels::Labels;
+use lengths::Lengths;
+use pairs::{Pairs, Similarity};
+use permute::{Outcome, Plan};
 use rayon::prelude::*;
+use std::sync::OnceLock;
+
+/// Squared distances below this part of the largest squared length are rounding of f32.
+const ROUNDING: f64 = 1e-12;
 
 /// Points of one window: any number an entity, in any order.
 #[derive(Debug, Clone, Copy)]
@@ -36,23 +58,22 @@ impl Window<'_> {
     pub fn is_empty(&self) -> bool {
         self.entity.is_empty()
     }
-
-    fn row(&self, i: usize) -> &[f32] {
-        &self.x[i * self.dim..(i + 1) * self.dim]
-    }
 }
 
-/// What is compared.
+/// What is compared. A mean over points gives each entity of the window the same weight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Test {
     /// Unbiased squared maximum mean discrepancy with the kernel `exp(-|a - b|^2 / s)`, s the median
-    /// squared distance of all points (Gretton et al. 2012). Sees any change; may be negative.
+    /// squared distance of points of different entities (Gretton et al. 2012). Sees any change;
+    /// may be negative.
     Mmd,
-    /// Squared energy distance `2 E|X - Y| - E|X - X'| - E|Y - Y'|` (Szekely and Rizzo 2013).
+    /// Squared energy distance `2 E|X - Y| - E|X - X'| - E|Y - Y'|` without bias (Szekely and
+    /// Rizzo 2013); may be negative.
     Energy,
-    /// Distance of the two means.
+    /// Distance of the two means; the test uses its square without bias.
     Centroid,
-    /// Relative change of the mean and the standard deviation of the lengths, as one distance.
+    /// Relative change of the mean and the standard deviation of the lengths, as one distance; the
+    /// test uses the moves of the standardised length and of its square.
     Norm,
     /// Area under the ROC curve of a held-out logistic classifier of the window.
     Classifier,
@@ -76,8 +97,12 @@ impl Test {
 pub struct Params {
     /// The tests, in the order of the rows.
     pub tests: Vec<Test>,
-    /// Random relabellings; 0 for statistics alone.
+    /// Random relabellings at most; 0 for statistics alone. Fewer are drawn where the p-value is
+    /// large and settled (Besag and Clifford 1991).
     pub permutations: usize,
+    /// Bound the work of a test: where `permutations` would take too long, the p-value of a clear
+    /// drift is an upper bound from the tail of fewer draws.
+    pub tail: bool,
     /// Seed of the relabellings.
     pub seed: u64,
     /// How many dimensions to name for [`Test::Centroid`].
@@ -86,7 +111,13 @@ pub struct Params {
 
 impl Default for Params {
     fn default() -> Self {
-        Params { tests: vec![Test::Mmd, Test::Centroid, Test::Norm], permutations: 999, seed: 0, top: 10 }
+        Params {
+            tests: vec![Test::Mmd, Test::Centroid, Test::Norm],
+            permutations: 999,
+            tail: false,
+            seed: 0,
+            top: 10,
+        }
     }
 }
 
@@ -99,7 +130,16 @@ pub struct Row {
     pub statistic: Option<f64>,
     /// How often relabelled windows differ as much.
     pub p_value: Option<f64>,
-    /// Statistic over its standard deviation under relabelling.
+    /// The least p-value that any data of these entities could have had.
+    pub least_p: Option<f64>,
+    /// Relabellings that were drawn.
+    pub permutations: usize,
+    /// Entities that were compared.
+    pub entities: usize,
+    /// How far points of different windows lie apart beyond points of the same one, as a share:
+    /// `2 E d(X, Y) / (E d(X, X') + E d(Y, Y')) - 1`, d the test's (squared) distance of points of
+    /// different entities. For [`Test::Classifier`] twice the area beyond its mean under
+    /// relabelling. Zero in the mean without a drift; does not grow with the number of points.
     pub effect: Option<f64>,
     /// Cosine distance of the two means, for [`Test::Centroid`].
     pub cosine: Option<f64>,
@@ -109,164 +149,184 @@ pub struct Row {
     pub status: Status,
 }
 
-/// Compares two windows of the same dimension; `group` names the comparison in the random draws.
-/// Needs two points a window and, for p-values, at least two ways to label the entities.
-pub fn compare(reference: &Window<'_>, current: &Window<'_>, group: u64, params: &Params) -> Vec<Row> {
-    let few = reference.len() < 2 || current.len() < 2;
-    let mut rows: Vec<f64> = Vec::new();
-    let labels = Labels::new(reference.entity, current.entity);
-    for window in [reference, current] {
-        rows.extend(window.x.iter().map(|&v| f64::from(v)));
-    }
-    let one = |&test: &Test| {
-        if few {
-            return Row::empty(test, Status::FewPoints);
-        }
-        let statistic = Statistic::new(test, &rows, reference.dim, &labels);
-        let mut row = permuted(test, &statistic, &labels, group, params);
-        if test == Test::Centroid {
-            let (a, b) = (mean(reference), mean(current));
-            let delta: Vec<f64> = b.iter().zip(&a).map(|(b, a)| b - a).collect();
-            row.cosine = cosine_distance(&a, &b);
-            row.top_dims = geometry::attribute(&delta, params.top).0;
-        }
-        row
-    };
-    params.tests.par_iter().map(one).collect()
-}
-
 impl Row {
     /// A row without numbers, and why.
     pub fn empty(test: Test, status: Status) -> Self {
-        Row { test, statistic: None, p_value: None, effect: None, cosine: None, top_dims: Vec::new(), status }
+        Row {
+            test,
+            statistic: None,
+            p_value: None,
+            least_p: None,
+            permutations: 0,
+            entities: 0,
+            effect: None,
+            cosine: None,
+            top_dims: Vec::new(),
+            status,
+        }
     }
 }
 
-/// Computes a statistic for many labellings.
-enum Statistic<'a> {
-    Pairs(pairs::Pairs),
-    Means { rows: &'a [f64], dim: usize },
-    Lengths(Vec<f64>),
-    Classifier(classifier::Classifier),
+/// Compares two windows of the same dimension; `group` names the comparison in the random draws.
+/// Needs two points a window, and two entities that have points in both windows or two entities
+/// of each window.
+pub fn compare(reference: &Window<'_>, current: &Window<'_>, group: u64, params: &Params) -> Vec<Row> {
+    let none = |status| params.tests.iter().map(|&test| Row::empty(test, status)).collect();
+    if reference.len() < 2 || current.len() < 2 {
+        return none(Status::FewPoints);
+    }
+    let mut choice = Random::new(params.seed, "population points", group);
+    let design = Design::new(reference, current, &mut choice);
+    if design.items() == 0 {
+        return none(Status::FewEntities);
+    }
+    let rows: Vec<f64> = reference.x.iter().chain(current.x).map(|&v| f64::from(v)).collect();
+    let (dim, squared) = (reference.dim, OnceLock::new());
+    let case = Case { design: &design, rows: &rows, dim, group, params, squared: &squared };
+    params.tests.par_iter().map(|&test| case.row(test)).collect()
 }
 
-impl<'a> Statistic<'a> {
-    fn new(test: Test, rows: &'a [f64], dim: usize, labels: &Labels) -> Self {
+/// One comparison, and what its tests share.
+struct Case<'a> {
+    design: &'a Design,
+    rows: &'a [f64],
+    dim: usize,
+    group: u64,
+    params: &'a Params,
+    /// Squared distances of all pairs of points.
+    squared: &'a OnceLock<Vec<f64>>,
+}
+
+impl Case<'_> {
+    fn row(&self, test: Test) -> Row {
+        let mut row = Row { entities: self.design.entities(), ..Row::empty(test, Status::Ok) };
         match test {
-            Test::Mmd => Statistic::Pairs(pairs::Pairs::mmd(rows, dim)),
-            Test::Energy => Statistic::Pairs(pairs::Pairs::energy(rows, dim)),
-            Test::Centroid => Statistic::Means { rows, dim },
-            Test::Norm => Statistic::Lengths(rows.chunks_exact(dim).map(norm).collect()),
-            Test::Classifier => {
-                Statistic::Classifier(classifier::Classifier::new(rows, dim, labels.entities()))
+            Test::Mmd => {
+                self.pairs(&mut row, |squared| Similarity::gauss(squared, self.design));
+            }
+            Test::Energy => {
+                self.pairs(&mut row, |_| Similarity::Distance);
+            }
+            Test::Centroid => {
+                let share = self.pairs(&mut row, |_| Similarity::Square);
+                self.means(&mut row, share);
+            }
+            Test::Norm => self.lengths(&mut row),
+            Test::Classifier => self.classifier(&mut row),
+        }
+        row
+    }
+
+    fn squared(&self) -> &[f64] {
+        self.squared.get_or_init(|| pairs::squared_distances(self.rows, self.dim))
+    }
+
+    /// Fills in a test of pairs and returns the share of the paired entities in its estimate.
+    fn pairs(&self, row: &mut Row, similarity: impl Fn(&[f64]) -> Similarity) -> f64 {
+        let squared = self.squared();
+        let longest = self.rows.chunks_exact(self.dim).map(|r| dot(r, r)).fold(0.0, f64::max);
+        let farthest = squared.iter().copied().fold(0.0, f64::max);
+        let pairs = Pairs::new(squared, similarity(squared), self.design);
+        row.statistic = Some(pairs.statistic);
+        if farthest <= ROUNDING * longest {
+            row.status = Status::Constant;
+        } else {
+            row.effect = pairs.effect;
+            self.relabelled(row, &pairs);
+        }
+        pairs.share()
+    }
+
+    fn relabelled(&self, row: &mut Row, pairs: &Pairs) {
+        let observed = |labels: &Labels<'_>| pairs.values(&labels.observed())[0];
+        self.p_value(row, observed, pairs.tie(), pairs.cost(), |signs, _| pairs.values(signs));
+    }
+
+    /// Draws labellings and enters the p-value; returns what came out, if any were drawn.
+    fn p_value(
+        &self,
+        row: &mut Row,
+        observed: impl Fn(&Labels<'_>) -> f64,
+        tie: f64,
+        cost: usize,
+        values: impl Fn(&[f64], &Labels<'_>) -> [f64; labels::BATCH],
+    ) -> Option<Outcome> {
+        let Params { permutations: most, tail, seed, .. } = *self.params;
+        if most == 0 {
+            return None;
+        }
+        let labels = Labels::new(self.design);
+        let mut random = Random::new(seed, "population labels", self.group);
+        let plan = Plan { most, tail, cost };
+        let observed = observed(&labels);
+        let found =
+            permute::p_value(observed, tie, &labels, &mut random, plan, |signs| values(signs, &labels));
+        row.p_value = Some(found.p_value);
+        row.least_p = Some(found.least_p);
+        row.permutations = found.drawn;
+        Some(found)
+    }
+
+    /// The distance of the means, their cosine, and the dimensions that moved.
+    fn means(&self, row: &mut Row, share: f64) {
+        let dim = self.dim;
+        let mut sums = vec![vec![0.0; dim]; 4];
+        for (i, x) in self.rows.chunks_exact(dim).enumerate() {
+            if let Some(sum) = sums.get_mut(self.design.class[i]) {
+                let w = self.design.weight[i];
+                sum.iter_mut().zip(x).for_each(|(s, v)| *s += w * v);
             }
         }
-    }
-
-    /// `signs` holds [`BATCH`] labellings a point: 1 for the reference, 0 for the current window.
-    fn values(&self, signs: &[f64]) -> [f64; BATCH] {
-        match self {
-            Statistic::Pairs(pairs) => pairs.values(signs),
-            Statistic::Means { rows, dim } => mean_distances(rows, *dim, signs),
-            Statistic::Lengths(lengths) => length_changes(lengths, signs),
-            Statistic::Classifier(c) => c.values(signs),
-        }
-    }
-}
-
-fn permuted(test: Test, statistic: &Statistic<'_>, labels: &Labels, group: u64, params: &Params) -> Row {
-    let mut row = Row::empty(test, Status::Ok);
-    let observed = statistic.values(&labels.observed())[0];
-    if !observed.is_finite() {
-        row.status = Status::Constant;
-        return row;
-    }
-    row.statistic = Some(observed);
-    if params.permutations == 0 {
-        return row;
-    }
-    if !labels.can_permute() {
-        row.status = Status::FewPoints;
-        return row;
-    }
-    let mut random = Random::new(params.seed, "population labels", group);
-    let mut drawn = Vec::with_capacity(params.permutations);
-    while drawn.len() < params.permutations {
-        let used = (params.permutations - drawn.len()).min(BATCH);
-        drawn.extend_from_slice(&statistic.values(&labels.permuted(&mut random, used))[..used]);
-    }
-    let tie = 1e-12 * observed.abs();
-    let exceed = drawn.iter().filter(|&&v| v >= observed - tie).count();
-    row.p_value = Some((1 + exceed) as f64 / (1 + drawn.len()) as f64);
-    let b = drawn.len() as f64;
-    let centre = drawn.iter().sum::<f64>() / b;
-    let sd = (drawn.iter().map(|v| (v - centre).powi(2)).sum::<f64>() / (b - 1.0).max(1.0)).sqrt();
-    if sd > 0.0 {
-        row.effect = Some(observed / sd);
-    } else {
-        row.status = Status::Constant;
-    }
-    row
-}
-
-fn mean(window: &Window<'_>) -> Vec<f64> {
-    let mut out = vec![0.0; window.dim];
-    for i in 0..window.len() {
-        out.iter_mut().zip(window.row(i)).for_each(|(m, &x)| *m += f64::from(x));
-    }
-    out.iter_mut().for_each(|m| *m /= window.len() as f64);
-    out
-}
-
-/// `|mean X - mean Y|` for each labelling.
-fn mean_distances(rows: &[f64], dim: usize, signs: &[f64]) -> [f64; BATCH] {
-    let (sizes, total) = labels::sizes(signs);
-    let mut sums = vec![0.0; dim * BATCH];
-    let mut all = vec![0.0; dim];
-    for (row, sign) in rows.chunks_exact(dim).zip(signs.chunks_exact(BATCH)) {
-        for ((sum, a), &v) in sums.chunks_exact_mut(BATCH).zip(&mut all).zip(row) {
-            *a += v;
-            sum.iter_mut().zip(sign).for_each(|(s, w)| *s += w * v);
-        }
-    }
-    let mut out = [0.0; BATCH];
-    for (sum, a) in sums.chunks_exact(BATCH).zip(&all) {
-        for ((o, s), m) in out.iter_mut().zip(sum).zip(&sizes) {
-            *o += (s / m - (a - s) / (total - m)).powi(2);
-        }
-    }
-    out.map(f64::sqrt)
-}
-
-/// Relative changes of the mean and the standard deviation of the lengths, as one distance.
-fn length_changes(lengths: &[f64], signs: &[f64]) -> [f64; BATCH] {
-    std::array::from_fn(|b| {
-        let side = |reference: bool| {
-            let wanted = if reference { 1.0 } else { 0.0 };
-            let kept = || lengths.iter().zip(signs.chunks_exact(BATCH)).filter(move |(_, s)| s[b] == wanted);
-            let n = kept().count() as f64;
-            let mean = kept().map(|(l, _)| l).sum::<f64>() / n;
-            let variance = kept().map(|(l, _)| (l - mean).powi(2)).sum::<f64>() / n;
-            (mean, variance.sqrt())
+        let d = self.design;
+        let (paired, references, currents) =
+            (d.paired.max(1) as f64, d.single.0.max(1) as f64, d.single.1.max(1) as f64);
+        let [pair_ref, pair_cur, only_ref, only_cur] =
+            [class::PAIRED_REF, class::PAIRED_CUR, class::SINGLE_REF, class::SINGLE_CUR].map(|c| &sums[c]);
+        let move_of = |k: usize| {
+            share * (pair_cur[k] - pair_ref[k]) / paired
+                + (1.0 - share) * (only_cur[k] / currents - only_ref[k] / references)
         };
-        let ((mean_ref, sd_ref), (mean_cur, sd_cur)) = (side(true), side(false));
-        let relative = |new: f64, old: f64| if new == old { 0.0 } else { (new - old) / old };
-        relative(mean_cur, mean_ref).hypot(relative(sd_cur, sd_ref))
-    })
-}
-
-/// Holm's adjustment over all rows of a run, in their order; rows without a p-value stay without.
-pub fn holm(p_values: &[Option<f64>]) -> Vec<Option<f64>> {
-    let mut order: Vec<(f64, usize)> =
-        p_values.iter().enumerate().filter_map(|(i, p)| p.map(|p| (p, i))).collect();
-    order.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-    let mut out = vec![None; p_values.len()];
-    let mut least = 0.0f64;
-    for (rank, &(p, i)) in order.iter().enumerate() {
-        least = least.max(p * (order.len() - rank) as f64).min(1.0);
-        out[i] = Some(least);
+        let delta: Vec<f64> = (0..dim).map(move_of).collect();
+        let (n_ref, n_cur) = d.sides();
+        let mean = |a: &[f64], b: &[f64], n: f64| -> Vec<f64> {
+            a.iter().zip(b).map(|(a, b)| (a + b) / n).collect()
+        };
+        row.statistic = Some(norm(&delta));
+        row.cosine = cosine_distance(&mean(pair_ref, only_ref, n_ref), &mean(pair_cur, only_cur, n_cur));
+        row.top_dims = geometry::attribute(&delta, self.params.top).0;
     }
-    out
+
+    fn lengths(&self, row: &mut Row) {
+        let lengths = Lengths::new(self.rows, self.dim);
+        row.statistic = lengths.change(self.design);
+        if lengths.are_equal() {
+            row.status = Status::Constant;
+            return;
+        }
+        let squared = pairs::squared_distances(&lengths.features(self.design), 2);
+        let pairs = Pairs::new(&squared, Similarity::Square, self.design);
+        row.effect = pairs.effect;
+        self.relabelled(row, &pairs);
+    }
+
+    fn classifier(&self, row: &mut Row) {
+        let classifier = Classifier::new(self.rows, self.dim, self.design);
+        let labels = Labels::new(self.design);
+        let observed = classifier.values(&labels.observed(), &labels)[0];
+        if !observed.is_finite() {
+            row.status = Status::Constant;
+            return;
+        }
+        row.statistic = Some(observed);
+        if classifier.is_blind() {
+            row.status = Status::Constant;
+            return;
+        }
+        let values = |signs: &[f64], labels: &Labels<'_>| classifier.values(signs, labels);
+        if let Some(found) = self.p_value(row, |_| observed, 1e-12, classifier.cost(), values) {
+            row.effect = Some(2.0 * (observed - found.centre));
+        }
+    }
 }
 
 /// A seeded sample of `limit` of `0..n` in ascending order; all of them when there are no more.

@@ -108,18 +108,24 @@ row! {
         pub n_ref: u64,
         /// Points of the current window that were compared.
         pub n_cur: u64,
+        /// Entities that were compared: those of both windows, and those of one where each window has two.
+        pub entities: u64,
+        /// Points of both windows that were left out: they belong to another embedding model than most.
+        pub left_out: u64,
         /// Which test.
         pub test: &'static str,
         /// Its statistic.
         pub statistic: Option<f64>,
         /// How often relabelled windows differ as much.
         pub p_value: Option<f64>,
-        /// The same, by Holm over all rows of the run.
+        /// The same, adjusted for the rows of the run as --adjust says.
         pub p_adjusted: Option<f64>,
         /// True when p_adjusted is at most --alpha.
         pub drift: bool,
-        /// Statistic over its standard deviation under relabelling.
+        /// 2 E d(X,Y) / (E d(X,X') + E d(Y,Y')) - 1: 0 in the mean without a drift, whatever the numbers.
         pub effect: Option<f64>,
+        /// Relabellings that the p-value rests on.
+        pub permutations: u64,
         /// The dimensions in which the means moved most, for the centroid.
         pub top_dims: Json,
         /// Why something is missing.
@@ -129,5 +135,5 @@ row! {
         /// True when it depends on a vector that a lossy codec changed.
         pub approx: bool,
     }
-    wide [ref_to, cur_to, approx]
+    wide [ref_to, cur_to, entities, left_out, permutations, approx]
 }

@@ -9,15 +9,15 @@ use crate::progress::Progress;
 use crate::rows::PopulationRow;
 use crate::signals;
 use cvx::analytics::Status;
-use cvx::analytics::population::{self, Params, Window, holm};
+use cvx::analytics::population::{self, Params, Window};
 use cvx::dataset::{Select, Snapshot};
-use cvx::error::{Error, Result};
+use cvx::error::{Code, Error, Result};
 use cvx::format::checksum::hash64;
 use cvx::model::TimeRange;
 use cvx::output::{Json, Time};
 use cvx::results::baseline::{Baseline, Sample};
 use cvx::results::stored::{Stored, What};
-use cvx::time::{Grid, parse_period, parse_range};
+use cvx::time::{Grid, TimeFormat, format_time, parse_period, parse_range};
 use cvx::windows::Sampling;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -36,11 +36,16 @@ pub struct Comparisons<'a> {
     snapshot: &'a Snapshot,
     sampling: Sampling<'a>,
     params: Params,
-    rows: Vec<PopulationRow>,
-    progress: Progress,
+    /// Each with the least p-value that it could have had.
+    rows: Vec<(PopulationRow, Option<f64>)>,
+    progress: Option<Progress>,
     windows: u64,
     points: u64,
     ungrouped: u64,
+    /// Points of other embedding models than most of their window.
+    left_out: u64,
+    /// Cells of the grid that share points with the reference.
+    overlapping: usize,
 }
 
 impl<'a> Comparisons<'a> {
@@ -51,13 +56,22 @@ impl<'a> Comparisons<'a> {
             context,
             args,
             snapshot,
-            sampling: Sampling { snapshot, select, by, max_points: args.max_points, seed },
+            sampling: Sampling {
+                snapshot,
+                select,
+                by,
+                max_points: args.max_points,
+                mixed: args.align == Aligns::Off,
+                seed,
+            },
             params: args.params(context),
             rows: Vec::new(),
-            progress: Progress::new(context),
+            progress: Some(Progress::new(context)),
             windows: 0,
             points: 0,
             ungrouped: 0,
+            left_out: 0,
+            overlapping: 0,
         }
     }
 
@@ -70,6 +84,7 @@ impl<'a> Comparisons<'a> {
             None | Some("previous") => Ok(None),
             Some(text) => {
                 let range = self.range(text, "--ref")?;
+                let range = self.within_selection(range, "--ref");
                 self.window(range).map(Some)
             }
         }
@@ -95,13 +110,35 @@ impl<'a> Comparisons<'a> {
         read(text, &now).map_err(|e| e.what(format!("option {option}")))
     }
 
+    /// The part of a window that --from, --to and --in leave, which is told when it is not all of it.
+    fn within_selection(&self, range: TimeRange, option: &str) -> TimeRange {
+        let cut = range.intersect(&self.sampling.select.time);
+        if cut.is_empty() {
+            self.context.warn(&format!("--from, --to or --in leave nothing of {option}"));
+            return range;
+        } else if cut != range {
+            let end = |t: Option<i64>| {
+                t.filter(|t| *t > i64::MIN).map_or(String::new(), |t| format_time(t, TimeFormat::Rfc3339))
+            };
+            self.context.warn(&format!(
+                "--from, --to or --in cut {option} to {}..{}",
+                end(Some(cut.first())),
+                end(cut.last().checked_add(1))
+            ));
+        }
+        cut
+    }
+
     fn window(&mut self, range: TimeRange) -> Result<Side> {
         signals::check()?;
         let window = self.sampling.window(range)?;
         self.windows += 1;
         self.points += window.points;
         self.ungrouped += window.ungrouped;
-        self.progress.compared(self.windows, self.points);
+        self.left_out += window.samples.values().map(|s| s.left_out).sum::<u64>();
+        if let Some(progress) = &mut self.progress {
+            progress.compared(self.windows, self.points);
+        }
         Ok(Side { range, samples: window.samples })
     }
 
@@ -113,11 +150,25 @@ impl<'a> Comparisons<'a> {
         match (&self.args.current, &self.args.every, reference) {
             (Some(text), _, Some(reference)) => {
                 let range = self.range(text, "--cur")?;
+                if range.overlaps(&reference.range) {
+                    return Err(Error::usage(
+                        "the two windows overlap: points of both would be compared with themselves",
+                    )
+                    .what("option --cur")
+                    .fix("choose windows that share no time; a period like 2024 ends before 2025"));
+                }
+                let range = self.within_selection(range, "--cur");
                 let current = self.window(range)?;
+                let groups: BTreeSet<_> = reference.samples.keys().chain(current.samples.keys()).collect();
+                self.plan(groups.len());
                 self.compare(reference, &current);
             }
             (_, Some(step), Some(reference)) => {
                 for cell in self.cells(&Grid::new(*step)?)? {
+                    if cell.overlaps(&reference.range) {
+                        self.overlapping += 1;
+                        continue;
+                    }
                     let current = self.window(cell)?;
                     self.compare(reference, &current);
                 }
@@ -128,10 +179,19 @@ impl<'a> Comparisons<'a> {
         self.print(sink)
     }
 
+    /// Settles how many relabellings a run of so many pairs of samples needs, unless it was said.
+    fn plan(&mut self, pairs: usize) {
+        if self.args.permutations.is_none() {
+            self.params.permutations = population::enough(pairs * self.params.tests.len(), self.args.alpha);
+        }
+    }
+
     /// The cells that hold points, in order.
-    fn cells(&self, grid: &Grid) -> Result<Vec<TimeRange>> {
-        let starts = self.sampling.occupied(grid)?;
-        Ok(starts.into_iter().map(|s| TimeRange::half_open(Some(s), grid.after(s))).collect())
+    fn cells(&mut self, grid: &Grid) -> Result<Vec<TimeRange>> {
+        let cells = self.sampling.occupied(grid)?;
+        self.plan(cells.starts.len() * cells.groups);
+        let cell = |s| TimeRange::half_open(Some(s), grid.after(s));
+        Ok(cells.starts.into_iter().map(cell).collect())
     }
 
     /// Each cell against the one before it, which may be empty.
@@ -165,7 +225,10 @@ impl<'a> Comparisons<'a> {
             let b = current.samples.get(group).unwrap_or(&empty);
             let label = format!("{}\u{0}{}", group.as_deref().unwrap_or(""), current.range.first());
             let found = self.tests(a, b, hash64(label.as_bytes()));
-            let row = |r: population::Row| row(group.as_deref(), (reference, current), (a, b), r);
+            let row = |r: population::Row| {
+                let least = r.least_p;
+                (row(group.as_deref(), (reference, current), (a, b), r), least)
+            };
             self.rows.extend(found.into_iter().map(row));
         }
     }
@@ -183,40 +246,97 @@ impl<'a> Comparisons<'a> {
 
     /// Adjusts the p-values and prints the rows.
     fn print(mut self, mut sink: Sink<'_, PopulationRow>) -> Result<()> {
-        let adjusted = holm(&self.rows.iter().map(|r| r.p_value).collect::<Vec<_>>());
-        for (row, p) in self.rows.iter_mut().zip(adjusted) {
+        let p_values: Vec<Option<f64>> = self.rows.iter().map(|(r, _)| r.p_value).collect();
+        let adjusted = population::adjust(self.args.adjust.into(), &p_values);
+        for ((row, _), p) in self.rows.iter_mut().zip(adjusted) {
             row.p_adjusted = p;
             row.drift = p.is_some_and(|p| p <= self.args.alpha);
         }
-        drop(self.progress);
-        self.rows.iter().try_for_each(|r| sink.row(r))?;
-        let drifted = self.rows.iter().filter(|r| r.drift).count();
-        let broken = self.rows.iter().filter(|r| r.status == Status::ModelBreak.as_str()).count();
+        self.progress = None;
+        self.rows.iter().try_for_each(|(r, _)| sink.row(r))?;
+        self.tell();
+        sink.finish()?;
+        self.verdict()
+    }
+
+    /// What a reader of the rows should know, on standard error.
+    fn tell(&self) {
+        let all = self.rows.len();
+        let drifted = self.rows.iter().filter(|(r, _)| r.drift).count();
         if drifted > 0 && self.args.gate.fail_on.is_none() {
             self.context.note(&format!(
-                "{drifted} of {} tests see a drift; --fail-on EXPR makes findings end with exit status 4",
-                self.rows.len()
+                "{drifted} of {all} tests see a drift; --fail-on EXPR makes findings end with exit status 4"
             ));
         }
-        let few = self.rows.iter().filter(|r| r.status == Status::FewPoints.as_str()).count();
-        if self.rows.is_empty() {
-            self.context.note("no window holds a point: nothing was compared");
-        } else if few > 0 {
-            self.context.note(&format!(
-                "{few} of {} tests could not be made (status few_points): a window needs two points, and entities that can change places",
-                self.rows.len()
+        let least: Vec<Option<f64>> = self.rows.iter().map(|(_, least)| *least).collect();
+        let hopeless = population::unreachable(self.args.adjust.into(), &least, self.args.alpha);
+        if hopeless > 0 {
+            let made = least.iter().flatten().count();
+            let low = least.iter().flatten().copied().fold(0.0, f64::max);
+            self.context.warn(&format!(
+                "{hopeless} of {made} tests cannot reach --alpha {} after the adjustment for {made} tests: their p-values \
+                 are {low:.2e} at least; compare more entities, make fewer tests, or use --adjust fdr or more --permutations",
+                self.args.alpha
             ));
         }
-        if broken > 0 {
-            self.context.note(
-                "windows hold points of several embedding models (status model_break); --model NAME selects one of them",
-            );
+        for (status, why) in [
+            (Status::FewPoints, "a window needs two points"),
+            (
+                Status::FewEntities,
+                "a comparison of populations needs two entities with points in both windows, or two in each; \
+                 `cvx drift --entity ID --from A..B --to C..D` compares two periods of one entity",
+            ),
+            (
+                Status::ModelBreak,
+                "the windows hold points of several embedding models; --model NAME selects one of them",
+            ),
+        ] {
+            let n = self.count(status);
+            if n > 0 {
+                let word = status.as_str();
+                self.context.note(&format!("{n} of {all} tests could not be made (status {word}): {why}"));
+            }
         }
-        if self.ungrouped > 0 {
+        if self.left_out > 0 {
+            self.context.warn(&format!(
+                "{} points were left out: they belong to another embedding model than most points of their window \
+                 (left_out in the rows)",
+                self.left_out
+            ));
+        }
+        if self.overlapping > 0 {
+            self.context.warn(&format!(
+                "{} cells of the grid overlap the reference and were not compared with it",
+                self.overlapping
+            ));
+        }
+        if self.ungrouped > 0 && self.ungrouped < self.points {
             let key = self.args.by.as_deref().unwrap_or_default();
             self.context.warn(&format!("{} points have no \"{key}\" and belong to no group", self.ungrouped));
         }
-        sink.finish()
+    }
+
+    fn count(&self, status: Status) -> usize {
+        self.rows.iter().filter(|(r, _)| r.status == status.as_str()).count()
+    }
+
+    /// Which exit status the run deserves where no condition of --fail-on held.
+    fn verdict(&self) -> Result<()> {
+        let key = self.args.by.as_deref().unwrap_or_default();
+        if self.points > 0 && self.ungrouped == self.points {
+            return Err(Error::new(Code::NotFound, format!("no point of the windows has a \"{key}\""))
+                .what("option --by")
+                .fix("--by takes a key of the metadata, like a or a.b; `cvx export -f jsonl` shows what points have"));
+        }
+        let undone = [Status::FewPoints, Status::FewEntities, Status::ModelBreak];
+        let undone: usize = undone.into_iter().map(|s| self.count(s)).sum();
+        let partial = |text: String| Err(Error::new(Code::Partial, text));
+        match (self.rows.is_empty(), self.points) {
+            (true, 0) => partial("no window holds a point: nothing was compared".into()),
+            (true, _) => partial("there is only one window with points: nothing was compared".into()),
+            _ if undone > 0 => partial(format!("{undone} of {} tests could not be made", self.rows.len())),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -236,12 +356,15 @@ fn row(
         cur_to: to(&current.range),
         n_ref: a.entity.len() as u64,
         n_cur: b.entity.len() as u64,
+        entities: r.entities as u64,
+        left_out: a.left_out + b.left_out,
         test: r.test.as_str(),
         statistic: r.statistic,
         p_value: r.p_value,
         p_adjusted: None,
         drift: false,
         effect: r.effect,
+        permutations: r.permutations as u64,
         top_dims: Json(top_dims(&r.top_dims)),
         status: r.status.as_str(),
         cosine: r.cosine,

@@ -10,7 +10,7 @@ use crate::stored::Storing;
 use crate::values::{duration, probability};
 use clap::ValueEnum;
 use compare::{Comparisons, Side};
-use cvx::analytics::population::{Params, Test};
+use cvx::analytics::population::{Adjust, Params, Test};
 use cvx::dataset::Snapshot;
 use cvx::error::{Code, Error, Result};
 use cvx::output::Time;
@@ -22,11 +22,15 @@ use cvx::time::Duration;
 #[derive(clap::Args, Debug)]
 #[command(
     after_long_help = "Each test asks how often windows differ as much when their labels are exchanged, entity by
-entity. p_adjusted is Holm's over all rows of the run; drift says that it is at most --alpha.
+entity: an entity with points in both windows swaps its sides, with as many points of each, and
+entities with points in one window change places. It needs about six entities or more; for one
+entity use `cvx drift --entity ID` with periods. p_adjusted counts all rows of the run (--adjust);
+drift says that it is at most --alpha. Rows that could not be tested end the run with exit status 3.
 
 Examples:
   cvx drift population --ref 2023 --cur 2024
   cvx drift population --every 1w --by lang --fail-on drift=true
+  cvx drift population --every 1d --adjust fdr --alpha 0.1
   cvx drift population --ref 2023 --baseline save prod
   cvx drift population --baseline use prod --cur now-7d.. --tests mmd,energy"
 )]
@@ -49,22 +53,27 @@ pub struct Args {
     #[arg(long, value_enum, value_delimiter = ',', value_name = "TESTS",
           default_values_t = [Tests::Mmd, Tests::Centroid, Tests::Norm])]
     tests: Vec<Tests>,
-    /// Random relabellings; 0 for statistics alone
-    #[arg(long, value_name = "N", default_value_t = 999)]
-    permutations: usize,
+    /// Random relabellings of a test at most, 0 for statistics alone [default: what --alpha needs for
+    /// the rows of the run, with a bound on the work]
+    #[arg(long, value_name = "N")]
+    permutations: Option<usize>,
     /// Points of a window and group at most; more are sampled
     #[arg(long, value_name = "N", default_value_t = 2000, value_parser = two_or_more)]
     max_points: usize,
-    /// Chance of any false alarm in the run
+    /// Level of the run: the chance of any false alarm, or their expected share with --adjust fdr
     #[arg(long, value_name = "P", default_value_t = 0.05, value_parser = probability)]
     alpha: f64,
+    /// How p-values are adjusted for the rows of the run
+    #[arg(long, value_enum, value_name = "HOW", default_value_t = Adjusts::Holm)]
+    adjust: Adjusts,
     /// Dimensions to name
     #[arg(long, value_name = "N", default_value_t = 10)]
     top: usize,
     /// Store the sample of --ref under NAME, or use one that was stored instead of --ref
     #[arg(long, num_args = 2, value_names = ["save|use", "NAME"])]
     baseline: Vec<String>,
-    /// Windows that hold points of several embedding models
+    /// Windows that hold points of several embedding models: error compares the model of most points of
+    /// each window, leaves others out and counts them, and refuses windows of different models
     #[arg(long, value_enum, value_name = "HOW", default_value_t = Aligns::Error)]
     align: Aligns,
     #[command(flatten)]
@@ -84,6 +93,27 @@ enum Tests {
     Classifier,
     /// Mean and spread of the lengths
     Norm,
+}
+
+/// `--adjust`.
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
+enum Adjusts {
+    /// Holm: the chance of any false alarm in the run
+    Holm,
+    /// Benjamini and Hochberg: the share of false alarms among the alarms
+    Fdr,
+    /// Each row by itself
+    None,
+}
+
+impl From<Adjusts> for Adjust {
+    fn from(a: Adjusts) -> Adjust {
+        match a {
+            Adjusts::Holm => Adjust::Holm,
+            Adjusts::Fdr => Adjust::Fdr,
+            Adjusts::None => Adjust::None,
+        }
+    }
 }
 
 impl From<Tests> for Test {
@@ -149,7 +179,13 @@ impl Args {
                 tests.push(test);
             }
         }
-        Params { tests, permutations: self.permutations, seed: context.seed(), top: self.top }
+        Params {
+            tests,
+            permutations: self.permutations.unwrap_or_default(),
+            tail: self.permutations.is_none(),
+            seed: context.seed(),
+            top: self.top,
+        }
     }
 }
 
@@ -163,9 +199,9 @@ pub fn run(context: &Context, args: Args) -> Result<()> {
     let mut comparisons = Comparisons::new(context, &args, &snapshot, &selection.select);
     let reference = comparisons.reference(kept)?;
     let compares = args.current.is_some() || args.every.is_some();
-    // What --fail-on says does not keep the sample from being stored.
+    // What was found does not keep the sample from being stored.
     let verdict = if compares { comparisons.run(reference.as_ref()) } else { Ok(()) };
-    if verdict.as_ref().is_err_and(|e| e.code() != Code::Finding) {
+    if verdict.as_ref().is_err_and(|e| !matches!(e.code(), Code::Finding | Code::Partial)) {
         return verdict;
     }
     if let (Some(storing), Some(reference)) = (storing, reference) {
