@@ -50,9 +50,9 @@ pub fn unreachable(how: Adjust, least: &[Option<f64>], alpha: f64) -> usize {
     }
 }
 
-/// Relabellings with which one of `rows` tests can be called a drift at `alpha`, four times over:
-/// the p-value of a clear drift is then within a third of its value.
-pub fn enough(rows: usize, alpha: f64) -> usize {
+/// Relabellings with which one of `rows` tests can be called a drift at `alpha`, four times over.
+pub fn enough(how: Adjust, rows: usize, alpha: f64) -> usize {
+    let rows = if how == Adjust::None { 1 } else { rows };
     let needed = 4.0 * rows as f64 / alpha.max(1e-9);
     (needed.min(1e8).ceil() as usize).max(999)
 }
@@ -82,7 +82,7 @@ mod tests {
         assert_eq!(unreachable(Adjust::Fdr, &least, 0.05), 0);
         assert_eq!(unreachable(Adjust::None, &[Some(0.0625), None], 0.05), 1);
         for rows in [1usize, 50, 150, 3000] {
-            let least = vec![Some(1.0 / (enough(rows, 0.05) + 1) as f64); rows];
+            let least = vec![Some(1.0 / (enough(Adjust::Holm, rows, 0.05) + 1) as f64); rows];
             assert_eq!(unreachable(Adjust::Holm, &least, 0.05), 0, "{rows}");
         }
     }

@@ -205,7 +205,7 @@ fn p_values_go_as_low_as_the_plan_says_and_no_lower() {
     let sizes = [(4, 2); 30];
     let far = Population { sizes: &sizes, dim: 2, spread: 1.0, moved: 50.0, follow: 0.0, skewed: false };
     let (a, b) = far.draw(1);
-    let params = Params { permutations: enough(600, 0.05), tail: true, ..Params::default() };
+    let params = Params { permutations: enough(Adjust::Holm, 600, 0.05), tail: true, ..Params::default() };
     let row = &compare(&as_window(&a, 2), &as_window(&b, 2), 1, &params)[0];
     assert!(row.p_value.unwrap() * 600.0 <= 0.05 && row.permutations == 48_000, "{row:?}");
     // Five pairs can be swapped in 32 ways, of which a half mirror the others.

@@ -182,7 +182,8 @@ impl<'a> Comparisons<'a> {
     /// Settles how many relabellings a run of so many pairs of samples needs, unless it was said.
     fn plan(&mut self, pairs: usize) {
         if self.args.permutations.is_none() {
-            self.params.permutations = population::enough(pairs * self.params.tests.len(), self.args.alpha);
+            let rows = pairs * self.params.tests.len();
+            self.params.permutations = population::enough(self.args.adjust.into(), rows, self.args.alpha);
         }
     }
 
