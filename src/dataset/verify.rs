@@ -100,12 +100,12 @@ impl Report<'_> {
     }
 
     /// Damage to the index is no loss: queries scan instead, and it can be built again.
-    fn index(&mut self, entry: &manifest::FileEntry, found: Result<String>) -> Result<()> {
+    fn index(&mut self, object: &str, found: Result<String>) -> Result<()> {
         match found {
-            Ok(detail) => self.add("index", &entry.path(), Status::Ok, detail),
+            Ok(detail) => self.add("index", object, Status::Ok, detail),
             Err(e) if is_finding(&e) => {
                 let detail = format!("{}; `cvx index build --rebuild` makes it anew", e.message());
-                self.add("index", &entry.path(), Status::Repairable, detail)
+                self.add("index", object, Status::Repairable, detail)
             }
             Err(e) => Err(e),
         }
@@ -195,7 +195,9 @@ fn check_points(
         if level >= Level::Full && !report.stop() {
             check_keys(&s, config, report)?;
         }
-        index::verify(&s, level >= Level::Full, &mut |entry, found| report.index(entry, found))?;
+        index::verify(&s, level >= Level::Full, &mut |entry, found| {
+            report.index(&s.manifest().label_of(entry), found)
+        })?;
     }
     Ok(())
 }

@@ -304,11 +304,16 @@ fn builds_one_at_a_time_and_leftovers() {
     assert_eq!(command(&["build", "--skip-if-locked"]).output().unwrap().status.code(), Some(0));
     stdout(cvx(dir.path()).args(["verify", "-d", "d"]));
     drop(held);
-    // A writer at work: the build keeps the old index.
+    // A writer at work: what was built waits for it.
     let options = Options { lock_timeout: Duration::from_secs(10), ..Options::default() };
     let writer = Writer::open(&d, options).unwrap();
-    assert_eq!(failure(&mut command(&["build"])).0, 11);
-    writer.finish().unwrap();
+    std::thread::scope(|s| {
+        s.spawn(|| {
+            std::thread::sleep(Duration::from_millis(1500));
+            writer.finish().unwrap();
+        });
+        stdout(&mut command(&["build", "--rebuild"]));
+    });
     check_modes(&dir);
     // What a killed build leaves is reported, and swept by the next writer.
     std::fs::create_dir(d.join("tmp/index")).unwrap();

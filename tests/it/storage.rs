@@ -71,14 +71,13 @@ fn nothing_is_written_into_a_dataset() {
             &["export", "--npy", place],
             &["export", "-o", place],
             &["ingest", "in.jsonl", "--rejects", place, "--time-unit", "us"],
-            &["ingest", "in.jsonl", "--detect", "online", "--events", place, "--time-unit", "us"],
+            &["ingest", "in.jsonl", "--detect", "bocpd", "--events", place, "--time-unit", "us"],
         ];
         for args in commands {
             let (code, _, stderr) = outcome(dir.path(), args);
-            // Some places are directories, or in none; whatever the reason, nothing is written there.
-            assert!(matches!(code, Some(1..=2)), "{args:?}: {code:?} {stderr}");
+            assert_eq!(code, Some(2), "{args:?}: {stderr}");
             let inside = stderr.contains("would lie inside the dataset");
-            assert!(inside || !args.contains(&"--target") && !args.contains(&"--npy"), "{args:?}: {stderr}");
+            assert!(inside, "{args:?}: {stderr}");
         }
     }
     assert_eq!(files(&dir.path().join("d")), before);
@@ -186,7 +185,8 @@ fn links_out_of_the_dataset_are_not_followed() {
             assert!(code.is_some_and(|c| codes.contains(&c)), "{name}, {args:?}: {code:?} {stderr}");
             untouched();
         }
-        fs::remove_file(&path).unwrap();
+        // A sweep may have removed the link itself.
+        let _ = fs::remove_file(&path);
         if there {
             fs::rename(&aside, &path).unwrap();
         }
@@ -351,12 +351,10 @@ fn limits_of_the_system_are_errors_in_words() {
         let out = Command::new("bash").args(["-c", &script]).current_dir(dir.path()).output().unwrap();
         (out.status.code(), String::from_utf8_lossy(&out.stderr).into_owned())
     };
-    let (code, stderr) = limited("ulimit -f 16", "ingest in.jsonl --time-unit us --ids string");
+    let (code, stderr) = limited("ulimit -f 16", "ingest in.jsonl --time-unit us");
     assert!(
         code == Some(1) && stderr.contains("file too large") && stderr.contains("ulimit -f"),
         "{code:?} {stderr}"
     );
     assert_eq!(outcome(dir.path(), &["compact"]).0, Some(0));
-    let (code, stderr) = limited("ulimit -v 120000", "--threads 1 predict eval --horizon 1d");
-    assert!(code.is_some_and(|c| c != 0), "died by a signal: {stderr}");
 }
