@@ -217,10 +217,10 @@ fn calibrations() {
     let trailer = number(&file, base, &footer, "trailer") as usize;
     assert_eq!(&file[trailer..trailer + 4], b"SCOR");
     let at = number(&file, trailer, &section, "offset") as usize;
-    assert_eq!((number(&file, at, &head, "layout"), number(&file, at, &head, "entities")), (1, 1));
+    assert_eq!((number(&file, at, &head, "layout"), number(&file, at, &head, "entities")), (2, 1));
     assert_eq!(f64::from_bits(number(&file, at, &head, "unit_s") as u64), 86_400.0);
-    // The first record: its class, then the length and the word of its method.
-    assert_eq!(number(&file, at, &head, "records"), 4);
+    assert!(f64::from_bits(number(&file, at, &head, "period_s") as u64).is_nan());
+    // Six methods, the first of them with the length of its word.
     let record = at + length(&head);
-    assert_eq!(&file[record..record + 12], b"\x01\0\0\0\x04\0\0\0last");
+    assert_eq!(&file[record..record + 12], b"\x06\0\0\0\x04\0\0\0last");
 }

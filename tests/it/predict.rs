@@ -280,7 +280,10 @@ fn a_case_shows_the_prediction_beside_what_happened() {
         let value = |field: &str, d: usize| c[field][d].as_f64().unwrap();
         let off = (0..2).map(|d| (value("vector", d) - value("truth", d)).powi(2)).sum::<f64>().sqrt();
         assert!((off - number(c, "error")).abs() < 1e-5, "{c}");
-        assert_eq!(c["inside"], number(c, "error") <= number(c, "radius"));
+        // The longest horizons have too few stretches that do not overlap.
+        let inside = c["radius"].as_f64().map(|r| number(c, "error") <= r);
+        assert_eq!(c["inside"], serde_json::json!(inside));
+        assert!(inside.is_some() || number(c, "horizon_s") > 4.0 * 86_400.0, "{c}");
         assert!((number(c, "vs_last") - number(c, "error") / number(c, "moved")).abs() < 1e-12);
     }
     // What the other entities' cases are must not change how one entity is judged.
