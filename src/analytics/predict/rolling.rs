@@ -25,7 +25,7 @@ const DENSE_TARGETS: usize = 32;
 /// Targets of one origin in each octave beyond.
 const OCTAVE_TARGETS: usize = 6;
 /// Origins drawn from each trajectory, at least: one is often too near the end for long horizons.
-const MIN_ROUNDS: usize = 2;
+const MIN_ROUNDS: usize = 3;
 
 /// Errors of all methods on one target.
 #[derive(Debug, Clone, PartialEq)]
@@ -207,9 +207,10 @@ impl Plan {
     }
 }
 
-/// How many points are left out: up to `rounds` numbers in `1..=most`. Each octave gets about as
-/// many origins as another, at its near end: `h` steps ahead can be tried only from `h` points
-/// before the end, and the later the origin, the more the history resembles the whole.
+/// How many points are left out: up to `rounds` numbers in `1..=most`. `h` steps ahead can be tried
+/// only from `h` points before the end, so the octaves farther away get more origins; and the later
+/// the origin, the more the history resembles the whole, so each octave gets them at its near end.
+/// The last octave gets them everywhere: its histories differ in length, which shows what that does.
 fn spread(most: usize, rounds: usize, random: &mut Random) -> Vec<usize> {
     if rounds.saturating_mul(2) >= most {
         let mut all: Vec<usize> = (1..=most).collect();
@@ -219,13 +220,15 @@ fn spread(most: usize, rounds: usize, random: &mut Random) -> Vec<usize> {
     }
     let mut out = Vec::new();
     let octaves = most.ilog2() as usize + 1;
+    let weights: Vec<usize> = (0..octaves).flat_map(|k| std::iter::repeat_n(k, k + 1)).collect();
     for attempt in 0..16 * rounds {
         if out.len() == rounds {
             break;
         }
-        let near = 1 << random.below(octaves);
+        let near = 1 << weights[random.below(weights.len())];
         // After many tries the near ends are used up.
-        let width = if attempt < 8 * rounds { near / 4 + 1 } else { near };
+        let far = near * 2 > most || attempt >= 8 * rounds;
+        let width = if far { (most - near + 1).min(near) } else { near / 4 + 1 };
         let left = (near + random.below(width)).min(most);
         if !out.contains(&left) {
             out.push(left);
