@@ -144,7 +144,7 @@ pub(super) fn verify(
         let mut look = || -> Result<String> {
             let open = s.index_part(&entry)?;
             let alive = entry.rows - open.dead.len();
-            if !open.part.has_sequence() {
+            if !open.part.is_current() {
                 let text = "built by an older program and not used; `cvx index build` builds it again";
                 return Ok(text.to_owned());
             }

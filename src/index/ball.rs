@@ -4,12 +4,18 @@ use super::eligible::Eligible;
 use super::paths::Sink;
 use super::plan;
 use super::query::{Hit, Path, Report, Stats};
+use super::ranked::Ranked;
 use super::search::{Exact, Search, Target, Task, Workspace};
+use super::tables::{self, Tables};
 use super::view::View;
 use crate::error::Result;
 
 /// Standard errors that one-bit estimates are allowed: about one row in 30,000 lies beyond.
 const ERRORS: f32 = 4.0;
+/// Where the nearest need more than the usual standard errors, so does a ball, in proportion.
+fn errors(tables: &Tables) -> f32 {
+    ERRORS * (tables.errors / tables::ERRORS).max(1.0)
+}
 
 impl Search<'_> {
     /// All eligible rows within `radius`, at most `query.k`, best first.
@@ -26,12 +32,14 @@ impl Search<'_> {
         let mut ball = Ball {
             view: self.view,
             eligible,
-            reach: squared as f32 + self.code_error(target),
+            errors: errors(self.tables),
+            // Rounded up: the radius itself is inside.
+            reach: (squared * (1.0 + 1e-6)) as f32 + target.bounds.at_most(squared as f32),
             rows: Vec::new(),
         };
         let plan = plan::choose_all(self.view, self.tables, query, eligible);
         match plan.path {
-            Path::Nothing => {}
+            Path::Nothing | Path::Exact => {}
             Path::Scan => self.scan(target, eligible, &mut ball, work, stats)?,
             Path::Listed => self.listed(target, eligible, &mut ball, work, stats)?,
             _ => self.probe_within(target, eligible, &mut ball, work, stats)?,
@@ -42,23 +50,12 @@ impl Search<'_> {
             eligible: eligible.estimate(),
             costs: plan.costs,
         });
-        let mut hits = Vec::new();
+        let mut ranked = Ranked::new(query);
+        self.rank_outliers(task, exact, &mut ranked, stats)?;
         for row in &ball.rows {
-            stats.exact += 1;
-            match exact.distance(*row)? {
-                Some(distance) if distance <= radius => hits.push(self.hit(target, *row, distance)?),
-                _ => {}
-            }
+            self.rank(task, *row, exact, &mut ranked, stats)?;
         }
-        self.order(query, hits)
-    }
-
-    /// Bound on the error of 8-bit squared distances: each coordinate of either code is off by
-    /// at most half a scale, which Cauchy-Schwarz turns into a bound on the product.
-    fn code_error(&self, target: &Target<'_>) -> f32 {
-        let half = (self.view.padded as f32).sqrt() / 2.0;
-        let (row, query) = (self.tables.largest_scale * half, target.coded.terms.scale * half);
-        2.0 * (row * target.coded.terms.norm2.sqrt() + query * (1.0 + row)) + 1e-5
+        self.order(query, ranked.into_hits())
     }
 
     /// Every list that the ball can touch.
@@ -74,9 +71,9 @@ impl Search<'_> {
         work.table.set(&work.place);
         self.order_lists(target, lists.len(), work);
         let order = std::mem::take(&mut work.order);
-        let error = self.code_error(target);
         let radius = ball.reach.max(0.0).sqrt();
         for (centre2, list) in &order {
+            let error = target.bounds.at_most(*centre2);
             let gap = (centre2 - error).max(0.0).sqrt() - lists.radius[*list as usize];
             if gap <= radius {
                 self.probe_list(target, eligible, (*centre2, *list as usize), ball, work, stats)?;
@@ -92,6 +89,7 @@ struct Ball<'a> {
     view: &'a View<'a>,
     eligible: &'a Eligible,
     reach: f32,
+    errors: f32,
     rows: Vec<u32>,
 }
 
@@ -108,7 +106,7 @@ impl Sink for Ball<'_> {
     }
 
     fn errors(&self) -> f32 {
-        ERRORS
+        self.errors
     }
 
     fn filled(&self) -> bool {

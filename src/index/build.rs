@@ -1,25 +1,29 @@
 //! Building a part: rows in time order in, one container out.
 //!
-//! The vectors are read once (twice where norms must be known first) and go straight to the
-//! file; everything else is made from their 8-bit codes, which are what stays in memory: about
-//! `padded + 1300` bytes a row while the graph is built.
+//! The vectors are read once or twice to find the part's frame, once for codes and the file, and twice for the true
+//! answers that searches are held to; everything else is made from their 8-bit codes, which are what stays in memory:
+//! about `padded + 1300` bytes a row while the graph is built.
 
+use super::bounds::Resolution;
 use super::calibrate::Calibration;
 use super::centres::{Centres, Codes};
 use super::column::Column;
+use super::frame;
 use super::graph::GraphInput;
 use super::layout::{self, GraphKind, Head};
 use super::links::{Links, Maker};
 use super::lists::BuiltLists;
+use super::measure::{self, Held};
 use super::prune::{Edges, NONE};
 use super::space::Space;
 use super::sq8::{self, Terms};
+use super::tables::{Allowed, Tables};
+use super::truth::Rows;
 use super::view::{Checkpoints, Runs, View};
 use crate::error::{Error, Result};
 use crate::format::container::{PAGE, Writer};
 use crate::metric::Metric;
 use crate::model::{EntityId, Key, TimestampUs, VectorSource};
-use crate::simd::wide;
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -94,6 +98,8 @@ impl Options {
 /// What was built.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Built {
+    /// Depths, and the recall that was measured.
+    pub tables: Tables,
     /// Number of rows.
     pub rows: usize,
     /// Number of lists.
@@ -129,14 +135,11 @@ pub fn build(input: &dyn Input, options: &Options, writer: &mut Writer) -> Resul
         return Err(Error::usage("an index part holds at most 4294967294 rows"));
     }
     let keys = Keys::read(input)?;
-    let max_norm = match options.metric {
-        Metric::Cosine => 1.0,
-        _ => largest_norm(input)?,
-    };
-    let space = Space::new(options.metric, input.dim(), max_norm, options.seed);
-    let coded = encode(input, options, &space, writer)?;
-    let part = Assembly { input, options, space: &space, keys: &keys, coded: &coded };
-    part.write(writer, max_norm)
+    let (frame, outliers) = frame::find(input, options.metric)?;
+    let space = Space::new(options.metric, input.dim(), frame, options.seed);
+    let coded = encode(input, options, &space, &outliers, writer)?;
+    let part = Assembly { input, options, space: &space, keys: &keys, coded: &coded, outliers: &outliers };
+    part.write(writer)
 }
 
 impl Keys {
@@ -184,21 +187,18 @@ impl Keys {
     }
 }
 
-fn largest_norm(input: &dyn Input) -> Result<f64> {
-    let mut buffer = Vec::new();
-    let mut largest = 0.0f64;
-    for start in (0..input.rows()).step_by(STRIP) {
-        let x = input.vectors(start..(start + STRIP).min(input.rows()), &mut buffer)?;
-        largest = x.par_chunks(input.dim()).map(wide::norm).reduce(|| 0.0, f64::max).max(largest);
-    }
-    Ok(largest)
-}
-
 /// Reads every vector once: into the file, and into codes.
-fn encode(input: &dyn Input, options: &Options, space: &Space, writer: &mut Writer) -> Result<Coded> {
+fn encode(
+    input: &dyn Input,
+    options: &Options,
+    space: &Space,
+    outliers: &[u32],
+    writer: &mut Writer,
+) -> Result<Coded> {
     let (n, dim, padded) = (input.rows(), input.dim(), space.padded());
     let mut coded =
-        Coded { values: vec![0; n * padded], terms: vec![Terms::default(); n], placed: vec![false; n] };
+        Coded { values: vec![0; n * padded], terms: vec![Terms::default(); n], placed: vec![true; n] };
+    outliers.iter().for_each(|row| coded.placed[*row as usize] = false);
     if options.exact {
         writer.section(layout::EXACT, size_of::<f32>(), PAGE)?;
     }
@@ -217,7 +217,10 @@ fn encode(input: &dyn Input, options: &Options, space: &Space, writer: &mut Writ
         codes.zip(terms).zip(x.par_chunks(dim)).for_each_init(
             || vec![0.0; padded],
             |place, ((code, (terms, placed)), x)| {
-                *placed = space.place_row(x, place);
+                *placed = *placed && space.place_row(x, place);
+                if !*placed {
+                    place.fill(0.0);
+                }
                 *terms = sq8::encode(place, code);
                 if !*placed {
                     terms.norm2 = f32::INFINITY;
@@ -235,6 +238,7 @@ struct Assembly<'a> {
     space: &'a Space,
     keys: &'a Keys,
     coded: &'a Coded,
+    outliers: &'a [u32],
 }
 
 impl Assembly<'_> {
@@ -242,7 +246,7 @@ impl Assembly<'_> {
         Codes { values: &self.coded.values, terms: &self.coded.terms, padded: self.space.padded() }
     }
 
-    fn write(&self, writer: &mut Writer, max_norm: f64) -> Result<Built> {
+    fn write(&self, writer: &mut Writer) -> Result<Built> {
         let n = self.keys.time.len();
         let rows: Vec<u32> = (0..n as u32).filter(|row| self.coded.placed[*row as usize]).collect();
         let every = self.keys.entities.len().max(LEAST_CHECKPOINT);
@@ -280,19 +284,13 @@ impl Assembly<'_> {
             false => Links::plain(&edges),
         };
         let view = View { links, ..view };
-        self.input.stage("calibration")?;
-        let calibration = Calibration {
-            view: &view,
-            codes: self.codes(),
-            entity: &self.keys.entity,
-            rows: &rows,
-            space: self.space,
-            seed: self.options.seed,
-        };
-        let tables = calibration.run()?;
+        let tables = self.tables(&view, &rows)?;
         self.input.stage("writing")?;
-        let head = self.head(&lists, &edges, every, max_norm, tables);
+        let head = self.head(&lists, &edges, every, tables);
+        let measured = head.tables.clone();
         writer.write_section(layout::HEAD, &head.encode())?;
+        writer.write_section(layout::CENTRE, &self.space.frame().centre)?;
+        writer.write_section(layout::OUTLIERS, self.outliers)?;
         self.write_rows(writer)?;
         match self.options.neighbour_codes {
             true => write_records(writer, &maker, n)?,
@@ -302,7 +300,53 @@ impl Assembly<'_> {
         writer.write_section(layout::CHECKPOINT_ROWS, &checkpoint_rows)?;
         write_lists(writer, &lists)?;
         let edges = edges.0.iter().filter(|v| **v != NONE).count();
-        Ok(Built { rows: n, lists: lists.terms.len(), edges })
+        Ok(Built { rows: n, lists: lists.terms.len(), edges, tables: measured })
+    }
+
+    /// Depths of searches, held to questions that are not stored; nothing for a part that is always compared exactly.
+    fn tables(&self, view: &View<'_>, placed: &[u32]) -> Result<Tables> {
+        let mut tables = Tables { resolution: self.resolution(), ..Tables::none() };
+        // A lean part has no vectors to compare: few rows are searched by their codes too.
+        if placed.len() < measure::FEW && self.options.exact {
+            tables.allowed = Allowed::NONE;
+            return Ok(tables);
+        }
+        self.input.stage("calibration")?;
+        let calibration = Calibration {
+            view,
+            codes: self.codes(),
+            rows: Rows {
+                input: self.input,
+                metric: self.options.metric,
+                entity: &self.keys.entity,
+                next: &self.keys.next,
+            },
+            placed,
+            outliers: self.outliers,
+            space: self.space,
+            seed: self.options.seed,
+        };
+        let walks = match view.lists.is_empty() {
+            true => Vec::new(),
+            false => calibration.run(&mut tables)?,
+        };
+        self.input.stage("measuring recall")?;
+        Held::new(&calibration)?.settle(&mut tables, &walks)?;
+        Ok(tables)
+    }
+
+    /// What the codes can tell apart.
+    fn resolution(&self) -> Resolution {
+        let codes = self.codes();
+        let of = |row: usize| {
+            let norm = codes.terms[row].norm2.sqrt();
+            let rough = sq8::error(codes.row(row), codes.terms[row]) / norm;
+            (if rough.is_finite() { rough } else { 0.0 }, norm)
+        };
+        let rows = (0..self.coded.placed.len()).into_par_iter().filter(|row| self.coded.placed[*row]);
+        let widest = |a: (f32, f32), b: (f32, f32)| (a.0.max(b.0), a.1.max(b.1));
+        let (rough, largest) = rows.map(of).reduce(|| (0.0, 0.0), widest);
+        Resolution { rough, largest, ..Resolution::default() }
     }
 
     fn lists(&self, rows: &[u32]) -> (BuiltLists, Vec<[u32; 3]>) {
@@ -335,15 +379,7 @@ impl Assembly<'_> {
         input.build()
     }
 
-    fn head(
-        &self,
-        lists: &BuiltLists,
-        edges: &Edges,
-        every: usize,
-        max_norm: f64,
-        tables: super::plan::Tables,
-    ) -> Head {
-        let squares: f64 = self.coded.terms.iter().map(|t| f64::from(t.scale).powi(2)).sum();
+    fn head(&self, lists: &BuiltLists, edges: &Edges, every: usize, tables: Tables) -> Head {
         let n = self.keys.time.len();
         Head {
             rows: n as u32,
@@ -360,8 +396,10 @@ impl Assembly<'_> {
             exact: self.options.exact,
             checkpoint_every: every as u32,
             seed: self.options.seed,
-            max_norm,
-            scale: (squares / n.max(1) as f64).sqrt() as f32,
+            max_norm: self.space.frame().max_norm,
+            radius: self.space.frame().radius,
+            outliers: self.outliers.len() as u32,
+            current: true,
             tables,
         }
     }

@@ -2,30 +2,37 @@
 //!
 //! Stored rows stand in for queries. The row itself and those of its entity that are nearer than any stranger are
 //! hidden: the graph's edges were chosen for them, so they would be found, and lead on, more easily than what a query
-//! meets; where one entity has most of the rows, only the row itself is hidden. Points halfway between two stored rows stand in for queries unlike
-//! anything stored; lists are probed as deep as the harder kind needs (a walk is not for such queries). Truth is the order of 8-bit distances.
+//! meets; where one entity has most of the rows, only the row itself is hidden. Points halfway between two stored rows stand in
+//! for queries unlike anything stored; lists are probed as deep as the harder kind needs (a walk is not for such
+//! queries). Truth is the order of exact distances ([`super::truth`]), and walks are judged by the rows that a whole search
+//! ends with. [`super::measure`] then holds the depths to questions that had no part in finding them.
 
-use super::candidates::Near;
+use super::bounds::Bounds;
+use super::build::Input;
 use super::centres::Codes;
 use super::eligible::Eligible;
-use super::paths::Sink;
-use super::plan::{GraphDepth, ListDepth, TARGETS, Tables};
-use super::pool::{Pool, keep_nearest};
-use super::query::Stats;
-use super::search::{Nearest, Search, Target, Workspace};
+use super::plan::Probes;
+use super::pool::Pool;
+use super::query::{Filter, Hit, Path, Query, Stats};
+use super::search::{Exact, Nearest, Search, Target, Workspace};
 use super::space::Space;
-use super::sq8::{self, Terms};
+use super::sq8;
+use super::tables::{GraphDepth, ListDepth, Mode, TARGETS, Tables};
+use super::truth::{Answer, Kind, Question, Rows, Truth, WANTED, Which};
 use super::view::View;
-use super::walk::{Coded, Goal};
+use super::walk::Coded;
 use crate::error::Result;
+use crate::metric::ExactQuery;
 use crate::simd::int8::Int8;
 use rayon::prelude::*;
+use roaring::RoaringBitmap;
+use std::cell::RefCell;
 use std::ops::Range;
 
-/// Queries of each kind.
+/// Queries of each kind at most, one for so many rows, and at least.
 const QUERIES: usize = 200;
-/// Neighbours that recall counts.
-const WANTED: usize = 10;
+const ROWS_A_QUERY: usize = 64;
+const LEAST_QUERIES: usize = 100;
 /// Windows below this many rows are scanned.
 const LEAST_WINDOW: usize = 1000;
 /// The target for which rows that estimates leave open are counted: that of the usual effort.
@@ -52,135 +59,103 @@ const WALKS: [(usize, f32); 18] = [
     (4096, f32::INFINITY),
 ];
 
-/// What a part has before it is calibrated.
-static NO_TABLES: Tables = Tables { lists: Vec::new(), graph: Vec::new(), largest_scale: 0.0 };
-
 /// A part being built.
 pub struct Calibration<'a> {
     /// Its columns.
     pub view: &'a View<'a>,
     /// Its codes.
     pub codes: Codes<'a>,
-    /// Entity ordinal of each row.
-    pub entity: &'a [u32],
+    /// Its rows as they were given.
+    pub rows: Rows<'a>,
     /// Rows that have a place.
-    pub rows: &'a [u32],
+    pub placed: &'a [u32],
+    /// Rows that are always compared exactly.
+    pub outliers: &'a [u32],
     /// Its space.
     pub space: &'a Space,
     /// Picks the rows and windows.
     pub seed: u64,
 }
 
+/// A walk with the recall that it had.
+#[derive(Debug, Clone, Copy)]
+pub struct Tried {
+    /// What it took.
+    pub depth: GraphDepth,
+    /// What it found.
+    pub recall: f64,
+}
+
+/// The walks that are used for each target, of those tried: the first that found enough. `share` of what a target
+/// allows to be missed may be missed.
+pub fn chosen(walks: &[Tried], share: f64) -> Vec<GraphDepth> {
+    let enough = |target: f64| walks.iter().find(|w| w.recall >= 1.0 - (1.0 - target) * share);
+    TARGETS.iter().map_while(|target| enough(*target)).map(|w| w.depth).collect()
+}
+
 impl Calibration<'_> {
-    /// The tables of the part.
-    pub fn run(&self) -> Result<Tables> {
-        let largest_scale = self.codes.terms.iter().map(|t| t.scale).fold(0.0, f32::max);
-        let mut tables = Tables { largest_scale, ..Tables::default() };
-        if self.view.lists.is_empty() || self.rows.is_empty() {
-            return Ok(tables);
+    /// Finds the depths of the lists, and tries walks.
+    pub fn run(&self, tables: &mut Tables) -> Result<Vec<Tried>> {
+        let widths: Vec<usize> = std::iter::successors(Some(self.view.rows), |w| Some(w / 4))
+            .take_while(|w| *w >= LEAST_WINDOW)
+            .collect();
+        let mut kinds = Vec::new();
+        for kind in [Kind::Stored, Kind::Halfway] {
+            let count = (self.view.rows / ROWS_A_QUERY).clamp(LEAST_QUERIES, QUERIES);
+            let mut questions = self.questions(kind, count, 0x7175_6572)?;
+            for (i, question) in questions.iter_mut().enumerate() {
+                question.hides = kind == Kind::Stored;
+                question.views = widths.iter().map(|width| Which::Rows(self.window(i, *width))).collect();
+            }
+            let truths = self.rows.answers(&questions)?;
+            kinds.push((questions, truths));
         }
-        let kinds = self.questions();
-        let mut width = self.view.rows;
-        while width >= LEAST_WINDOW {
-            let needed = kinds.each_ref().map(|questions| self.list_depth(questions, width));
+        let home = self.home();
+        for (at, width) in widths.iter().enumerate() {
+            let needed: Vec<_> = kinds.iter().map(|(q, t)| self.list_depth(q, t, at, &home)).collect();
             let probes = std::array::from_fn(|i| needed.iter().map(|n| n[i]).max().unwrap_or(1));
-            let open = self.open(&kinds[0], width, probes[OPEN_AT] as usize)?;
-            tables.lists.push(ListDepth { rows: width as u32, probes, open });
-            width /= 4;
+            let open = self.open(&kinds[0].0, *width, probes[OPEN_AT] as usize, tables)?;
+            tables.lists.push(ListDepth { rows: *width as u32, probes, open });
         }
         tables.lists.reverse();
-        if !self.view.links.is_empty() {
-            tables.graph = self.graph_depths(&kinds[0])?;
+        match self.view.links.is_empty() {
+            true => Ok(Vec::new()),
+            false => self.walks(&kinds[0].0, &kinds[0].1, tables),
         }
-        Ok(tables)
     }
 
     /// The window of `width` rows for the `i`-th query: windows lie evenly over the part.
     fn window(&self, i: usize, width: usize) -> Range<usize> {
-        let start = (self.view.rows - width) * i / QUERIES.max(1);
+        let start = (self.view.rows - width) * (i % LEAST_QUERIES) / LEAST_QUERIES;
         start..start + width
     }
 
-    /// Stored rows, and points halfway between two of them.
-    fn questions(&self) -> [Vec<Question>; 2] {
-        let rows = super::centres::sample(self.rows, QUERIES, self.seed ^ 0x7175_6572);
-        let stored = rows.par_iter().map(|row| Question {
-            code: self.codes.row(*row as usize).to_vec(),
-            terms: self.codes.terms[*row as usize],
-            hidden: self.hidden(*row),
-        });
-        let strangers = rows.iter().zip(rows.iter().cycle().skip(rows.len() / 2));
-        let between = strangers.map(|(a, b)| self.between(*a as usize, *b as usize));
-        [stored.collect(), between.collect()]
+    /// Questions of a kind, spread over the rows.
+    pub fn questions(&self, kind: Kind, count: usize, seed: u64) -> Result<Vec<Question>> {
+        let rows = super::centres::sample(self.placed, count, self.seed ^ seed);
+        let others = rows.iter().cycle().skip(rows.len() / 2);
+        rows.iter()
+            .zip(others)
+            .map(|(row, other)| self.rows.question(kind, *row, *other, self.seed ^ seed))
+            .collect()
     }
 
-    /// The row and those of its entity that are nearer to it than any other entity's.
-    fn hidden(&self, row: u32) -> Vec<u32> {
-        if self.dominates(row) {
-            return vec![row];
-        }
-        let (at, own) = (row as usize, self.entity[row as usize]);
-        let mut dots = vec![0; self.view.rows];
-        Int8::detect().dot_slab(self.codes.row(at), self.codes.values, &mut dots);
-        let squared = |other: usize| sq8::squared(self.codes.terms[at], self.codes.terms[other], dots[other]);
-        let strangers = (0..self.view.rows).filter(|other| self.entity[*other] != own).map(squared);
-        let nearest = strangers.fold(f32::INFINITY, f32::min);
-        let near = |other: &usize| self.entity[*other] == own && (*other == at || squared(*other) < nearest);
-        (0..self.view.rows).filter(near).map(|other| other as u32).collect()
-    }
-
-    /// The point halfway between two rows, as far out as they are.
-    fn between(&self, a: usize, b: usize) -> Question {
-        let padded = self.codes.padded;
-        let (mut x, mut y, mut code) = (vec![0.0; padded], vec![0.0; padded], vec![0; padded]);
-        sq8::decode(self.codes.row(a), self.codes.terms[a], &mut x);
-        sq8::decode(self.codes.row(b), self.codes.terms[b], &mut y);
-        x.iter_mut().zip(&y).for_each(|(x, y)| *x += y);
-        let wanted = (self.codes.terms[a].norm2 + self.codes.terms[b].norm2) / 2.0;
-        let norm2: f32 = x.iter().map(|v| v * v).sum();
-        let scale = if norm2 > 0.0 { (wanted / norm2).sqrt() } else { 0.0 };
-        x.iter_mut().for_each(|x| *x *= scale);
-        let terms = sq8::encode(&x, &mut code);
-        Question { code, terms, hidden: Vec::new() }
-    }
-
-    /// The nearest rows of a window.
-    fn truth(&self, question: &Question, window: Range<usize>) -> Vec<Near> {
-        let mut best = Vec::new();
-        let mut dots = vec![0; window.len()];
-        let slab = &self.codes.values[window.start * self.codes.padded..window.end * self.codes.padded];
-        Int8::detect().dot_slab(&question.code, slab, &mut dots);
-        for (row, dot) in window.zip(&dots) {
-            let squared = sq8::squared(question.terms, self.codes.terms[row], *dot);
-            if squared.is_finite() && question.counts(row as u32) {
-                keep_nearest(&mut best, WANTED, (squared, row as u32));
-            }
-        }
-        best
-    }
-
-    /// True when the query's entity has so many rows that hiding them would leave too few.
-    fn dominates(&self, query: u32) -> bool {
-        let own = self.entity[query as usize];
-        let sample = self.rows.iter().step_by((self.rows.len() / 1000).max(1));
-        let (mut same, mut all) = (0, 0);
-        for row in sample {
-            all += 1;
-            same += usize::from(self.entity[*row as usize] == own);
-        }
-        5 * same > all
-    }
-
-    /// The number of lists that hold each share of the neighbours.
-    fn list_depth(&self, questions: &[Question], width: usize) -> [u32; TARGETS.len()] {
-        let home = self.home();
+    /// The number of lists that hold each share of the neighbours, in a view.
+    fn list_depth(
+        &self,
+        questions: &[Question],
+        truths: &[Truth],
+        view: usize,
+        home: &[Option<u32>],
+    ) -> [u32; TARGETS.len()] {
         let mut ranks: Vec<u32> = questions
             .par_iter()
-            .enumerate()
-            .map(|(i, question)| {
-                let near = self.truth(question, self.window(i, width));
+            .zip(truths)
+            .map(|(question, truth)| {
                 let order = self.list_ranks(question);
-                near.iter().map(|(_, row)| order[home[*row as usize] as usize]).collect::<Vec<_>>()
+                // Rows without a list are compared exactly in any case.
+                let lists = truth.views[view].iter().filter_map(|(_, row)| home[*row as usize]);
+                lists.map(|list| order[list as usize]).collect::<Vec<_>>()
             })
             .flatten_iter()
             .collect();
@@ -194,17 +169,19 @@ impl Calibration<'_> {
     }
 
     /// 8-bit distances of the mean search of `probes` lists for the ten nearest rows of a window.
-    fn open(&self, questions: &[Question], width: usize, probes: usize) -> Result<u32> {
+    fn open(&self, questions: &[Question], width: usize, probes: usize, tables: &Tables) -> Result<u32> {
         let counts: Vec<usize> = questions
             .par_iter()
             .enumerate()
             .map(|(i, question)| {
-                let window = self.window(i, width);
-                let eligible = Eligible::all(self.view.rows).narrowed([window, 0..0], f64::NEG_INFINITY);
-                let (mut work, mut stats) = (self.workspace(question), Stats::default());
-                let (search, target) = (self.search(&NO_TABLES), self.target(question));
-                let mut pool = Pool::new(WANTED, 2 * WANTED, 0.0);
+                let eligible =
+                    Eligible::all(self.view.rows).narrowed([self.window(i, width), 0..0], f64::NEG_INFINITY);
+                let (mut work, mut stats) = (Workspace::default(), Stats::default());
+                let code = self.place(question, &mut work);
+                let (search, target) = (self.search(tables), self.target(&code, tables));
+                let mut pool = Pool::new(WANTED);
                 let mut sink = Nearest::new(&search, &target, &eligible, &mut pool);
+                let probes = Probes { lists: probes, met: 0 };
                 search.probe(&target, &eligible, probes, &mut sink, &mut work, &mut stats)?;
                 Ok(stats.codes)
             })
@@ -212,29 +189,32 @@ impl Calibration<'_> {
         Ok((counts.iter().sum::<usize>() / counts.len().max(1)) as u32)
     }
 
-    fn search<'s>(&'s self, tables: &'s Tables) -> Search<'s> {
-        Search { view: self.view, space: self.space, tables, scale: 0.0 }
+    /// Searches of the part with these tables.
+    pub fn search<'s>(&'s self, tables: &'s Tables) -> Search<'s> {
+        Search { view: self.view, space: self.space, tables, outliers: self.outliers }
     }
 
-    fn target<'q>(&'q self, question: &'q Question) -> Target<'q> {
-        let coded = Coded { code: &question.code, terms: question.terms };
-        Target { coded, norm: 1.0, composite: None, space: self.space }
+    fn target<'q>(&'q self, code: &'q Code, tables: &Tables) -> Target<'q> {
+        let coded = Coded { code: &code.0, terms: code.1 };
+        let bounds = Bounds::new(tables.resolution, &code.0, code.1);
+        Target { coded, bounds, norm: 1.0, composite: None, space: self.space }
     }
 
-    /// With the question's place, as its code tells it.
-    fn workspace(&self, question: &Question) -> Workspace {
-        let mut work = Workspace::default();
+    /// The question's code; its place goes into `work`.
+    fn place(&self, question: &Question, work: &mut Workspace) -> Code {
+        let mut code = vec![0; self.codes.padded];
         work.place.resize(self.codes.padded, 0.0);
-        sq8::decode(&question.code, question.terms, &mut work.place);
-        work
+        self.space.place_query(&question.vector, &mut work.place);
+        let terms = sq8::encode(&work.place, &mut code);
+        (code, terms)
     }
 
-    /// The list of each row.
-    fn home(&self) -> Vec<u32> {
-        let mut home = vec![0; self.view.rows];
+    /// The list of each row that has one.
+    fn home(&self) -> Vec<Option<u32>> {
+        let mut home = vec![None; self.view.rows];
         for list in 0..self.view.lists.len() {
             for row in self.view.lists.members_of(list).unwrap_or_default() {
-                home[*row as usize] = list as u32;
+                home[*row as usize] = Some(list as u32);
             }
         }
         home
@@ -242,10 +222,10 @@ impl Calibration<'_> {
 
     /// For each list, how many lists are nearer to the query.
     fn list_ranks(&self, question: &Question) -> Vec<u32> {
-        let lists = &self.view.lists;
+        let (lists, mut work) = (&self.view.lists, Workspace::default());
+        let (code, terms) = self.place(question, &mut work);
         let mut dots = vec![0; lists.len()];
-        Int8::detect().dot_slab(&question.code, lists.centres, &mut dots);
-        let terms = question.terms;
+        Int8::detect().dot_slab(&code, lists.centres, &mut dots);
         let mut order: Vec<(f32, u32)> = lists
             .terms
             .iter()
@@ -261,85 +241,101 @@ impl Calibration<'_> {
         ranks
     }
 
-    /// The least pool of a walk over all rows for each target, as far as pools reach them.
-    fn graph_depths(&self, questions: &[Question]) -> Result<Vec<GraphDepth>> {
-        let truths: Vec<(&Question, Vec<Near>)> =
-            questions.par_iter().map(|q| (q, self.truth(q, 0..self.view.rows))).collect();
-        let wanted: usize = truths.iter().map(|t| t.1.len()).sum();
-        let mut found = Vec::new();
+    /// Walks over all rows of growing depth, until one finds what the highest target wants.
+    fn walks(&self, questions: &[Question], truths: &[Truth], tables: &Tables) -> Result<Vec<Tried>> {
+        let mut tried = Vec::new();
         for (ef, stretch) in WALKS {
-            let goal = Goal { ef, stretch, enough: None };
-            let each: Vec<(usize, Stats)> =
-                truths.par_iter().map(|(q, truth)| self.walked(q, truth, goal)).collect::<Result<_>>()?;
-            let hits: usize = each.iter().map(|e| e.0).sum();
+            let unknown = GraphDepth { ef: ef as u32, stretch, hops: ef as u32, distances: 0 };
+            let with = Tables { graph: vec![unknown; TARGETS.len()], ..tables.clone() };
+            let asked = questions.par_iter().zip(truths).map(|(question, truth)| {
+                let ask = Ask { path: Some(Path::Graph), per_entity: false };
+                self.ask(question, &Which::Rows(0..self.view.rows), &truth.hidden, ask, &with)
+            });
+            let each: Vec<(Vec<Hit>, Stats)> = asked.collect::<Result<_>>()?;
+            let (mut found, mut wanted) = (0, 0);
+            for ((hits, _), truth) in each.iter().zip(truths) {
+                found += hits_of(hits, &truth.views[0]);
+                wanted += truth.views[0].len();
+            }
             let mean = |of: fn(&Stats) -> usize| {
                 (each.iter().map(|e| of(&e.1)).sum::<usize>() / each.len().max(1)) as u32
             };
-            let (hops, distances) = (mean(|s| s.hops), mean(|s| s.codes));
-            let depth = GraphDepth { ef: ef as u32, stretch, hops, distances };
-            while found.len() < TARGETS.len() && hits as f64 >= TARGETS[found.len()] * wanted as f64 {
-                found.push(depth);
-            }
-            if found.len() == TARGETS.len() {
+            let depth = GraphDepth { hops: mean(|s| s.hops), distances: mean(|s| s.codes), ..unknown };
+            let recall = if wanted == 0 { 1.0 } else { found as f64 / wanted as f64 };
+            tried.push(Tried { depth, recall });
+            // Enough for the highest target, with the least share of misses that is ever chosen by.
+            if recall >= 1.0 - (1.0 - TARGETS[TARGETS.len() - 1]) * 0.5 {
                 break;
             }
         }
-        Ok(found)
+        Ok(tried)
     }
 
-    /// True neighbours that a walk meets among its best, and its work.
-    fn walked(&self, question: &Question, truth: &[Near], goal: Goal) -> Result<(usize, Stats)> {
-        let (search, target) = (self.search(&NO_TABLES), self.target(question));
-        let eligible = Eligible::all(self.view.rows);
-        let mut sink = Best { question, near: Vec::new() };
-        let (mut work, mut stats) = (self.workspace(question), Stats::default());
-        work.scratch.hide(&question.hidden);
-        search.graph(&target, &eligible, goal, &mut sink, &mut work, &mut stats)?;
-        // By distance: of equally near rows any will do.
-        let farthest = truth.last().map_or(f32::NEG_INFINITY, |last| last.0);
-        let hits = sink.near.iter().filter(|(squared, _)| *squared <= farthest).count();
+    /// Puts a question to the part as a query would.
+    pub fn ask(
+        &self,
+        question: &Question,
+        which: &Which,
+        hidden: &[u32],
+        ask: Ask,
+        tables: &Tables,
+    ) -> Result<(Vec<Hit>, Stats)> {
+        let deleted: RoaringBitmap = hidden.iter().copied().collect();
+        let filter = Filter { deleted: Some(&deleted), ..Filter::default() };
+        let all = Eligible::new(self.view, &filter, |_| Ok(None))?;
+        let eligible = match which {
+            Which::Rows(rows) => all.narrowed([rows.clone(), 0..0], f64::NEG_INFINITY),
+            Which::AsOf(rank) => Eligible::as_of_rank(self.view, *rank),
+            Which::Others(entity) => all.without(*entity),
+            Which::PerEntity => all,
+        };
+        let exact = Given {
+            input: self.rows.input,
+            query: ExactQuery::new(self.rows.metric, &question.vector),
+            buffer: RefCell::default(),
+        };
+        let (mut work, mut stats) = (Workspace::default(), Stats::default());
+        work.scratch.hide(hidden);
+        let query =
+            Query { force: ask.path, per_entity: ask.per_entity, ..Query::nearest(&question.vector, WANTED) };
+        let hits = self.search(tables).run(&query, &eligible, &exact, &mut work, &mut stats)?;
         Ok((hits, stats))
     }
-}
 
-/// What stands in for a query.
-struct Question {
-    code: Vec<i8>,
-    terms: Terms,
-    /// Rows that do not count, ascending.
-    hidden: Vec<u32>,
-}
-
-impl Question {
-    /// Whether `row` counts as an answer.
-    fn counts(&self, row: u32) -> bool {
-        self.hidden.binary_search(&row).is_err()
+    /// The rows that count for a question in a mode.
+    pub fn which(&self, mode: Mode, at: (usize, usize), question: &Question) -> Option<Which> {
+        Which::of(mode, at, self.rows.entity[question.row as usize], self.view.rows)
     }
 }
 
-/// The nearest rows that count.
-struct Best<'a> {
-    question: &'a Question,
-    near: Vec<(f32, u32)>,
+/// How a question is put.
+#[derive(Debug, Clone, Copy)]
+pub struct Ask {
+    /// By this path and no other.
+    pub path: Option<Path>,
+    /// For the best row of each entity.
+    pub per_entity: bool,
 }
 
-impl Sink for Best<'_> {
-    fn reach(&mut self) -> f32 {
-        self.near.get(WANTED - 1).map_or(f32::INFINITY, |last| last.0)
-    }
+/// A code of a place.
+type Code = (Vec<i8>, sq8::Terms);
 
-    fn take(&mut self, squared: f32, row: u32) -> Result<()> {
-        if self.question.counts(row) {
-            keep_nearest(&mut self.near, WANTED, (squared, row));
-        }
-        Ok(())
-    }
+/// How many hits are as near as the true answers. By distance: of equally near rows any will do.
+pub fn hits_of(hits: &[Hit], truth: &[Answer]) -> usize {
+    let farthest = truth.last().map_or(f64::NEG_INFINITY, |last| last.0);
+    hits.iter().filter(|hit| hit.distance <= farthest).count().min(truth.len())
+}
 
-    fn errors(&self) -> f32 {
-        0.0
-    }
+/// Vectors of the rows that a part is being built from.
+struct Given<'a> {
+    input: &'a dyn Input,
+    query: ExactQuery<'a>,
+    buffer: RefCell<Vec<f32>>,
+}
 
-    fn filled(&self) -> bool {
-        true
+impl Exact for Given<'_> {
+    fn distance(&self, row: u32) -> Result<Option<f64>> {
+        let row = row as usize;
+        Ok(self.query.distance(self.input.vectors(row..row + 1, &mut self.buffer.borrow_mut())?))
     }
 }

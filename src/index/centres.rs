@@ -128,8 +128,7 @@ impl Centres {
     /// Makes the norms those of the codes: residuals are taken from what the code stands for.
     fn use_coded_norms(&mut self) {
         for (code, terms) in self.values.chunks_exact(self.padded).zip(&mut self.terms) {
-            let sum: i64 = code.iter().map(|c| i64::from(*c) * i64::from(*c)).sum();
-            terms.norm2 = (f64::from(terms.scale).powi(2) * sum as f64) as f32;
+            terms.norm2 = sq8::coded_norm2(code, *terms) as f32;
         }
     }
 }

@@ -26,6 +26,8 @@ struct Rules {
     as_of: Option<Arc<AsOf>>,
     /// One bit a row: allowed, and not deleted.
     mask: Option<Arc<Vec<u64>>>,
+    /// Share of the window that the mask leaves.
+    masked: f64,
     /// Ordinals of entities without answers.
     excluded: HashSet<u32>,
 }
@@ -65,7 +67,7 @@ impl Eligible {
             }
         };
         let mask = mask(view.rows, filter).map(Arc::new);
-        let rules = Rules { mask, whole: 0..view.rows, as_of, excluded: HashSet::new() };
+        let rules = Rules::new(0..view.rows, as_of, mask, HashSet::new());
         Eligible::over(rules).of(view, &filter.range, filter.excluded, ordinal)
     }
 
@@ -91,7 +93,7 @@ impl Eligible {
             ordinals.extend(ordinal(*entity)?);
         }
         let Rules { as_of, mask, .. } = &*self.rules;
-        Ok(Eligible::over(Rules { as_of: as_of.clone(), mask: mask.clone(), whole, excluded: ordinals }))
+        Ok(Eligible::over(Rules::new(whole, as_of.clone(), mask.clone(), ordinals)))
     }
 
     fn over(rules: Rules) -> Eligible {
@@ -105,8 +107,20 @@ impl Eligible {
 
     /// Every row of a part of `rows` rows.
     pub fn all(rows: usize) -> Eligible {
-        let rules = Rules { whole: 0..rows, as_of: None, mask: None, excluded: HashSet::new() };
-        Eligible::over(rules)
+        Eligible::over(Rules::new(0..rows, None, None, HashSet::new()))
+    }
+
+    /// Rows valid before a rank.
+    pub fn as_of_rank(view: &View<'_>, rank: usize) -> Eligible {
+        let (valid, cost) = (view.valid_estimate(rank), view.valid_cost(rank));
+        let as_of = AsOf { rank, valid, cost, states: HashMap::new() };
+        Eligible::over(Rules::new(0..rank, Some(Arc::new(as_of)), None, HashSet::new()))
+    }
+
+    /// The same filter without the rows of an entity, by ordinal.
+    pub fn without(&self, entity: u32) -> Eligible {
+        let Rules { whole, as_of, mask, .. } = &*self.rules;
+        Eligible::over(Rules::new(whole.clone(), as_of.clone(), mask.clone(), HashSet::from([entity])))
     }
 
     /// The same filter over parts of its window, whose rows have a part of time of at least `least_time`.
@@ -139,6 +153,17 @@ impl Eligible {
     /// True when most rows of the runs do not count.
     pub fn is_sparse(&self) -> bool {
         self.share < 0.5
+    }
+
+    /// True when every row of the runs counts.
+    pub fn is_plain(&self) -> bool {
+        let rules = &*self.rules;
+        rules.as_of.is_none() && rules.mask.is_none() && rules.excluded.is_empty()
+    }
+
+    /// Share of the window's rows that is allowed and not deleted.
+    pub fn masked(&self) -> f64 {
+        self.rules.masked
     }
 
     /// Lower bound on the part of time of the runs' rows.
@@ -218,10 +243,19 @@ impl AsOf {
 
 impl Rules {
     fn share(&self) -> f64 {
-        let window = self.whole.len().max(1) as f64;
         let valid = self.as_of.as_ref().map_or(1.0, |a| (a.valid as f64 / a.rank.max(1) as f64).min(1.0));
-        let masked = self.mask.as_ref().map_or(1.0, |m| count(m, &self.whole) as f64 / window);
-        valid * masked
+        valid * self.masked
+    }
+
+    fn new(
+        whole: Range<usize>,
+        as_of: Option<Arc<AsOf>>,
+        mask: Option<Arc<Vec<u64>>>,
+        excluded: HashSet<u32>,
+    ) -> Rules {
+        let window = whole.len().max(1) as f64;
+        let masked = mask.as_ref().map_or(1.0, |m| count(m, &whole) as f64 / window);
+        Rules { whole, as_of, mask, masked, excluded }
     }
 }
 

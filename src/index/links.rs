@@ -170,19 +170,22 @@ impl<'a> Maker<'a> {
         let (factors, bits) = rest.split_at_mut(2 * BLOCK);
         let bits: &mut [u8] = bytemuck::cast_slice_mut(bits);
         let mut of = Factors::default();
-        self.decode(row, &mut work.centre);
+        let centre_off = self.decode(row, &mut work.centre);
         for (slot, neighbour) in self.edges.of(row).iter().enumerate() {
-            self.decode(*neighbour as usize, &mut work.x);
+            let off = self.decode(*neighbour as usize, &mut work.x);
             onebit::encode(&work.x, &work.centre, slot, bits, &mut of);
+            of.correct(slot, off, centre_off, self.codes.padded);
         }
         let (add, scale) = factors.split_at_mut(BLOCK);
         add.copy_from_slice(bytemuck::cast_slice(&of.add));
         scale.copy_from_slice(bytemuck::cast_slice(&of.scale));
     }
 
-    fn decode(&self, row: usize, out: &mut Vec<f32>) {
+    /// The point that a row's code stands for, and how far it lies from the row.
+    fn decode(&self, row: usize, out: &mut Vec<f32>) -> f32 {
         out.resize(self.codes.padded, 0.0);
         sq8::decode(self.codes.row(row), self.codes.terms[row], out);
+        sq8::error(self.codes.row(row), self.codes.terms[row])
     }
 }
 

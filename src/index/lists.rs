@@ -95,10 +95,14 @@ fn encode(codes: Codes<'_>, centres: Codes<'_>, list: usize, rows: &[u32]) -> En
     let chunks = out.bits.chunks_exact_mut(block_bytes(padded)).zip(&mut out.factors);
     for ((bits, factors), rows) in chunks.zip(rows.chunks(BLOCK)) {
         for (slot, row) in rows.iter().enumerate() {
-            sq8::decode(codes.row(*row as usize), codes.terms[*row as usize], &mut x);
+            let (code, terms) = (codes.row(*row as usize), codes.terms[*row as usize]);
+            let off = sq8::error(code, terms);
+            sq8::decode(code, terms, &mut x);
             onebit::encode(&x, &centre, slot, bits, factors);
+            factors.correct(slot, off, 0.0, padded);
             let distance = x.iter().zip(&centre).map(|(x, c)| (x - c) * (x - c)).sum::<f32>().sqrt();
-            out.radius = out.radius.max(distance);
+            // The row itself lies no further than this.
+            out.radius = out.radius.max(distance + off);
             if distance < nearest {
                 (nearest, out.medoid) = (distance, *row);
             }

@@ -9,26 +9,33 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `space.rs`, `sq8.rs`, `onebit.rs` | one Euclidean space for all metrics; 8-bit and one-bit codes |
+//! | `space.rs`, `frame.rs` | one Euclidean space for all metrics; its centre and radius |
+//! | `sq8.rs`, `onebit.rs`, `bounds.rs` | 8-bit and one-bit codes; how far 8-bit distances can be off |
 //! | `centres.rs`, `lists.rs` | k-means, inverted lists |
 //! | `candidates.rs`, `prune.rs`, `graph.rs`, `links.rs` | the graph |
-//! | `calibrate.rs`, `build.rs`, `layout.rs` | depths for a recall; writing a part (`Kind::Index`) |
+//! | `truth.rs`, `calibrate.rs`, `measure.rs` | exact answers; depths for a recall; holding them to it |
+//! | `build.rs`, `layout.rs` | writing a part (`Kind::Index`) |
 //! | `column.rs`, `view.rs`, `part.rs` | reading one |
-//! | `query.rs`, `eligible.rs`, `plan.rs` | what is asked, which rows count, which path answers |
-//! | `search.rs`, `paths.rs`, `walk.rs`, `pool.rs`, `shells.rs`, `ball.rs` | answering |
+//! | `query.rs`, `eligible.rs`, `plan.rs`, `tables.rs` | what is asked, which rows count, which path answers |
+//! | `search.rs`, `paths.rs`, `walk.rs`, `pool.rs`, `ranked.rs`, `shells.rs`, `ball.rs` | answering |
 //! | `merge.rs` | which parts to build anew as rows are added |
 
 mod ball;
+mod bounds;
 mod build;
 mod calibrate;
 mod candidates;
 mod centres;
 mod column;
 mod eligible;
+mod frame;
 mod graph;
+#[cfg(test)]
+mod kinds;
 pub mod layout;
 mod links;
 mod lists;
+mod measure;
 pub mod merge;
 mod onebit;
 mod part;
@@ -37,17 +44,21 @@ pub mod plan;
 mod pool;
 mod prune;
 mod query;
+mod ranked;
 mod search;
 mod shells;
 mod space;
 mod sq8;
+pub mod tables;
 #[cfg(test)]
 mod tests;
+mod truth;
 mod view;
 mod walk;
 
 pub use build::{Built, Input, Options, build};
 pub use eligible::Eligible;
+pub use measure::PROMISED;
 pub use part::{Check, Elsewhere, Part, Reader};
 pub use query::{Composite, Effort, Filter, Hit, Path, Query, Report, Stats};
 pub use search::Exact;

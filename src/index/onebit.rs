@@ -28,6 +28,16 @@ impl Default for Factors {
     }
 }
 
+impl Factors {
+    /// Makes code `slot`, which was made from a row's decoded 8-bit code, one of the row itself: the error `off`
+    /// of that code lengthens every distance by its square, for it is orthogonal to the row, and adds its share to the noise in
+    /// `dim` coordinates. `centre_off` is that of the centre, where that is a decoded row too.
+    pub fn correct(&mut self, slot: usize, off: f32, centre_off: f32, dim: usize) {
+        self.add[slot] += centre_off * centre_off - off * off;
+        self.error[slot] = self.error[slot].hypot(off / (dim as f32).sqrt());
+    }
+}
+
 /// Encodes row `x` of the list with centre `c` as code `slot` of a block.
 pub fn encode(x: &[f32], c: &[f32], slot: usize, block: &mut [u8], factors: &mut Factors) {
     let (norm2, sum, centre) = Arch::new().dispatch(Signs { x, c, slot, block });

@@ -8,7 +8,7 @@ use super::plan;
 use super::prune::NONE;
 use super::query::{Filter, Hit, Query, Stats};
 use super::search::{Exact, Search, Workspace};
-use super::space::Space;
+use super::space::{Frame, Space};
 use super::view::{Checkpoints, Lists, Runs, View};
 use crate::error::Result;
 use crate::format::container::{Container, Expect};
@@ -45,9 +45,22 @@ impl Part {
 
     /// As [`Part::open`], from an open container.
     pub fn from_container(file: Container) -> Result<Part> {
-        let head = Head::decode(file.all::<u8>(layout::HEAD)?).map_err(|e| file.damaged(e.to_string()))?;
+        let head = match file.section(layout::HEAD_1) {
+            Some(_) => Head::decode_1(file.all::<u8>(layout::HEAD_1)?),
+            None => Head::decode(file.all::<u8>(layout::HEAD)?),
+        };
+        let head = head.map_err(|e| file.damaged(e.to_string()))?;
         file.advise(Access::Random);
-        let space = Space::new(head.metric, head.dim as usize, head.max_norm, head.seed);
+        let centre = match head.current {
+            true => Column::<f64>::open(&file, layout::CENTRE, head.coordinates(), false)?
+                .get(0..head.coordinates())?,
+            false => &vec![0.0; head.coordinates()],
+        };
+        if !centre.iter().all(|c| c.is_finite()) {
+            return Err(file.damaged("the centre of the index is no place"));
+        }
+        let frame = Frame { max_norm: head.max_norm, centre: centre.to_vec(), radius: head.radius };
+        let space = Space::new(head.metric, head.dim as usize, frame, head.seed);
         Ok(Part { file, head, space })
     }
 
@@ -79,6 +92,12 @@ impl Part {
     /// True when the part knows which points its rows stand for. Parts of older programs do not.
     pub fn has_sequence(&self) -> bool {
         self.file.section(layout::SEQUENCE).is_some()
+    }
+
+    /// True for a part that queries use: it knows which points it holds, and its recall was measured. Parts of older programs
+    /// can be checked, and are not searched.
+    pub fn is_current(&self) -> bool {
+        self.has_sequence() && self.head.current
     }
 
     /// Bytes of each section.
@@ -119,8 +138,28 @@ impl Part {
             true => Some(self.column(layout::SEQUENCE, self.rows(), trusted)?),
         };
         let entities = self.column(layout::ENTITIES, self.head.entities as usize, trusted)?;
-        let (view, work) = (self.view(trusted)?, Workspace::default());
-        Ok(Reader { part: self, view, exact, entities, sequence, work })
+        let outliers = self.outliers()?;
+        Ok(Reader {
+            part: self,
+            view: self.view(trusted)?,
+            exact,
+            entities,
+            sequence,
+            outliers,
+            work: Workspace::default(),
+        })
+    }
+
+    /// Rows that every search compares exactly.
+    fn outliers(&self) -> Result<&[u32]> {
+        if !self.head.current {
+            return Ok(&[]);
+        }
+        let rows = self.whole::<u32>(layout::OUTLIERS, self.head.outliers as usize)?;
+        match rows.is_sorted_by(|a, b| a < b) && rows.iter().all(|row| (*row as usize) < self.rows()) {
+            true => Ok(rows),
+            false => Err(self.file.damaged("the outliers of the index are not rows of it, in order")),
+        }
     }
 
     fn column<T: bytemuck::AnyBitPattern>(
@@ -206,6 +245,7 @@ impl Part {
     pub fn verify(&self) -> Result<()> {
         self.file.check_all()?;
         let view = self.view(true)?;
+        self.outliers()?;
         for row in 0..if view.links.is_empty() { 0 } else { self.rows() } {
             view.links.of(row as u32)?;
         }
@@ -239,6 +279,7 @@ pub struct Reader<'p> {
     exact: Option<Column<'p, f32>>,
     entities: Column<'p, EntityId>,
     sequence: Option<Column<'p, u64>>,
+    outliers: &'p [u32],
     work: Workspace,
 }
 
@@ -262,6 +303,9 @@ impl<'p> Reader<'p> {
         stats: &mut Stats,
     ) -> Result<Vec<Hit>> {
         query.check(self.part.dim())?;
+        if !self.part.head.current {
+            return Err(crate::Error::internal("a part of the index of an older version was searched"));
+        }
         let own = self.exact.map(|rows| Stored {
             rows,
             query: ExactQuery::new(self.part.metric(), query.vector),
@@ -275,13 +319,16 @@ impl<'p> Reader<'p> {
             }
         };
         let (space, head) = (&self.part.space, &self.part.head);
-        let search = Search { view: &self.view, space, tables: &head.tables, scale: head.scale };
+        let search = Search { view: &self.view, space, tables: &head.tables, outliers: self.outliers };
         search.run(query, eligible, exact, &mut self.work, stats)
     }
 
     /// About how many nanoseconds [`Reader::search`] takes.
     pub fn cost(&self, query: &Query<'_>, eligible: &Eligible) -> f64 {
         let tables = &self.part.head.tables;
+        if !tables.allowed.scan {
+            return plan::exact_cost(&self.view, eligible);
+        }
         let plan = match query.radius {
             Some(_) => plan::choose_all(&self.view, tables, query, eligible),
             None => {

@@ -2,6 +2,7 @@
 
 use super::candidates::{of_key, to_key};
 use super::eligible::Eligible;
+use super::plan::Probes;
 use super::pool::keep_nearest;
 use super::query::Stats;
 use super::search::{Search, Target, Workspace};
@@ -9,6 +10,7 @@ use super::sq8;
 use super::view::wrong_row;
 use super::walk::{self, Goal};
 use crate::error::Result;
+use crate::metric::Metric;
 use crate::simd::bits::{BLOCK, Lookup, block_bytes};
 use crate::simd::int8::Int8;
 use std::ops::Range;
@@ -20,8 +22,12 @@ const AHEAD: usize = 16;
 /// A query this many times further from a centre than the furthest row is not among the rows; above 1 for
 /// the rounding of codes.
 const AMONG: f32 = 1.02;
+/// A query this many times further out gets the one-bit codes of all lists.
+const OUTSIDE: f32 = 1.5;
 /// Up to so many lists are picked one by one; more are sorted.
 const FEW_LISTS: usize = 16;
+/// Of the rows of a list every so many-th is asked whether it counts.
+const SAMPLED: usize = 8;
 /// Lists near the query that offer a start of the walk.
 const ENTRIES: usize = 4;
 
@@ -131,34 +137,55 @@ impl Search<'_> {
         work.order.extend(work.keys.iter().map(|key| of_key(*key)));
     }
 
-    /// The `probes` lists nearest to the query; more of them while too few rows were found.
+    /// The lists nearest to the query; more of them while too few rows were found, or met.
     pub(super) fn probe(
         &self,
         target: &Target<'_>,
         eligible: &Eligible,
-        probes: usize,
+        probes: Probes,
         sink: &mut impl Sink,
         work: &mut Workspace,
         stats: &mut Stats,
     ) -> Result<()> {
         work.table.set(&work.place);
-        let (mut nearest, mut done) = (probes, 0);
+        let (mut nearest, mut done, mut met) = (probes.lists, 0, 0);
+        let mut probes = probes;
         loop {
             self.order_lists(target, nearest, work);
+            if done == 0 && self.is_outside(work) {
+                // How deep to look is known for questions among the rows: all one-bit codes, then.
+                probes.lists = self.view.lists.len();
+                nearest = probes.lists;
+                self.order_lists(target, nearest, work);
+            }
             let order = std::mem::take(&mut work.order);
             for (centre2, list) in &order[done..] {
-                self.probe_list(target, eligible, (*centre2, *list as usize), sink, work, stats)?;
+                if done >= probes.lists && met >= probes.met && sink.filled() {
+                    break;
+                }
+                met += self.probe_list(target, eligible, (*centre2, *list as usize), sink, work, stats)?;
+                done += 1;
             }
-            done = order.len();
             work.order = order;
-            if sink.filled() || done == self.view.lists.len() {
+            let enough = done >= probes.lists && met >= probes.met && sink.filled();
+            if enough || done == self.view.lists.len() {
                 return Ok(());
             }
             nearest = nearest.saturating_mul(2);
         }
     }
 
-    /// One list: one-bit estimates, then 8-bit distances of the rows that the estimate leaves.
+    /// True for a question that lies well beyond the rows of its nearest list. Under dot every question does.
+    fn is_outside(&self, work: &Workspace) -> bool {
+        let nearest = work.order.first();
+        self.space.metric() != Metric::Dot
+            && nearest.is_some_and(|(centre2, list)| {
+                centre2.sqrt() > OUTSIDE * self.view.lists.radius[*list as usize]
+            })
+    }
+
+    /// One list: one-bit estimates, then 8-bit distances of the rows that the estimate leaves. Returns about how many
+    /// rows that count it holds.
     pub(super) fn probe_list(
         &self,
         target: &Target<'_>,
@@ -167,13 +194,15 @@ impl Search<'_> {
         sink: &mut impl Sink,
         work: &mut Workspace,
         stats: &mut Stats,
-    ) -> Result<()> {
+    ) -> Result<usize> {
         let members = self.view.lists.members_of(list)?;
         stats.lists += 1;
         work.keys.clear();
+        let mut met = 0;
         for run in eligible.runs() {
             let span = span(members, run);
             stats.estimates += span.len();
+            met += self.met(eligible, &members[span.clone()])?;
             self.estimate(members, span, (centre2, list), sink, work)?;
         }
         let mut keys = std::mem::take(&mut work.keys);
@@ -192,7 +221,19 @@ impl Search<'_> {
             self.measure_keys(target, strip, sink, work, stats)?;
         }
         work.keys = keys;
-        Ok(())
+        Ok(met)
+    }
+
+    /// About how many of a list's rows count.
+    fn met(&self, eligible: &Eligible, rows: &[u32]) -> Result<usize> {
+        if eligible.is_plain() {
+            return Ok(rows.len());
+        }
+        let mut met = 0;
+        for row in rows.iter().step_by(SAMPLED) {
+            met += usize::from(eligible.admits(self.view, *row)?);
+        }
+        Ok(met * SAMPLED)
     }
 
     /// Notes the rows of a span of a list whose estimate is in reach: estimate and row as one number,

@@ -1,139 +1,177 @@
-//! The best rows so far, by approximate score, until they are ranked exactly.
+//! The rows that may be among the best, by bounds on their scores, until they are ranked exactly.
 
-use super::candidates::Near;
-use std::collections::{HashMap, HashSet};
+use super::candidates::{Near, to_key};
+use std::collections::{BinaryHeap, HashMap};
 
 /// A row in the pool.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Entry {
-    /// What the order is by: squared distance, or the composite score.
-    pub score: f32,
+    /// Its score is not below this.
+    pub lower: f32,
+    /// Its score is not above this.
+    pub upper: f32,
     /// The row.
     pub row: u32,
-    /// Its entity's ordinal, when entities are limited; else 0.
+    /// Its entity's ordinal, when one row of an entity is wanted; else 0.
     pub entity: u32,
 }
 
-/// A sorted pool of bounded size.
+/// Rows of which none can be left out: a row is dropped only when as many others as are wanted are surely better.
+/// Memory grows with the rows whose bounds overlap, that is with what the codes cannot tell apart.
 #[derive(Debug)]
 pub struct Pool {
     entries: Vec<Entry>,
-    capacity: usize,
-    /// Rows of one entity at most.
-    per_entity: usize,
-    /// How many rows (or entities) are wanted.
-    k: usize,
-    /// A row whose score is worse than the k-th by more than this cannot turn out to be wanted.
-    slack: f32,
-    /// Rows taken since the k-th entity was looked for, and its score.
+    /// Rows, or entities, whose upper bounds make the limit.
+    keep: usize,
+    /// The `keep` least upper bounds, the greatest on top.
+    uppers: BinaryHeap<Score>,
+    /// The least upper bound of each entity, when entities are limited.
+    best: Option<HashMap<u32, f32>>,
+    limit: f32,
+    /// Rows taken since entities were last looked at.
     taken: usize,
-    kth_entity: Option<f32>,
+    /// Entries at which those beyond the limit are thrown out.
+    sweep: usize,
 }
 
+/// f32 in its total order.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Score(f32);
+
+impl Eq for Score {}
+
+impl Ord for Score {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.0.total_cmp(&other.0)
+    }
+}
+
+impl PartialOrd for Score {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// Entries at which a pool is first swept.
+const SWEEP: usize = 256;
+
 impl Pool {
-    /// A pool of `capacity` rows, of which the best `k` are wanted; scores are off by less than
-    /// half of `slack`.
-    pub fn new(k: usize, capacity: usize, slack: f32) -> Pool {
-        let entries = Vec::with_capacity(capacity.min(4096));
-        Pool { entries, capacity, per_entity: usize::MAX, k, slack, taken: 0, kth_entity: None }
+    /// A pool for the best `keep` rows.
+    pub fn new(keep: usize) -> Pool {
+        Pool {
+            entries: Vec::new(),
+            keep: keep.max(1),
+            uppers: BinaryHeap::new(),
+            best: None,
+            limit: f32::INFINITY,
+            taken: 0,
+            sweep: SWEEP,
+        }
     }
 
-    /// Rows of `k` entities are wanted; at most `count` of each are kept.
+    /// The best row of each of the best entities is wanted.
     #[must_use]
-    pub fn per_entity(mut self, count: usize) -> Pool {
-        self.per_entity = count;
+    pub fn per_entity(mut self) -> Pool {
+        self.best = Some(HashMap::new());
         self
     }
 
-    /// True when entities matter.
+    /// True when one row of an entity is wanted.
     pub fn limits_entities(&self) -> bool {
-        self.per_entity != usize::MAX
+        self.best.is_some()
     }
 
-    /// A row with a score at or above this need not be offered.
+    /// A row whose lower bound is above this need not be offered.
     #[inline]
     pub fn limit(&self) -> f32 {
-        let full = match self.entries.len() >= self.capacity {
-            true => self.entries.last().map_or(f32::INFINITY, |e| e.score),
-            false => f32::INFINITY,
-        };
-        let kth = match self.limits_entities() {
-            true => self.kth_entity,
-            false => self.k.checked_sub(1).and_then(|i| self.entries.get(i)).map(|e| e.score),
-        };
-        kth.map_or(full, |kth| full.min(kth + self.slack))
+        self.limit
     }
 
-    /// Takes a row, if it is among the best.
+    /// Takes a row, if it may be among the best.
     pub fn offer(&mut self, new: Entry) {
-        if new.score >= self.limit() {
+        if new.lower > self.limit {
             return;
         }
-        if self.limits_entities() && !self.make_room(&new) {
+        if self.best.is_some() {
+            return self.offer_of_entity(new);
+        }
+        self.entries.push(new);
+        if self.uppers.len() < self.keep {
+            self.uppers.push(Score(new.upper));
+        } else if let Some(mut top) = self.uppers.peek_mut()
+            && new.upper < top.0
+        {
+            *top = Score(new.upper);
+        }
+        if self.uppers.len() == self.keep {
+            self.limit = self.uppers.peek().map_or(f32::INFINITY, |top| top.0);
+        }
+        self.sweep();
+    }
+
+    fn offer_of_entity(&mut self, new: Entry) {
+        let Some(best) = &mut self.best else { return };
+        let own = best.entry(new.entity).or_insert(f32::INFINITY);
+        if new.lower > *own {
             return;
         }
-        let at = self.entries.partition_point(|e| (e.score, e.row) < (new.score, new.row));
-        self.entries.insert(at, new);
-        self.entries.truncate(self.capacity);
+        *own = own.min(new.upper);
+        self.entries.push(new);
         self.taken += 1;
-        if self.limits_entities() && self.taken % 32 == 0 {
-            let kth = self.entity_ends().nth(self.k.saturating_sub(1));
-            self.kth_entity = kth;
+        if self.taken % 32 == 0 {
+            self.limit_entities();
+        }
+        self.sweep();
+    }
+
+    /// The limit from the best of each entity.
+    fn limit_entities(&mut self) {
+        let Some(best) = &self.best else { return };
+        if best.len() >= self.keep {
+            let mut uppers: Vec<f32> = best.values().copied().collect();
+            let (_, nth, _) = uppers.select_nth_unstable_by(self.keep - 1, f32::total_cmp);
+            self.limit = self.limit.min(*nth);
         }
     }
 
-    /// The best score of each entity, ascending.
-    fn entity_ends(&self) -> impl Iterator<Item = f32> + '_ {
-        let mut seen = HashSet::new();
-        self.entries.iter().filter(move |e| seen.insert(e.entity)).map(|e| e.score)
-    }
-
-    /// Drops the worst row of the new row's entity when that has enough; false when the new one
-    /// is not better.
-    fn make_room(&mut self, new: &Entry) -> bool {
-        let same = |e: &&Entry| e.entity == new.entity;
-        if self.entries.iter().filter(same).count() < self.per_entity {
-            return true;
-        }
-        match self.entries.iter().rposition(|e| same(&e)) {
-            Some(worst) if self.entries[worst].score > new.score => {
-                self.entries.remove(worst);
-                true
-            }
-            _ => false,
+    /// Throws out what fell behind the limit, now and then.
+    fn sweep(&mut self) {
+        if self.entries.len() >= self.sweep {
+            self.retain();
+            self.sweep = (2 * self.entries.len()).max(SWEEP);
         }
     }
 
-    /// The rows that may be among the wanted ones, best first: of an entity, when these are
-    /// limited, those that may be its best.
-    pub fn candidates(&self) -> Vec<Entry> {
-        if !self.limits_entities() {
-            let limit = self.limit();
-            return self.entries.iter().copied().take_while(|e| e.score <= limit).collect();
-        }
-        let last = self.entity_ends().nth(self.k.saturating_sub(1)).unwrap_or(f32::INFINITY);
-        let mut best: HashMap<u32, f32> = HashMap::new();
-        let close = |e: &Entry| e.score <= *best.entry(e.entity).or_insert(e.score) + self.slack;
-        self.entries.iter().copied().take_while(|e| e.score <= last + self.slack).filter(close).collect()
+    fn retain(&mut self) {
+        let (limit, best) = (self.limit, &self.best);
+        let open = |e: &Entry| {
+            e.lower <= limit && best.as_ref().and_then(|b| b.get(&e.entity)).is_none_or(|own| e.lower <= *own)
+        };
+        self.entries.retain(open);
+    }
+
+    /// The rows that may be among the best, or the best of their entity, by their lower bounds.
+    pub fn candidates(&mut self) -> &[Entry] {
+        self.limit_entities();
+        self.retain();
+        self.entries.sort_unstable_by_key(|e| to_key((e.lower, e.row)));
+        &self.entries
     }
 
     /// True when it holds as many rows, or entities, as are wanted.
     pub fn filled(&self) -> bool {
-        match self.limits_entities() {
-            true => self.entity_ends().count() >= self.k,
-            false => self.entries.len() >= self.k,
+        match &self.best {
+            Some(best) => best.len() >= self.keep,
+            None => self.entries.len() >= self.keep,
         }
     }
 
     /// Forgets all rows.
     pub fn clear(&mut self) {
         self.entries.clear();
-        self.kth_entity = None;
-    }
-
-    /// Number of rows.
-    pub fn len(&self) -> usize {
-        self.entries.len()
+        self.uppers.clear();
+        self.best.iter_mut().for_each(HashMap::clear);
+        (self.limit, self.taken, self.sweep) = (f32::INFINITY, 0, SWEEP);
     }
 }
 
@@ -151,28 +189,42 @@ pub fn keep_nearest(list: &mut Vec<Near>, k: usize, new: Near) {
 mod tests {
     use super::*;
 
-    fn scores(pool: &Pool) -> Vec<f32> {
-        pool.candidates().into_iter().map(|e| e.score).collect()
+    fn entry(row: u32, score: f32, off: f32, entity: u32) -> Entry {
+        Entry { lower: score - off, upper: score + off, row, entity }
+    }
+
+    fn rows(pool: &mut Pool) -> Vec<u32> {
+        pool.candidates().iter().map(|e| e.row).collect()
     }
 
     #[test]
     fn keeps_what_may_be_wanted() {
-        let mut pool = Pool::new(2, 4, 0.5);
+        let mut pool = Pool::new(2);
         for (row, score) in [5.0, 1.0, 3.0, 1.2, 1.4, 9.0].into_iter().enumerate() {
-            pool.offer(Entry { score, row: row as u32, entity: 0 });
+            pool.offer(entry(row as u32, score, 0.125, 0));
         }
-        assert_eq!(scores(&pool), [1.0, 1.2, 1.4]);
-        assert_eq!(pool.limit(), 1.7);
+        assert_eq!(rows(&mut pool), [1, 3, 4]);
+        assert_eq!(pool.limit(), 1.325);
     }
 
     #[test]
-    fn limits_the_rows_of_an_entity() {
-        let mut pool = Pool::new(2, 4, 0.0).per_entity(1);
-        for (row, (score, entity)) in
-            [(5.0, 1), (4.0, 1), (6.0, 1), (3.0, 2), (1.0, 1)].into_iter().enumerate()
-        {
-            pool.offer(Entry { score, row: row as u32, entity });
+    fn keeps_the_rows_that_may_be_the_best_of_the_best_entities() {
+        let mut pool = Pool::new(2).per_entity();
+        let offered = [(5.0, 1), (4.0, 1), (6.0, 1), (3.0, 2), (1.0, 1), (1.1, 1), (7.0, 3)];
+        for (row, (score, entity)) in offered.into_iter().enumerate() {
+            pool.offer(entry(row as u32, score, 0.1, entity));
         }
-        assert_eq!(scores(&pool), [1.0, 3.0]);
+        assert_eq!(rows(&mut pool), [4, 5, 3]);
+    }
+
+    /// What the codes cannot tell apart stays, however much it is.
+    #[test]
+    fn a_tight_group_stays_whole() {
+        let mut pool = Pool::new(10);
+        (0..5000).for_each(|row| pool.offer(entry(row, 1.0, 0.01, 0)));
+        (5000..9000).for_each(|row| pool.offer(entry(row, 2.0, 0.01, 0)));
+        assert_eq!(rows(&mut pool), (0..5000).collect::<Vec<_>>());
+        pool.clear();
+        assert!(!pool.filled() && rows(&mut pool).is_empty());
     }
 }

@@ -1,5 +1,6 @@
 //! What can be asked of a part, and what it answers.
 
+use super::tables::TARGETS;
 use crate::error::{Error, Result};
 use crate::model::{EntityId, TimeRange, TimestampUs};
 use roaring::RoaringBitmap;
@@ -9,8 +10,19 @@ use roaring::RoaringBitmap;
 pub enum Effort {
     /// The least work for which calibration saw this recall@10.
     Recall(f64),
-    /// A pool of this many rows in the graph, and lists in proportion.
+    /// A pool of this many rows in the graph and lists in proportion; this many rows are ranked exactly. With as many as
+    /// the part has rows, all of them.
     Beam(usize),
+}
+
+impl Effort {
+    /// True when nothing less than all of `rows` rows will do.
+    pub fn is_all(self, rows: usize) -> bool {
+        match self {
+            Effort::Recall(share) => share > TARGETS[TARGETS.len() - 1],
+            Effort::Beam(ef) => ef >= rows,
+        }
+    }
 }
 
 impl Default for Effort {
@@ -124,6 +136,8 @@ pub struct Hit {
 /// How a part was searched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Path {
+    /// The vectors of all rows that count.
+    Exact,
     /// The codes of a run of rows, one after another.
     Scan,
     /// The codes of rows that were listed: valid ones, or allowed ones.
@@ -140,6 +154,7 @@ impl Path {
     /// The word for it.
     pub fn as_str(self) -> &'static str {
         match self {
+            Path::Exact => "exact",
             Path::Scan => "scan",
             Path::Listed => "listed",
             Path::Lists => "lists",

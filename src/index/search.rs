@@ -1,29 +1,28 @@
 //! Answering a query over one part: choose a path, gather candidates by code, rank them exactly.
 
+use super::bounds::Bounds;
 use super::eligible::Eligible;
 use super::onebit::Table;
 use super::paths::Sink;
-use super::plan::{self, Tables};
+use super::plan;
 use super::pool::{Entry, Pool};
-use super::query::{Composite, Hit, Path, Query, Report, Stats};
-use super::space::Space;
-use super::sq8::{self, Terms};
+use super::query::{Composite, Effort, Hit, Path, Query, Report, Stats};
+use super::ranked::Ranked;
+use super::space::{Placed, Space};
+use super::sq8;
+use super::tables::Tables;
 use super::view::View;
 use super::walk::{Coded, Scratch};
 use crate::error::Result;
 use crate::simd::wide;
 use std::collections::HashSet;
 
-/// Rows that are ranked exactly, at most, beside twice the wanted ones.
-const SPARE: usize = 48;
 /// Vectors that are fetched ahead of their exact distances.
 const AHEAD: usize = 2;
-/// Versions of one entity that are ranked exactly when one of them is wanted.
-const VERSIONS: usize = 16;
-/// Standard deviations of the codes' error that an exact rank may overturn.
-const DEVIATIONS: f32 = 4.0;
-/// Standard errors of one-bit estimates that a search for the nearest allows for.
-const ERRORS: f32 = 1.9;
+/// Standard errors of one-bit estimates where a filter leaves out much: no question like that was measured.
+const MASKED_ERRORS: f32 = 3.0;
+/// Rows up to this number beside the wanted ones are compared exactly at once: a search would rank as many.
+const FEW: usize = 64;
 
 /// Memory and tables of one thread's searches.
 #[derive(Debug, Default)]
@@ -55,6 +54,8 @@ pub trait Exact {
 pub struct Target<'q> {
     /// As an 8-bit code.
     pub coded: Coded<'q>,
+    /// How far distances by codes can be off.
+    pub bounds: Bounds,
     /// Norm of the query vector, for dot.
     pub norm: f64,
     /// Time in the ranking.
@@ -83,8 +84,8 @@ pub struct Search<'a> {
     pub space: &'a Space,
     /// What calibration found.
     pub tables: &'a Tables,
-    /// Root mean square of the rows' code scales: sizes the slack.
-    pub scale: f32,
+    /// Rows without a place that every search compares exactly, ascending.
+    pub outliers: &'a [u32],
 }
 
 impl Search<'_> {
@@ -101,23 +102,39 @@ impl Search<'_> {
         let mut code = std::mem::take(&mut work.code);
         work.place.resize(self.view.padded, 0.0);
         code.resize(self.view.padded, 0);
-        let hits = if query.k > 0 && self.space.place_query(query.vector, &mut work.place) {
-            let target = Target {
-                coded: Coded { terms: sq8::encode(&work.place, &mut code), code: &code },
-                norm: wide::norm(query.vector),
-                composite: query.composite.filter(|c| c.alpha < 1.0),
-                space: self.space,
-            };
-            let task = Task { query, target: &target, eligible };
-            match query.radius {
+        let placed = self.space.place_query(query.vector, &mut work.place);
+        let terms = sq8::encode(&work.place, &mut code);
+        let target = Target {
+            coded: Coded { terms, code: &code },
+            bounds: Bounds::new(self.tables.resolution, &code, terms),
+            norm: wide::norm(query.vector),
+            composite: query.composite.filter(|c| c.alpha < 1.0),
+            space: self.space,
+        };
+        let task = Task { query, target: &target, eligible };
+        let hits = match placed {
+            _ if query.k == 0 => Ok(Vec::new()),
+            Placed::Nowhere => Ok(Vec::new()),
+            Placed::Near if !self.is_exact(query, eligible) => match query.radius {
                 Some(radius) => self.within(&task, radius, exact, work, stats),
                 None => self.nearest(&task, exact, work, stats),
-            }
-        } else {
-            Ok(Vec::new())
+            },
+            _ => self.exactly(&task, exact, stats),
         };
         work.code = code;
         hits
+    }
+
+    /// True when every row that counts is compared: few do, all are wanted, or the part's codes do not reach the recall.
+    fn is_exact(&self, query: &Query<'_>, eligible: &Eligible) -> bool {
+        if let Some(path) = query.force {
+            return path == Path::Exact;
+        }
+        let few = query.k.saturating_add(FEW);
+        !self.tables.allowed.scan
+            || query.effort.is_all(self.view.rows)
+            || eligible.window() <= few
+            || eligible.list_cost().is_some_and(|cost| cost <= few)
     }
 
     fn nearest(
@@ -128,33 +145,95 @@ impl Search<'_> {
         stats: &mut Stats,
     ) -> Result<Vec<Hit>> {
         let Task { query, target, eligible } = *task;
-        let mut pool = self.pool(query, target);
+        let least = match query.effort {
+            Effort::Beam(ef) => ef,
+            Effort::Recall(_) => 0,
+        };
+        let mut pool = Pool::new(query.k.max(least));
+        if query.per_entity {
+            pool = pool.per_entity();
+        }
         let depth = plan::depth(self.view, query, eligible);
         match &target.composite {
             Some(time) => self.by_shells(task, time, &mut pool, work, stats)?,
+            None if plan::is_exact(self.view, self.tables, query, depth, eligible) => {
+                return self.exactly(task, exact, stats);
+            }
             None => self.gather(task, depth, &mut pool, work, stats)?,
         }
-        let mut hits = Vec::with_capacity(pool.len());
+        let mut ranked = Ranked::new(query);
+        self.rank_outliers(task, exact, &mut ranked, stats)?;
         let candidates = pool.candidates();
         candidates.iter().take(AHEAD).for_each(|entry| exact.expect(entry.row));
         for (i, entry) in candidates.iter().enumerate() {
-            candidates.get(i + AHEAD).into_iter().for_each(|entry| exact.expect(entry.row));
-            stats.exact += 1;
-            if let Some(distance) = exact.distance(entry.row)? {
-                hits.push(self.hit(target, entry.row, distance)?);
+            // By their lower bounds: no row behind this one can be among the wanted ones.
+            if i >= least && f64::from(entry.lower) > target.score_of(ranked.limit()) {
+                break;
             }
+            candidates.get(i + AHEAD).into_iter().for_each(|entry| exact.expect(entry.row));
+            self.rank(task, entry.row, exact, &mut ranked, stats)?;
         }
-        self.order(query, hits)
+        self.order(query, ranked.into_hits())
     }
 
-    fn pool(&self, query: &Query<'_>, target: &Target<'_>) -> Pool {
-        let terms = Terms { scale: self.scale, norm2: 1.0 };
-        let slack = target.score_slack(DEVIATIONS * sq8::variance(target.coded.terms, terms).sqrt());
-        let capacity = query.k.saturating_mul(2).saturating_add(SPARE);
-        match query.per_entity {
-            false => Pool::new(query.k, capacity, slack),
-            true => Pool::new(query.k, capacity.saturating_mul(VERSIONS), slack).per_entity(VERSIONS),
+    /// Ranks a row by its exact distance.
+    pub(super) fn rank(
+        &self,
+        task: &Task<'_>,
+        row: u32,
+        exact: &dyn Exact,
+        ranked: &mut Ranked,
+        stats: &mut Stats,
+    ) -> Result<()> {
+        stats.exact += 1;
+        let Some(distance) = exact.distance(row)? else { return Ok(()) };
+        if task.query.radius.is_some_and(|radius| distance > radius) {
+            return Ok(());
         }
+        let entity = match task.query.per_entity {
+            true => self.view.entity.one(row as usize)?,
+            false => 0,
+        };
+        ranked.push(self.hit(task.target, row, distance)?, entity);
+        Ok(())
+    }
+
+    /// Ranks the rows without a place that count.
+    pub(super) fn rank_outliers(
+        &self,
+        task: &Task<'_>,
+        exact: &dyn Exact,
+        ranked: &mut Ranked,
+        stats: &mut Stats,
+    ) -> Result<()> {
+        for row in self.outliers {
+            if task.eligible.admits(self.view, *row)? {
+                self.rank(task, *row, exact, ranked, stats)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Every row that counts, by exact distance.
+    fn exactly(&self, task: &Task<'_>, exact: &dyn Exact, stats: &mut Stats) -> Result<Vec<Hit>> {
+        let Task { query, eligible, .. } = *task;
+        let mut ranked = Ranked::new(query);
+        let listed = eligible.list_cost().is_some_and(|cost| cost < eligible.window());
+        let rows = if listed { eligible.list(self.view)? } else { Vec::new() };
+        let runs =
+            eligible.runs().iter().filter(|_| !listed).flat_map(|run| run.start as u32..run.end as u32);
+        for row in rows.into_iter().chain(runs) {
+            if eligible.admits(self.view, row)? {
+                self.rank(task, row, exact, &mut ranked, stats)?;
+            }
+        }
+        stats.reports.push(Report {
+            path: if eligible.window() == 0 { Path::Nothing } else { Path::Exact },
+            window: eligible.window(),
+            eligible: eligible.estimate(),
+            costs: Vec::new(),
+        });
+        self.order(query, ranked.into_hits())
     }
 
     /// Fills the pool with the `depth` nearest, by the cheapest path.
@@ -171,17 +250,17 @@ impl Search<'_> {
         let mut sink = Nearest::new(self, target, eligible, pool);
         let mut path = plan.path;
         match plan.path {
-            Path::Nothing => {}
+            Path::Nothing | Path::Exact => {}
             Path::Scan => self.scan(target, eligible, &mut sink, work, stats)?,
             Path::Listed => self.listed(target, eligible, &mut sink, work, stats)?,
-            Path::Lists => self.probe(target, eligible, plan.probes, &mut sink, work, stats)?,
+            Path::Lists => self.probe(target, eligible, plan.depth(), &mut sink, work, stats)?,
             Path::Graph => {
                 let walked = self.graph(target, eligible, plan.goal, &mut sink, work, stats)?;
                 // Without a walk, or when too few rows that count lay on its way.
                 if !walked || !sink.filled() {
                     path = Path::Lists;
                     sink.pool.clear();
-                    self.probe(target, eligible, plan.probes, &mut sink, work, stats)?;
+                    self.probe(target, eligible, plan.depth(), &mut sink, work, stats)?;
                 }
             }
         }
@@ -232,34 +311,32 @@ impl Target<'_> {
         }
     }
 
-    /// How much an error of `squared` in a squared distance can change a score.
-    fn score_slack(&self, squared: f32) -> f32 {
-        let Some(c) = &self.composite else { return squared };
-        let part = |s: f64| (c.of_distance)(self.space.distance(s, self.norm));
-        let steepest = [0.01, 0.1, 0.5, 1.0, 2.0]
-            .into_iter()
-            .map(|s| part(s + f64::from(squared)) - part(s))
-            .fold(0.0, f64::max);
-        (c.alpha * steepest) as f32
+    /// A score, or an exact distance without time in the ranking, as the pool's entries have it.
+    fn score_of(&self, score: f64) -> f64 {
+        match self.composite {
+            Some(_) => score,
+            None if score == f64::INFINITY => score,
+            None => self.space.squared(score, self.norm),
+        }
     }
 
-    /// The squared distance beyond which no row whose part of time is at least `time` has a
-    /// score below `limit`.
+    /// The squared distance by codes beyond which no row whose part of time is at least `time` has a
+    /// score up to `limit`.
     pub(super) fn reach(&self, limit: f32, time: f64) -> f32 {
-        let Some(c) = &self.composite else { return limit };
+        let Some(c) = &self.composite else { return self.bounds.reach(limit) };
         if limit == f32::INFINITY {
             return limit;
         }
         let score = |squared: f64| {
             c.alpha * (c.of_distance)(self.space.distance(squared, self.norm)) + (1.0 - c.alpha) * time
         };
-        // Squared distances of the unit ball are at most 4. Bisection, rounded up.
-        let (mut low, mut high) = (0.0, 4.0);
-        for _ in 0..24 {
+        // Bisection, rounded up.
+        let (mut low, mut high) = (0.0, self.bounds.farthest());
+        for _ in 0..32 {
             let middle = (low + high) / 2.0;
-            if score(middle) < f64::from(limit) { low = middle } else { high = middle }
+            if score(middle) <= f64::from(limit) { low = middle } else { high = middle }
         }
-        high as f32
+        self.bounds.reach(high as f32)
     }
 }
 
@@ -300,17 +377,22 @@ impl Sink for Nearest<'_> {
         if !self.eligible.admits(view, row)? {
             return Ok(());
         }
-        let score = self.target.score(view, squared, row)?;
+        let error = self.target.bounds.likely(squared);
+        let lower = self.target.score(view, squared - error, row)?;
+        let upper = self.target.score(view, squared + error, row)?;
         let entity = match self.pool.limits_entities() {
             true => view.entity.one(row as usize)?,
             false => 0,
         };
-        self.pool.offer(Entry { score, row, entity });
+        self.pool.offer(Entry { lower, upper, row, entity });
         Ok(())
     }
 
     fn errors(&self) -> f32 {
-        ERRORS
+        match self.eligible.masked() < plan::LEAST_MASKED {
+            true => self.search.tables.errors.max(MASKED_ERRORS),
+            false => self.search.tables.errors,
+        }
     }
 
     fn filled(&self) -> bool {

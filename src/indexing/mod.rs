@@ -14,8 +14,9 @@ mod input;
 mod plan;
 mod recall;
 
+pub use crate::index::PROMISED;
 pub use plan::{Plan, plan};
-pub use recall::{Recall, recall};
+pub use recall::{Known, Recall, recall};
 
 use crate::dataset::{self, FILE_ID, NewIndex, Snapshot, Staging, Writer};
 use crate::error::{Code, Error, Result};

@@ -96,7 +96,7 @@ fn usable(snapshot: &Snapshot, parts: &[FileEntry], options: &Options) -> Usable
     for entry in parts {
         let Ok(open) = snapshot.index_part(entry) else { return usable };
         let (metric, time) = (open.part.metric(), entry.time());
-        let wanted = open.part.has_sequence()
+        let wanted = open.part.is_current()
             && options.metric.or(usable.metric).is_none_or(|m| m == metric)
             && options.time.or(usable.time).is_none_or(|t| t == time)
             && open.part.head().exact == options.exact

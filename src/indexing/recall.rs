@@ -3,11 +3,71 @@
 use crate::dataset::{Select, Snapshot};
 use crate::error::Result;
 use crate::index::Check;
+use crate::index::layout::Head;
+use crate::index::tables::{Mode, Tables};
 use crate::metric::Metric;
 use crate::model::TimeRange;
 use crate::query::{Found, How, Request, When, neighbours, search};
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
+
+/// The recall that parts of an index had when they were built, on questions that are not stored, by exact distances.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Known {
+    /// The least of all parts and modes of asking; `None` without a part that is searched.
+    pub least: Option<f64>,
+    /// The least of all parts for each mode.
+    pub by_mode: Vec<(Mode, f64)>,
+    /// Parts that searches compare row by row, since their codes do not reach the recall.
+    pub scanned: usize,
+}
+
+impl Known {
+    /// Of a part, by what it says of itself.
+    pub fn of(head: &Head) -> Known {
+        let tables = &head.tables;
+        let searched = head.current && tables.allowed.scan && !tables.measured.is_empty();
+        Known {
+            least: searched.then(|| f64::from(tables.recall())),
+            by_mode: match searched {
+                true => tables.measured.iter().map(|m| (m.mode, f64::from(m.recall))).collect(),
+                false => Vec::new(),
+            },
+            scanned: usize::from(head.current && gave_up(tables)),
+        }
+    }
+
+    /// Of all parts of a dataset's index.
+    pub fn of_all(snapshot: &Snapshot) -> Result<Known> {
+        let mut all = Known::default();
+        for entry in snapshot.manifest().index_parts() {
+            let one = Known::of(snapshot.index_part(&entry)?.part.head());
+            all.least = all.least.into_iter().chain(one.least).reduce(f64::min);
+            all.scanned += one.scanned;
+            for (mode, recall) in one.by_mode {
+                match all.by_mode.iter_mut().find(|m| m.0 == mode) {
+                    Some(known) => known.1 = known.1.min(recall),
+                    None => all.by_mode.push((mode, recall)),
+                }
+            }
+        }
+        Ok(all)
+    }
+
+    /// The modes and their recalls as a JSON object.
+    pub fn json(&self) -> Option<String> {
+        let object = self.by_mode.iter().map(|(mode, recall)| {
+            let rounded = (recall * 1e4).round() / 1e4;
+            (mode.as_str().to_owned(), serde_json::Value::from(rounded))
+        });
+        (!self.by_mode.is_empty()).then(|| serde_json::Value::Object(object.collect()).to_string())
+    }
+}
+
+/// True for a part whose searches were measured and found too poor; parts of a few rows are compared in any case.
+fn gave_up(tables: &Tables) -> bool {
+    !tables.allowed.scan && !tables.measured.is_empty()
+}
 
 /// Neighbours that count.
 const WANTED: usize = 10;

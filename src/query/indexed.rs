@@ -35,8 +35,21 @@ const SCAN_BESIDE_NS: f64 = 20_000.0;
 pub struct How {
     /// Scan everything.
     pub exact: bool,
-    /// Pool of the walk in the index; without it what calibration found for its usual recall.
+    /// Rows that a search of the index looks at, about; with as many as a part has, all of them. Without it what
+    /// calibration found for the usual recall.
     pub ef: Option<usize>,
+    /// The recall that searches of the index are sized for; beyond the largest that calibration looks at, all points are compared.
+    pub recall: Option<f64>,
+}
+
+impl How {
+    fn effort(&self) -> Effort {
+        match (self.ef, self.recall) {
+            (Some(ef), _) => Effort::Beam(ef),
+            (None, Some(recall)) => Effort::Recall(recall),
+            (None, None) => Effort::default(),
+        }
+    }
 }
 
 /// As [`super::neighbours`], through the index where there is one for the metric.
@@ -65,13 +78,16 @@ pub fn search<'a>(
     }
     let opened = entries.iter().map(|entry| snapshot.index_part(entry)).collect::<Result<Vec<_>>>();
     let answered = match opened {
-        Ok(parts) if parts.iter().any(|p| !p.part.has_sequence()) => {
+        Ok(parts) if parts.iter().any(|p| !p.part.is_current()) => {
             let text =
                 "the index was built by an older cvx and is not used; `cvx index build` builds it again";
             return exactly("the index is of an older format", Some(text.to_owned()));
         }
         Ok(parts) if parts.iter().any(|p| p.part.metric() != metric) => {
             return exactly("the index is for another metric", None);
+        }
+        Ok(parts) if parts.iter().any(|p| needs_scan(p, how)) => {
+            return exactly("the index keeps no vectors, and all of them are to be compared", None);
         }
         Ok(parts) => Indexed::new(snapshot, select, requests, how, &parts).and_then(|i| i.answer(metric)),
         Err(e) => Err(e),
@@ -82,6 +98,13 @@ pub fn search<'a>(
         }
         other => other,
     }
+}
+
+/// True for a part whose every row is to be compared, but that has no vectors of its own: the points' files are read in
+/// their order rather than for each row.
+fn needs_scan(part: &IndexPart, how: How) -> bool {
+    let head = part.part.head();
+    !head.exact && (!head.tables.allowed.scan || how.effort().is_all(part.part.rows()))
 }
 
 /// Questions and the open index.
@@ -152,7 +175,7 @@ impl<'a, 'p> Indexed<'a, 'p> {
 
     /// Whether one scan of all rows for all questions of a group costs less than to ask the index each.
     fn shares_a_scan(&self, group: &Group<'p, 'a>, members: &[usize]) -> Result<bool> {
-        let few = members.len() < SHARING || self.how.ef.is_some();
+        let few = members.len() < SHARING || self.how.ef.is_some() || self.how.recall.is_some();
         if few || group.eligible.is_empty() || members.iter().any(|i| self.requests[*i].time.is_some()) {
             return Ok(false);
         }
@@ -256,7 +279,7 @@ impl<'a, 'p> Indexed<'a, 'p> {
         index::Query {
             radius: request.radius,
             per_entity: request.best_per_entity,
-            effort: self.how.ef.map_or(Effort::default(), Effort::Beam),
+            effort: self.how.effort(),
             ..index::Query::nearest(&request.vector, request.k)
         }
     }

@@ -10,7 +10,7 @@ use clap::{Subcommand, ValueEnum};
 use cvx::dataset::{Select, Snapshot, Writer};
 use cvx::error::{Code, Error, Result};
 use cvx::index::layout::GraphKind;
-use cvx::indexing::{self, Options};
+use cvx::indexing::{self, Known, Options, PROMISED};
 use cvx::model::TimeRange;
 use cvx::output::{Json, Time};
 use cvx::time::TimeExpr;
@@ -39,6 +39,11 @@ enum IndexCommand {
 #[command(
     after_long_help = "Queries never need an index: points that it lacks are scanned. A build takes the lock only to
 publish, so ingest and queries go on beside it; interrupted, it leaves the old index.
+
+A build measures the recall of its own searches: it puts stored points, points halfway between two, and moved points to
+each new part, over all times, in windows, at instants, without one entity and for the best point of each entity, and
+compares the ten nearest with those by exact distances. Paths that find too few are made deeper or not taken. A part
+that cannot reach 0.95 is scanned by queries, and the build says so. `cvx index status` shows the figures.
 
 Examples:
   cvx index build -d news
@@ -128,6 +133,14 @@ fn build(context: &Context, args: &BuildArgs) -> Result<()> {
     let bytes: u64 = parts.iter().map(|p| p.seal.len).sum();
     let points: u64 = parts.iter().map(|p| p.rows).sum();
     let recall = measured.map(|m| m.recall);
+    let known = Known::of_all(&snapshot)?;
+    if known.scanned > 0 {
+        context.warn(&format!(
+            "searches of {} of {} parts of the index do not find {PROMISED} of the neighbours of these points: queries scan them",
+            known.scanned,
+            parts.len()
+        ));
+    }
     context.record(&IndexBuiltRow {
         kind: kind_name(args.kind),
         metric: metric_of(&snapshot)?,
@@ -139,6 +152,9 @@ fn build(context: &Context, args: &BuildArgs) -> Result<()> {
         bytes_per_point: (points > 0).then(|| bytes as f64 / points as f64),
         seconds,
         points_per_s: built.points as f64 / seconds,
+        recall: known.least,
+        recall_by_mode: known.json().map(Json),
+        parts_scanned: known.scanned,
         recall_at_10: recall,
         recall_queries: measured.map(|m| m.queries),
         seq: snapshot.next_seq(),
@@ -187,6 +203,9 @@ fn dry_run(context: &Context, options: &Options) -> Result<()> {
         bytes_per_point: None,
         seconds: 0.0,
         points_per_s: 0.0,
+        recall: None,
+        recall_by_mode: None,
+        parts_scanned: 0,
         recall_at_10: None,
         recall_queries: None,
         seq: snapshot.next_seq(),
@@ -227,12 +246,14 @@ fn status(context: &Context) -> Result<()> {
             to: (entry.time() != TimeRange::ALL).then_some(Time(entry.t_max)),
             bytes: entry.seal.len,
             bytes_per_row: entry.seal.len as f64 / entry.rows.max(1) as f64,
+            recall: None,
+            recall_by_mode: None,
             sections: None,
         };
         match snapshot.index_part(&entry) {
             Ok(open) => {
                 let head = open.part.head();
-                if !open.part.has_sequence() {
+                if !open.part.is_current() {
                     row.status = "outdated";
                     context.warn("an older cvx built the index, and queries do not use it; `cvx index build` builds it again");
                 }
@@ -243,6 +264,11 @@ fn status(context: &Context) -> Result<()> {
                     (false, 0) => "codes",
                     _ => "lists",
                 });
+                let known = Known::of(head);
+                if open.part.is_current() && known.scanned > 0 {
+                    row.status = "scanned";
+                }
+                (row.recall, row.recall_by_mode) = (known.least, known.json().map(Json));
                 row.metric = Some(head.metric.to_string());
                 row.lists = Some(head.lists);
                 row.sections = Some(Json(serde_json::Value::from(sections).to_string()));

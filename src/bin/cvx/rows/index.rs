@@ -26,6 +26,14 @@ row! {
         pub seconds: f64 => "s",
         /// Points worked in per second.
         pub points_per_s: f64 => "1/s",
+        /// Least share of the true ten nearest found when the parts were built, of all kinds of questions and modes of asking;
+        /// none where every part is compared exactly because it is small.
+        pub recall: Option<f64>,
+        /// That share for each mode: all points, a quarter and a twentieth of the time, states at an instant, points of
+        /// other entities, the best point of each entity.
+        pub recall_by_mode: Option<Json>,
+        /// Parts that queries scan, since searches of them do not find 95 of 100.
+        pub parts_scanned: usize,
         /// Share of the true ten nearest neighbours found, with --check-recall.
         pub recall_at_10: Option<f64>,
         /// Stored points that were asked with.
@@ -35,7 +43,7 @@ row! {
         /// The version with the new index.
         pub commit: u64,
     }
-    wide [bytes_per_point, recall_queries, seq, commit]
+    wide [bytes_per_point, recall_by_mode, recall_queries, seq, commit]
 }
 
 row! {
@@ -43,7 +51,8 @@ row! {
     pub struct IndexRow {
         /// Path in the dataset.
         pub part: String,
-        /// ok, outdated (built by an older cvx and not used) or damaged.
+        /// ok, scanned (searches do not find 95 of 100, so queries compare every point of it), outdated (built by an older cvx
+        /// and not used) or damaged.
         pub status: &'static str,
         /// graph, lists or codes: what it was large enough for.
         pub kind: Option<&'static str>,
@@ -67,10 +76,14 @@ row! {
         pub bytes: u64 => "byte",
         /// Length of the file a row.
         pub bytes_per_row: f64 => "byte",
+        /// Least share of the true ten nearest found when it was built; none for a small part, which is compared point by point.
+        pub recall: Option<f64>,
+        /// That share for each mode of asking.
+        pub recall_by_mode: Option<Json>,
         /// Bytes of each section, by its name in FORMAT.md.
         pub sections: Option<Json>,
     }
-    wide [seq_from, seq_to, from, to, sections]
+    wide [seq_from, seq_to, from, to, recall_by_mode, sections]
 }
 
 row! {

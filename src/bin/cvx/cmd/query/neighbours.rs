@@ -43,9 +43,13 @@ pub struct NeighbourArgs {
     /// Scan every selected point; without it an index chooses candidates where there is one
     #[arg(long)]
     pub exact: bool,
-    /// Rows that a search of the index keeps in view: more find more and take longer
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    /// Candidates that a search of the index ranks exactly: more find more and take longer; with as many as a part of the
+    /// index has points, all of them are compared
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub ef: Option<u32>,
+    /// Share of the nearest that a search of the index is sized to find [usual: 0.97]; above 0.99 all points are compared
+    #[arg(long, value_name = "SHARE", conflicts_with_all = ["ef", "exact"], value_parser = share)]
+    pub recall: Option<f64>,
     #[command(flatten)]
     pub ranking: RankingArgs,
     #[command(flatten)]
@@ -57,6 +61,11 @@ impl NeighbourArgs {
     pub fn metric(&self, snapshot: &Snapshot) -> Metric {
         self.metric.map_or(snapshot.settings().metric, Into::into)
     }
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let share = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
+    share.ok_or_else(|| "expected a share from 0 to 1, e.g. 0.99".to_string())
 }
 
 fn neighbours(text: &str) -> Result<usize, String> {
@@ -146,10 +155,10 @@ pub fn run(context: &Context, snapshot: &Snapshot, args: &NeighbourArgs, plan: &
         context.warn(&format!("query {label} is all zeros: it has no cosine distance to anything"));
     }
     let requests = asked.iter().map(|a| request(args, plan, metric, a)).collect::<Result<Vec<_>>>()?;
-    let how = How { exact: args.exact, ef: args.ef.map(|ef| ef as usize) };
+    let how = How { exact: args.exact, ef: args.ef.map(|ef| ef as usize), recall: args.recall };
     let (answers, cost) = search(snapshot, plan.select, metric, &requests, how)?;
-    if let Some(damage) = &cost.warning {
-        context.warn(&format!("{damage}; every point was scanned instead"));
+    if let Some(reason) = &cost.warning {
+        context.warn(&format!("{reason}; every point was scanned instead"));
         context.detail("`cvx index build --rebuild` makes the index anew");
     }
     if args.stats {
