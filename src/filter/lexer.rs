@@ -111,7 +111,7 @@ fn word_at(text: &str, at: usize) -> (Token, usize) {
 }
 
 fn literal(word: String) -> Token {
-    match word.as_str() {
+    match word.to_ascii_lowercase().as_str() {
         "true" => Token::Value(Value::Bool(true)),
         "false" => Token::Value(Value::Bool(false)),
         "null" => Token::Value(Value::Null),

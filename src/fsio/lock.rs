@@ -45,7 +45,7 @@ impl Lock {
                         .file(path)
                         .fix("wait for it with --lock-timeout 10m, or leave quietly with --skip-if-locked"));
                 }
-                Err(TryLockError::Error(e)) => return Err(Error::io("lock", path, &e)),
+                Err(TryLockError::Error(e)) => return Err(no_lock(path, &e)),
             }
         }
         let previous = text(&file).unwrap_or_default();
@@ -86,6 +86,19 @@ impl Lock {
         };
         go().map_err(|e| Error::io("write", &self.path, &e))
     }
+}
+
+/// The error of a lock that the file system does not give.
+fn no_lock(path: &Path, e: &std::io::Error) -> Error {
+    // ENOLCK and EOPNOTSUPP have no kinds of their own.
+    let none = matches!(e.raw_os_error(), Some(37 | 95)) || e.kind() == std::io::ErrorKind::Unsupported;
+    let error = Error::io("lock", path, e);
+    if !none {
+        return error;
+    }
+    error.fix(
+        "this file system gives no locks, without which two writers would damage the dataset: mount NFS with its lock service or with local_lock=flock where one host writes, or copy the dataset to a local disk",
+    )
 }
 
 /// What the owner of the lock on `path` wrote, while somebody holds it. Takes no lock itself, so

@@ -23,5 +23,5 @@ pub use file::{
 };
 pub use inside::refuse_inside_dataset;
 pub use lock::{HeldLock, Lock, SharedLock, holder, try_exclusive};
-pub use scratch::Scratch;
+pub use scratch::{Scratch, unnamed_file};
 pub use space::{available_bytes, is_network, memory_bytes};

@@ -5,6 +5,21 @@ use crate::error::{Error, Result};
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Creates a file in a directory and takes its name away at once: it is gone with its handle, also
+/// after a crash.
+///
+/// # Errors
+/// `io` when the directory cannot be written.
+pub fn unnamed_file(dir: &Path) -> Result<File> {
+    static MADE: AtomicU64 = AtomicU64::new(0);
+    let path = dir.join(format!(".cvx-{}-{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed)));
+    let file = File::options().read(true).write(true).create_new(true).open(&path);
+    let file = file.map_err(|e| Error::io("create", &path, &e))?;
+    std::fs::remove_file(&path).map_err(|e| Error::io("remove", &path, &e))?;
+    Ok(file)
+}
 
 /// Room on disk for values at numbered places.
 #[derive(Debug)]

@@ -1,25 +1,28 @@
 //! From input files to durable points: reads ahead in a thread of its own, appends batch by
 //! batch, keeps the ledger, counts.
 
+mod conflicts;
 mod detection;
+mod mending;
+mod planned;
 mod reading;
 mod rejects;
 
 pub use detection::Detect;
+pub use planned::{Planned, plan};
 
 use crate::analytics::changepoint::bocpd::Alarm;
-use crate::config::{Config, IdKind, Settings};
-use crate::dataset::{self, OnConflict, Sync, Writer};
+use crate::config::{IdKind, Settings};
+use crate::dataset::{self, Conflict, OnConflict, Sync, Writer};
 use crate::error::{Code, Error, Result};
 use crate::format::hex;
-use crate::input::{self, BadRow, Format, InputOptions, Limits, RAW_KEPT};
+use crate::input::{BadRow, InputOptions, Limits};
 use crate::metric::Metric;
 use crate::model::EntityId;
-use crate::results::ledger::{Entry, Ledger};
+use crate::results::ledger::{Entry, Ledger, Tail};
 use detection::Detection;
 use reading::{Message, Plan, Reading};
 use rejects::Rejects;
-use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::RecvTimeoutError;
@@ -77,6 +80,8 @@ pub enum Event {
     },
     /// Something the user should know.
     Warning(String),
+    /// Something that the user may want to know.
+    Note(String),
 }
 
 /// What a run did.
@@ -135,10 +140,11 @@ pub fn ingest(
     let writer = Writer::open(dir, writer)?;
     let mut run = Run::new(dir, writer, options, rejects, on_event)?;
     run.detection = options.detect.as_ref().map(|d| Detection::open(dir, d, run.on_event)).transpose()?;
-    let plan = Arc::new(run.plan()?);
+    let plan = Arc::new(run.plan(stop)?);
     if let Some(r) = &run.rejects {
         r.check_inputs(plan.jobs.iter().map(|j| j.path.as_path()))?;
     }
+    run.mend(&plan)?;
     let outcome = run.read_all(&plan, stop);
     if outcome.is_err() && sync != Sync::Commit {
         // Nothing was published, and nothing will be.
@@ -171,6 +177,10 @@ struct Run<'a> {
     /// Rows refused in them.
     rejected_before: u64,
     detection: Option<Detection>,
+    /// The last row of the current file, when its line has no end.
+    tail: Option<Tail>,
+    /// The first names were looked at.
+    named: bool,
 }
 
 impl<'a> Run<'a> {
@@ -216,13 +226,18 @@ impl<'a> Run<'a> {
             bytes_finished: 0,
             rejected_before: 0,
             detection: None,
+            tail: None,
+            named: false,
         })
     }
 
     /// Which files to read, and from where.
-    fn plan(&mut self) -> Result<Plan> {
+    fn plan(&mut self, stop: &dyn Fn() -> Result<()>) -> Result<Plan> {
         let fingerprint = reading::fingerprint(&self.input, self.options.on_conflict);
-        let plan = reading::plan(self.options, &self.input, &self.ledger, fingerprint)?;
+        let plan = reading::plan(self.options, &self.input, &self.ledger, fingerprint, stop)?;
+        for line in &plan.left_out {
+            (self.on_event)(Event::Note(line.clone()))?;
+        }
         for path in &plan.skipped {
             (self.on_event)(Event::Skipped(path.clone()))?;
         }
@@ -237,13 +252,17 @@ impl<'a> Run<'a> {
         // Not a scoped thread: when a signal ends the run, a read of standard input may wait
         // for ever. Dropping the receiver ends the thread at its next batch.
         let thread = std::thread::Builder::new().name("input".into()).spawn(move || reading.run(&sender));
-        let thread = thread.map_err(|e| Error::internal(format!("cannot start a thread: {e}")))?;
+        let thread = thread.map_err(|e| {
+            Error::new(Code::Io, format!("no thread can be started: {e}"))
+                .fix("the limit of processes is reached: raise it with ulimit -u, or end other processes")
+        })?;
         loop {
             let message = receiver.recv_timeout(STOP_EVERY);
             stop()?;
             match message {
                 Ok(message) => self.take(plan, message)?,
-                Err(RecvTimeoutError::Timeout) => {}
+                // Where no worker could be started this thread is the only one, and parses too.
+                Err(RecvTimeoutError::Timeout) => drop(rayon::yield_now()),
                 Err(RecvTimeoutError::Disconnected) => break,
             }
         }
@@ -252,10 +271,16 @@ impl<'a> Run<'a> {
 
     fn take(&mut self, plan: &Plan, message: Message) -> Result<()> {
         match message {
-            Message::Batch { job, mut rows, bad, checkpoint } => {
+            Message::Batch { job, mut rows, bad, checkpoint, tail } => {
                 self.report.rows_read += (rows.len() + bad.len()) as u64;
                 self.refuse(bad)?;
-                self.append(&plan.jobs[job], &mut rows)?;
+                let (last, count) = (mending::Last::of(&rows, tail), rows.len() as u64);
+                let added = self.append(&plan.jobs[job], &mut rows)?;
+                // Only a row that this run stored can be taken back.
+                self.tail = match last.filter(|_| added == count) {
+                    Some(last) => self.tail(last)?,
+                    None => None,
+                };
                 self.report.bytes_read = self.bytes_finished + checkpoint.byte;
                 if self.durable_by_batch() {
                     (self.on_event)(Event::Commit {
@@ -274,6 +299,7 @@ impl<'a> Run<'a> {
                 self.bytes_finished += bytes;
                 self.report.bytes_read = self.bytes_finished;
                 self.note(plan, job, &checkpoint, true)?;
+                self.tail = None;
                 self.rejected_before = self.report.rows_rejected;
                 Ok(())
             }
@@ -288,29 +314,44 @@ impl<'a> Run<'a> {
         self.writer.sync() == Sync::Commit
     }
 
-    fn append(&mut self, job: &reading::Job, rows: &mut crate::input::InputRows) -> Result<()> {
+    /// Stores a batch; returns how many of its rows are new.
+    fn append(&mut self, job: &reading::Job, rows: &mut crate::input::InputRows) -> Result<u64> {
         let named = self.writer.config().settings.ids == IdKind::String;
         self.zero_vectors +=
             rows.points.x.chunks_exact(rows.points.dim).filter(|x| x.iter().all(|v| *v == 0.0)).count()
                 as u64;
         let names = named.then(|| std::mem::take(&mut rows.names));
+        if let Some(names) = names.as_ref().filter(|n| !self.named && !n.is_empty()) {
+            self.named = true;
+            let number = |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_digit());
+            if self.input.names.is_none() && names.iter().all(number) {
+                (self.on_event)(Event::Note(
+                    "the entities are numbers, and each is its own name; --names FILE gives them others"
+                        .into(),
+                ))?;
+            }
+        }
         let watched = self.detection.is_some().then(|| rows.points.clone());
-        let mut conflicts: Vec<BadRow> = Vec::new();
         let room = self.options.max_errors.map(|m| m.saturating_sub(self.report.rows_rejected));
+        let mut conflicts: Vec<Conflict> = Vec::new();
         let appended =
             self.writer.append(&mut rows.points, names.as_ref(), self.options.on_conflict, &mut |c| {
-                let label = match &names {
-                    Some(n) => n.get(c.row).to_owned(),
-                    None => c.key.entity.to_string(),
-                };
-                let bad =
-                    conflict_row(job, rows.place[c.row], rows.byte.get(c.row).copied(), &label, c.key.t);
-                if room.is_some_and(|r| conflicts.len() as u64 >= r) {
-                    return Err(bad.into_error().entity(label));
+                conflicts.push(c);
+                match room {
+                    Some(r) if conflicts.len() as u64 > r => Err(Error::internal("a conflict too many")),
+                    _ => Ok(()),
                 }
-                conflicts.push(bad);
-                Ok(())
-            })?;
+            });
+        // Their rows are still there: nothing of a batch with conflicts was moved out of it.
+        let mut told = conflicts::rows(job, rows, names.as_ref(), &conflicts);
+        let appended = match (appended, room) {
+            (Ok(appended), _) => appended,
+            (Err(_), Some(r)) if told.len() as u64 > r => {
+                let (label, bad) = told.swap_remove(told.len() - 1);
+                return Err(bad.into_error().entity(label));
+            }
+            (Err(e), _) => return Err(e),
+        };
         self.report.rows_added += appended.added;
         self.report.rows_unchanged += appended.unchanged;
         self.report.rows_replaced += appended.replaced;
@@ -318,7 +359,8 @@ impl<'a> Run<'a> {
         if let (Some(detection), Some(points)) = (&mut self.detection, watched) {
             detection.take(points, names.as_ref(), appended.added, self.writer.dict(), self.on_event)?;
         }
-        self.refuse(conflicts)
+        self.refuse(told.into_iter().map(|(_, bad)| bad).collect())?;
+        Ok(appended.added)
     }
 
     /// Counts and writes down tolerated rows.
@@ -343,6 +385,7 @@ impl<'a> Run<'a> {
             byte: at.byte,
             hash: hex(&job.content.unwrap_or(at.prefix).to_be_bytes()),
             done,
+            tail: self.tail.clone(),
         };
         self.ledger.set(key.clone(), entry);
         self.ledger_dirty = true;
@@ -411,66 +454,6 @@ fn input_of(settings: &Settings, options: &Options) -> InputOptions {
         IdKind::String => crate::input::IdKind::Name,
     };
     InputOptions { dim: settings.dim, ids, ..options.input.clone() }
-}
-
-/// What a run would do with one of its files.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Planned {
-    /// The file.
-    pub path: PathBuf,
-    /// Its format.
-    pub format: Format,
-    /// Its length; 0 for a pipe.
-    pub bytes: u64,
-    /// Rows that an earlier run took in; `None` when all of it is stored already.
-    pub rows_known: Option<u64>,
-}
-
-/// What [`ingest`] would read, by the names of the files and the ledger. Opens nothing but
-/// files that were ingested before, and changes nothing.
-pub fn plan(dir: &Path, options: &Options) -> Result<Vec<Planned>> {
-    let input = input_of(&Config::read(dir)?.settings, options);
-    let ledger = Ledger::read(dir).unwrap_or_default();
-    let fingerprint = reading::fingerprint(&input, options.on_conflict);
-    let plan = reading::plan(options, &input, &ledger, fingerprint)?;
-    let read = plan.jobs.iter().map(|j| (&j.path, j.size, Some(j.rows_known())));
-    let skipped = plan.skipped.iter().map(|p| (p, std::fs::metadata(p).map_or(0, |m| m.len()), None));
-    let all = read.chain(skipped).map(|(path, bytes, rows_known)| {
-        let format = input::format_of(path, &input)?;
-        Ok(Planned { path: path.clone(), format, bytes, rows_known })
-    });
-    all.collect()
-}
-
-fn conflict_row(job: &reading::Job, place: u64, byte: Option<u64>, entity: &str, t: i64) -> BadRow {
-    let t = crate::time::format_time(t, crate::time::TimeFormat::Rfc3339);
-    let text = job.text;
-    BadRow {
-        file: job.path.clone(),
-        line: text.then_some(place),
-        row: (!text).then_some(place),
-        byte: byte.filter(|_| text),
-        column: None,
-        code: Code::Conflict,
-        message: format!("({entity}, {t}) is already stored with another vector or metadata"),
-        hint: Some("--on-conflict replace takes the new one, --on-conflict skip keeps the old one".into()),
-        raw: byte.filter(|_| text && job.key.is_some()).map_or_else(String::new, |at| line_at(&job.path, at)),
-    }
-}
-
-/// The line that begins at a byte of a file, as far as a report shows it; empty where it cannot
-/// be read again.
-fn line_at(path: &Path, byte: u64) -> String {
-    let read = || {
-        let mut file = std::fs::File::open(path)?;
-        file.seek(SeekFrom::Start(byte))?;
-        let mut bytes = Vec::new();
-        file.take(RAW_KEPT).read_to_end(&mut bytes)?;
-        Ok::<_, std::io::Error>(bytes)
-    };
-    let bytes = read().unwrap_or_default();
-    let line = bytes.split(|b| *b == b'\n').next().unwrap_or_default();
-    String::from_utf8_lossy(line).trim_end().to_owned()
 }
 
 #[cfg(test)]

@@ -1,12 +1,12 @@
 //! The reading side: which files, from where, and the thread that reads ahead.
 
-use super::Options;
+use super::{Options, mending};
 use crate::dataset::OnConflict;
 use crate::error::{Error, Result};
 use crate::format::checksum::hash64;
 use crate::format::unhex;
 use crate::input::{self, BadRow, Checkpoint, InputOptions, InputRows, Limits};
-use crate::results::ledger::{Entry, Ledger};
+use crate::results::ledger::{Entry, Ledger, Tail};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
@@ -28,6 +28,8 @@ pub(super) struct Job {
     pub(super) content: Option<u128>,
     /// Where an earlier run stopped.
     from: Option<Checkpoint>,
+    /// A row that an earlier run took from a line that has gone on since.
+    pub(super) cut: Option<Tail>,
 }
 
 impl Job {
@@ -45,12 +47,21 @@ pub(super) struct Plan {
     pub(super) skipped: Vec<PathBuf>,
     pub(super) total: usize,
     pub(super) fingerprint: u64,
+    /// What the sources hold beside the files that are read, a line for each.
+    pub(super) left_out: Vec<String>,
 }
 
 /// Hash of what decides the meaning of an input file's bytes.
 pub(super) fn fingerprint(input: &InputOptions, on_conflict: OnConflict) -> u64 {
-    hash64(format!("{input:?} {on_conflict:?}").as_bytes())
+    // The memory allowed decides nothing. Without it, and without names, the text is that of
+    // earlier versions, whose ledgers stay valid.
+    let text = format!("{:?}", InputOptions { memory: 0, ..input.clone() });
+    let text = text.replace(", memory: 0 }", " }").replace(", names: None }", " }");
+    hash64(format!("{text} {on_conflict:?}").as_bytes())
 }
+
+/// Asked between files and inside long ones; its error ends the run.
+pub(super) type Stop<'a> = dyn Fn() -> Result<()> + 'a;
 
 /// Expands the sources and asks the ledger about each file.
 pub(super) fn plan(
@@ -58,12 +69,20 @@ pub(super) fn plan(
     input: &InputOptions,
     ledger: &Ledger,
     fingerprint: u64,
+    stop: &Stop<'_>,
 ) -> Result<Plan> {
-    let paths = input::expand_sources(&options.sources, input.format)?;
-    let mut out =
-        Plan { input: input.clone(), jobs: Vec::new(), skipped: Vec::new(), total: paths.len(), fingerprint };
-    for path in paths {
-        match job(&path, options, input, ledger, fingerprint)? {
+    let sources = input::expand_sources(&options.sources, input.format, stop)?;
+    let mut out = Plan {
+        input: input.clone(),
+        jobs: Vec::new(),
+        skipped: Vec::new(),
+        total: sources.files.len(),
+        fingerprint,
+        left_out: sources.left_out,
+    };
+    for path in sources.files {
+        stop()?;
+        match job(&path, options, input, ledger, fingerprint, stop)? {
             Some(job) => out.jobs.push(job),
             None => out.skipped.push(path),
         }
@@ -78,10 +97,19 @@ fn job(
     input: &InputOptions,
     ledger: &Ledger,
     fingerprint: u64,
+    stop: &Stop<'_>,
 ) -> Result<Option<Job>> {
     let text = input::format_of(path, input)?.is_text();
-    let mut job =
-        Job { path: path.to_owned(), text, key: None, size: 0, mtime_us: 0, content: None, from: None };
+    let mut job = Job {
+        path: path.to_owned(),
+        text,
+        key: None,
+        size: 0,
+        mtime_us: 0,
+        content: None,
+        from: None,
+        cut: None,
+    };
     let meta = match std::fs::metadata(path) {
         Ok(m) if m.is_file() => m,
         // Standard input, a pipe or a device: read once, from the start.
@@ -93,29 +121,40 @@ fn job(
         Err(e) => -i64::try_from(e.duration().as_micros()).unwrap_or(i64::MAX),
     });
     job.key = path.canonicalize().ok().and_then(|p| p.to_str().map(str::to_owned));
-    let known =
-        job.key.as_ref().and_then(|k| ledger.get(k)).filter(|e| e.options == fingerprint && e.rejected == 0);
+    let entry = job.key.as_ref().and_then(|k| ledger.get(k));
+    let known = entry.filter(|e| e.options == fingerprint && e.rejected == 0);
     if let Some(e) = known
         && e.done
         && e.size == job.size
         && ((options.trust_mtime && e.mtime_us == job.mtime_us)
-            || hash_of(e) == Some(input::content_hash(path)?.1))
+            || hash_of(e) == Some(input::content_hash(path, stop)?.1))
     {
         return Ok(None);
     }
-    if !text {
-        job.content = Some(input::content_hash(path)?.1);
+    // The bytes of a packed text are not those that its rows were counted in.
+    let packed = text && input::is_packed(path)?;
+    if !text || packed {
+        job.content = Some(input::content_hash(path, stop)?.1);
     }
-    job.from = known.and_then(|e| {
-        let hash = hash_of(e)?;
-        // A text file may have grown; a binary one must be the same.
-        let same = if text { e.byte <= job.size } else { job.content == Some(hash) };
-        same.then_some(Checkpoint { rows: e.rows, byte: e.byte, prefix: hash })
-    });
+    if let Some(e) = entry.filter(|_| text && !packed) {
+        job.cut = mending::continued(path, e, job.size, stop)?;
+    }
+    let Some(e) = known.filter(|_| !packed) else { return Ok(Some(job)) };
+    job.from = match &job.cut {
+        Some(cut) => unhex::<16>(&cut.hash).map(|prefix| Checkpoint {
+            rows: cut.rows,
+            byte: cut.byte,
+            prefix: u128::from_be_bytes(prefix),
+        }),
+        None => hash_of(e)
+            // A text file may have grown; a binary one must be the same.
+            .filter(|hash| if text { e.byte <= job.size } else { job.content == Some(*hash) })
+            .map(|prefix| Checkpoint { rows: e.rows, byte: e.byte, prefix }),
+    };
     Ok(Some(job))
 }
 
-fn hash_of(e: &Entry) -> Option<u128> {
+pub(super) fn hash_of(e: &Entry) -> Option<u128> {
     unhex::<16>(&e.hash).map(u128::from_be_bytes)
 }
 
@@ -123,7 +162,14 @@ fn hash_of(e: &Entry) -> Option<u128> {
 #[derive(Debug)]
 pub(super) enum Message {
     /// The next rows of a file.
-    Batch { job: usize, rows: Box<InputRows>, bad: Vec<BadRow>, checkpoint: Checkpoint },
+    Batch {
+        job: usize,
+        rows: Box<InputRows>,
+        bad: Vec<BadRow>,
+        checkpoint: Checkpoint,
+        /// Where its last row begins, if that may be a part of what its writer meant.
+        tail: Option<Checkpoint>,
+    },
     /// Bad rows, many of them, before the rows of the next batch.
     Bad(Vec<BadRow>),
     /// The end of a file of so many bytes.
@@ -183,8 +229,10 @@ impl Reading {
                 Err(e) => return Err((bad, e)),
                 Ok(more) => {
                     let checkpoint = reader.checkpoint();
+                    let tail = reader.tail().filter(|_| job.key.is_some() && job.content.is_none());
                     let had_rows = !rows.is_empty() || !bad.is_empty();
-                    if had_rows && out.send(Message::Batch { job: at, rows, bad, checkpoint }).is_err() {
+                    let batch = Message::Batch { job: at, rows, bad, checkpoint, tail };
+                    if had_rows && out.send(batch).is_err() {
                         return Ok(false);
                     }
                     if !more {

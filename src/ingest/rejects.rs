@@ -33,6 +33,10 @@ struct Line<'a> {
 impl Rejects {
     /// Bad rows will go to `path`, which must not lie inside the dataset in `dataset`.
     pub(super) fn new(path: &Path, dataset: &Path) -> Result<Rejects> {
+        if path.as_os_str() == "-" {
+            return Err(Error::usage("rejects cannot go to standard output, which has the report")
+                .fix("name a file, or /dev/stderr"));
+        }
         let parent = match path.parent() {
             Some(p) if !p.as_os_str().is_empty() => p,
             _ => Path::new("."),

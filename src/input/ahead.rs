@@ -44,6 +44,14 @@ impl Ahead {
         Ok(Ahead { chunks, current: Ok(Vec::new()), at: 0, ended: false })
     }
 
+    /// Gives bytes back that were read last.
+    pub(super) fn put_back(&mut self, mut bytes: Vec<u8>) {
+        if let Ok(current) = &self.current {
+            bytes.extend_from_slice(&current[self.at..]);
+            (self.current, self.at) = (Ok(bytes), 0);
+        }
+    }
+
     /// True when a read returns at once, or within `patience`: with bytes, an error, or the end.
     pub(super) fn ready(&mut self, patience: Duration) -> bool {
         if self.ended || self.current.as_ref().map_or(true, |c| self.at < c.len()) {

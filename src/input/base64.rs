@@ -21,6 +21,16 @@ pub(super) fn vector(text: &[u8], dim: usize, out: &mut Vec<f32>) -> Result<(), 
         Fault::new(Code::BadRow, "the vector is neither a list of numbers nor f32 values in base64")
             .fix("write [0.1, -2], or the little-endian f32 bytes in base64")
     })?;
+    float_bytes(&bytes, dim, out)
+}
+
+/// Reads the little-endian f32 values of a vector into `out`, replacing it.
+pub(super) fn float_bytes(bytes: &[u8], dim: usize, out: &mut Vec<f32>) -> Result<(), Fault> {
+    out.clear();
+    if !bytes.len().is_multiple_of(4) {
+        let message = format!("the vector has {} bytes, 32-bit floats have 4 each", bytes.len());
+        return Err(Fault::new(Code::BadRow, message).fix("write the bytes of an array of float32"));
+    }
     check_count(bytes.len() / 4, dim)?;
     for (i, b) in bytes.as_chunks().0.iter().enumerate() {
         let v = f32::from_le_bytes(*b);

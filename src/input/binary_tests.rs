@@ -160,7 +160,12 @@ fn times_of_every_type() {
         (Arc::new(UInt16Array::from(vec![1971])), Some(TimeUnit::Year), Ok(365 * day)),
         (Arc::new(StringArray::from(vec!["1970-01-02"])), None, Ok(day)),
         (Arc::new(LargeStringArray::from(vec!["never"])), None, Err(Code::BadTime)),
-        (Arc::new(Float64Array::from(vec![1.0])), Some(TimeUnit::S), Err(Code::BadFile)),
+        (Arc::new(Float64Array::from(vec![1.5])), Some(TimeUnit::S), Ok(1_500_000)),
+        (Arc::new(Float64Array::from(vec![1.5])), None, Err(Code::BadTime)),
+        (Arc::new(Float64Array::from(vec![f64::NAN])), Some(TimeUnit::S), Err(Code::BadTime)),
+        (Arc::new(Int64Array::from(vec![i64::MIN])), Some(TimeUnit::Ns), Err(Code::BadTime)),
+        (Arc::new(Date32Array::from(vec![i32::MAX])), None, Err(Code::BadTime)),
+        (Arc::new(BooleanArray::from(vec![true])), Some(TimeUnit::S), Err(Code::BadFile)),
         (Arc::new(TimestampSecondArray::from(vec![None])), None, Err(Code::BadTime)),
     ];
     for (array, unit, want) in cases {
@@ -303,6 +308,9 @@ fn npy_files() -> (tempfile::TempDir, PathBuf) {
         ("ids.txt", b"7\n8\n9".to_vec()),
         ("times.txt", b"1969-12-31T23:59:59Z\r\n1970-01-01\n1970-01-02\n".to_vec()),
         ("short.txt", b"7\n".to_vec()),
+        ("more.txt", b"t\n1970-01-01\n1970-01-01\n1970-01-01\n\n".to_vec()),
+        ("more.csv", b"entity_id\n1\n2\n3\n4\n".to_vec()),
+        ("twice.npy", npy("<f4", "3, 2", &[bytes.clone(), bytes.clone()].concat())),
         ("two.npy", npy("<u4", "2,", &ids)),
         ("big.npy", npy(">f4", "3, 2", &bytes)),
         ("cut.npy", npy("<f4", "4, 2", &bytes)),
@@ -346,8 +354,11 @@ fn arrays_that_do_not_fit() {
     let (dir, _) = npy_files();
     for (x, ids, times, say) in [
         ("x.npy", "two.npy", "times.npy", "the vectors need [3]"),
-        ("x.npy", "short.txt", "times.npy", "fewer lines"),
-        ("x.npy", "times.txt", "x.npy", "whole numbers"),
+        ("x.npy", "short.txt", "times.npy", "1 lines for 3 vectors"),
+        ("x.npy", "times.txt", "x.npy", "the vectors need [3]"),
+        ("x.npy", "ids.npy", "more.txt", "4 lines for 3 vectors"),
+        ("x.npy", "more.csv", "times.npy", "4 rows for 3 vectors"),
+        ("twice.npy", "ids.npy", "times.npy", "stand behind the array"),
         ("x.npy", "ids.npy", "raw.npy", "which unit"),
         ("x.npy", "none.npy", "times.npy", "cannot open"),
         ("big.npy", "ids.npy", "times.npy", "`>f4`"),

@@ -3,6 +3,7 @@
 use super::jsonl::{EXPORT, entity_names, names};
 use super::options::{InputOptions, MetaColumns};
 use crate::error::{Code, Error, Result};
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 /// Where the vector is.
@@ -32,20 +33,14 @@ pub(super) struct Columns {
 impl Columns {
     /// Assigns the columns of a table, or says which is missing.
     pub(super) fn find(header: &[String], options: &InputOptions, path: &Path) -> Result<Columns> {
-        for (i, name) in header.iter().enumerate() {
-            if header[..i].contains(name) {
-                return Err(Error::new(Code::BadFile, format!("the column \"{name}\" is given twice"))
-                    .file(path)
-                    .fix("rename one of the two"));
-            }
-        }
-        let at = |name: &str| header.iter().position(|h| h == name);
+        let places = Places::new(header);
+        let at = |name: &str| places.at(name);
         let first = |names: &[String]| names.iter().find_map(|n| at(n));
         let need =
             |names: &[String], option: &str| first(names).ok_or_else(|| missing(names, option, header, path));
         let entity = need(&entity_names(options), "--map entity=COL")?;
         let t = need(&names(&options.map.t, &["timestamp", "t"]), "--map t=COL")?;
-        let vector = find_vector(header, options, path)?;
+        let vector = find_vector(header, &places, options, path)?;
         let meta = match options.meta {
             MetaColumns::None => None,
             _ => at("metadata").or_else(|| at("meta")),
@@ -57,18 +52,43 @@ impl Columns {
         let dropped = |name: &str| {
             exported && (EXPORT.contains(&name) || matches!(name, "commit" | "entity" | "entity_id"))
         };
-        let is_vector = |i| match &vector {
-            VectorColumns::List(v) => *v == i,
-            VectorColumns::Each(list) => list.contains(&i),
+        let mut used: HashSet<usize> = match &vector {
+            VectorColumns::List(v) => [*v].into(),
+            VectorColumns::Each(list) => list.iter().copied().collect(),
         };
-        let others = (0..header.len())
-            .filter(|&i| i != entity && i != t && Some(i) != meta && !is_vector(i) && !dropped(&header[i]))
-            .filter(|&i| options.meta.takes(&header[i]))
+        used.extend([entity, t].into_iter().chain(meta));
+        let listed: HashSet<&str> = match &options.meta {
+            MetaColumns::List(list) => list.iter().map(String::as_str).collect(),
+            _ => HashSet::new(),
+        };
+        let taken = |name: &str| match options.meta {
+            MetaColumns::All => true,
+            MetaColumns::None => false,
+            MetaColumns::List(_) => listed.contains(name),
+        };
+        let others: Vec<usize> = (0..header.len())
+            .filter(|i| !used.contains(i) && !dropped(&header[*i]) && taken(&header[*i]))
             .collect();
         let source = restored("source", &options.source);
         let model = restored("model", &options.model);
-        check_listed(header, options, path)?;
-        Ok(Columns { entity, t, vector, meta, others, source, model })
+        check_listed(header, &places, options, path)?;
+        let columns = Columns { entity, t, vector, meta, others, source, model };
+        columns.check_twice(header, &places, path)?;
+        Ok(columns)
+    }
+
+    /// Refuses a name that two columns have where one of them is read. Columns without a name are
+    /// what a table leaves behind its last separator; a row that fills two of them is refused later.
+    fn check_twice(&self, header: &[String], places: &Places<'_>, path: &Path) -> Result<()> {
+        let twice = |i: &usize| !header[*i].is_empty() && places.twice.contains(header[*i].as_str());
+        match self.all().iter().find(|i| twice(i)) {
+            None => Ok(()),
+            Some(i) => {
+                Err(Error::new(Code::BadFile, format!("the column \"{}\" is given twice", header[*i]))
+                    .file(path)
+                    .fix("rename one of the two, or leave both out with --meta"))
+            }
+        }
     }
 
     /// Every column that must be read, in ascending order.
@@ -85,10 +105,32 @@ impl Columns {
     }
 }
 
+/// The ordinals of a header's names, so that a wide one costs no more than its length.
+struct Places<'a> {
+    first: HashMap<&'a str, usize>,
+    twice: HashSet<&'a str>,
+}
+
+impl<'a> Places<'a> {
+    fn new(header: &'a [String]) -> Places<'a> {
+        let mut places = Places { first: HashMap::with_capacity(header.len()), twice: HashSet::new() };
+        for (i, name) in header.iter().enumerate() {
+            if *places.first.entry(name).or_insert(i) != i {
+                places.twice.insert(name);
+            }
+        }
+        places
+    }
+
+    fn at(&self, name: &str) -> Option<usize> {
+        self.first.get(name).copied()
+    }
+}
+
 /// A column named in `--meta` must be there.
-fn check_listed(header: &[String], options: &InputOptions, path: &Path) -> Result<()> {
+fn check_listed(header: &[String], places: &Places<'_>, options: &InputOptions, path: &Path) -> Result<()> {
     match &options.meta {
-        MetaColumns::List(list) => match list.iter().find(|name| !header.contains(name)) {
+        MetaColumns::List(list) => match list.iter().find(|name| places.at(name).is_none()) {
             Some(name) => Err(missing(std::slice::from_ref(name), "--meta", header, path)),
             None => Ok(()),
         },
@@ -96,8 +138,13 @@ fn check_listed(header: &[String], options: &InputOptions, path: &Path) -> Resul
     }
 }
 
-fn find_vector(header: &[String], options: &InputOptions, path: &Path) -> Result<VectorColumns> {
-    let at = |name: &str| header.iter().position(|h| h == name);
+fn find_vector(
+    header: &[String],
+    places: &Places<'_>,
+    options: &InputOptions,
+    path: &Path,
+) -> Result<VectorColumns> {
+    let at = |name: &str| places.at(name);
     if let Some((a, b)) = &options.vector_cols {
         let place = |name: &String| {
             at(name).ok_or_else(|| missing(std::slice::from_ref(name), "--vector-cols A..B", header, path))
@@ -199,6 +246,12 @@ mod tests {
         let e = find(&["id", "t", "vector"], &options).unwrap_err();
         assert!(e.message().contains("entity_id") && e.hint().unwrap().contains("id, t, vector"));
         assert!(find(&["entity", "t", "t", "vector"], &options).unwrap_err().message().contains("twice"));
+        assert!(
+            find(&["entity", "t", "vector", "x", "x"], &options).unwrap_err().message().contains("twice")
+        );
+        assert_eq!(find(&["entity", "t", "vector", "", ""], &options).unwrap().others, [3, 4]);
+        options.meta = MetaColumns::List(vec!["y".into()]);
+        assert_eq!(find(&["entity", "t", "vector", "x", "x", "y"], &options).unwrap().others, [5]);
         options.meta = MetaColumns::List(vec!["lang".into()]);
         assert!(find(&["entity", "t", "vector"], &options).unwrap_err().message().contains("lang"));
     }

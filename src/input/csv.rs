@@ -91,7 +91,32 @@ fn closing_quote(text: &[u8], mut from: usize, last: bool) -> Option<(usize, boo
     }
 }
 
+/// The fault of lines that end as on the Macintosh before 2001.
+fn bare_cr() -> Fault {
+    Fault::new(Code::BadRow, "a carriage return stands where no line ends").fix(
+        "if the lines end in CR alone, convert them: tr '\\r' '\\n' < FILE; inside a field it goes in quotes",
+    )
+}
+
 impl Dialect {
+    /// The error of a header with less than an entity, a time and a vector.
+    fn too_few(&self, header: &[String]) -> Error {
+        let columns = if header.len() == 1 { "1 column" } else { "2 columns" };
+        let separated = |by: char| header.iter().any(|h| h.matches(by).count() >= 2);
+        let hint = if self.delimiter == b',' && separated('\t') {
+            "its fields are separated by tabs: add --input-format tsv".to_owned()
+        } else if let Some((sign, name)) =
+            [(';', "semicolons"), ('|', "bars")].iter().find(|s| separated(s.0))
+        {
+            format!(
+                "its fields are separated by {name}: convert it, e.g. with `mlr --icsv --ifs '{sign}' --ocsv cat FILE`"
+            )
+        } else {
+            format!("the first line names the columns, {}-separated: entity, time and vector", self.name())
+        };
+        Error::new(Code::BadFile, format!("the header has {columns}")).fix(hint)
+    }
+
     pub(super) fn split(&self, text: &[u8], last: bool) -> Split {
         let line = match memchr::memchr(b'\n', text) {
             Some(n) => n + 1,
@@ -142,14 +167,11 @@ impl Csv {
         let text = check_text(trim_line(record)).map_err(|f| f.in_text(path, 1, 0, record).into_error())?;
         let mut header = Vec::new();
         dialect.walk(text.as_bytes(), true, |c| header.push(unquote(text, c).trim().to_owned()));
+        if memchr::memchr(b'\r', trim_line(record)).is_some() && !record.contains(&b'"') {
+            return Err(bare_cr().in_text(path, 1, 0, b"").into_error());
+        }
         if header.len() < 3 {
-            return Err(Error::new(Code::BadFile, format!("the header has {} columns", header.len()))
-                .file(path)
-                .line(1)
-                .fix(format!(
-                    "the first line names the columns, {}-separated; for others use --input-format",
-                    dialect.name()
-                )));
+            return Err(dialect.too_few(&header).file(path).line(1));
         }
         let columns = Columns::find(&header, options, path)?;
         Ok(Csv { dialect, header, columns, options: options.clone() })
@@ -159,9 +181,16 @@ impl Csv {
         let mut cells = Vec::with_capacity(self.header.len());
         self.dialect.walk(text.as_bytes(), true, |c| cells.push(c));
         if cells.len() != self.header.len() {
-            let message =
-                format!("the record has {} fields, the header has {}", cells.len(), self.header.len());
-            return Err(Fault::new(Code::BadRow, message).fix("quote fields that hold separators"));
+            return Err(self.other_count(text, cells.len()));
+        }
+        if memchr::memchr(b'\r', text.as_bytes()).is_some() {
+            let bare = |c: &Cell| {
+                c.start.checked_sub(1).is_none_or(|q| text.as_bytes()[q] != b'"')
+                    && text.as_bytes()[c.start..c.end].contains(&b'\r')
+            };
+            if let Some(cell) = cells.iter().find(|c| bare(c)) {
+                return Err(bare_cr().at(cell.start));
+            }
         }
         let record = Record { header: &self.header, text, cells };
         let c = &self.columns;
@@ -191,6 +220,20 @@ impl Csv {
         self.metadata(&record, row)
     }
 
+    /// The fault of a record with more or fewer fields than the header.
+    fn other_count(&self, text: &str, fields: usize) -> Fault {
+        let message = format!("the record has {fields} fields, the header has {}", self.header.len());
+        let delimiter = char::from(self.dialect.delimiter);
+        let blank = text.contains(&format!("{delimiter} \""));
+        Fault::new(Code::BadRow, message).fix(if blank {
+            "a blank stands before a quote: a quoted field begins right behind the separator"
+        } else if fields < self.header.len() {
+            "is the line cut, or a separator missing? an empty field needs its separator too"
+        } else {
+            "quote fields that hold separators"
+        })
+    }
+
     fn metadata(&self, record: &Record<'_>, row: &mut Row) -> Result<(), Fault> {
         let column = self.columns.meta;
         let held = column.map(|i| record.get(i));
@@ -206,7 +249,7 @@ impl Csv {
         }
         finish(row, entries, &self.options).map_err(|f| match column {
             Some(i) => record.place(i, f),
-            None => f.column("metadata"),
+            None => f,
         })
     }
 }
@@ -222,6 +265,11 @@ impl Grammar for Csv {
             return None;
         }
         Some(check_text(record).and_then(|text| self.row(text, row, origin)))
+    }
+
+    /// Without its line end the last field may have been cut, unless a quote closes it.
+    fn may_be_cut(&self, record: &[u8]) -> bool {
+        !record.ends_with(b"\n") && !record.ends_with(b"\"")
     }
 }
 

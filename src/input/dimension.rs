@@ -1,13 +1,13 @@
 //! How long the vectors of a file are, from its schema or its first row: for `init --like`.
 
-use super::guard::{broken, decode};
+use super::guard::broken;
 use super::jsonl::names;
-use super::sources::{open_bytes, open_file};
-use super::{Format, InputOptions, format_of, npy};
+use super::sources::open_bytes;
+use super::{Format, InputOptions, format_of, ipc, npy, parquet};
 use crate::error::{Code, Error, Result};
-use arrow_array::{Array, ArrayRef, RecordBatch, cast::AsArray};
+use arrow_array::{Array, ArrayRef, cast::AsArray};
 use arrow_schema::{DataType, Schema};
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use std::collections::HashSet;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
@@ -19,8 +19,8 @@ pub fn dimension(path: &Path, options: &InputOptions) -> Result<usize> {
         Format::Jsonl => of_jsonl(path, &columns, options.max_line)?,
         Format::Csv => of_table(path, &columns, b',', options.max_line)?,
         Format::Tsv => of_table(path, &columns, b'\t', options.max_line)?,
-        Format::Parquet => of_parquet(path, &columns)?,
-        Format::Arrow => of_arrow(path, &columns)?,
+        Format::Parquet => of_parquet(path, &columns, options.memory)?,
+        Format::Arrow => of_arrow(path, &columns, options.memory)?,
         Format::Npy => Some(npy::dimension(path)?),
     };
     found.filter(|d| *d > 0).ok_or_else(|| {
@@ -41,7 +41,11 @@ fn of_jsonl(path: &Path, columns: &[String], max_line: usize) -> Result<Option<u
     }
     let row: serde_json::Value = serde_json::from_str(line.trim_matches(['\u{feff}', '\n', '\r']))
         .map_err(|e| broken(path, &e.to_string()).line(1))?;
-    Ok(columns.iter().find_map(|c| row.get(c)?.as_array().map(Vec::len)))
+    Ok(columns.iter().find_map(|c| match row.get(c)? {
+        serde_json::Value::Array(values) => Some(values.len()),
+        serde_json::Value::String(text) => super::numbers::count(text.as_bytes()),
+        _ => None,
+    }))
 }
 
 /// The first record of a table: a list in the vector's column, or columns `v0`, `v1`, …
@@ -52,59 +56,80 @@ fn of_table(path: &Path, columns: &[String], delimiter: u8, max_line: usize) -> 
     let header = table.headers().map_err(bad)?.clone();
     let at = |name: &str| header.iter().position(|h| h.trim_start_matches('\u{feff}') == name);
     let Some(column) = columns.iter().find_map(|c| at(c)) else {
-        return Ok(Some((0..).map_while(|i| at(&format!("v{i}"))).count()));
+        let names: HashSet<&str> = header.iter().map(|h| h.trim_start_matches('\u{feff}')).collect();
+        return Ok(Some((0..).take_while(|i| names.contains(format!("v{i}").as_str())).count()));
     };
     let mut record = csv::StringRecord::new();
     if !table.read_record(&mut record).map_err(bad)? {
         return Ok(None);
     }
-    let list = record.get(column).unwrap_or("").trim().trim_start_matches('[').trim_end_matches(']');
-    Ok(Some(list.split([',', ' ', ';']).filter(|v| !v.trim().is_empty()).count()))
+    Ok(super::numbers::count(record.get(column).unwrap_or("").as_bytes()))
 }
 
-fn of_parquet(path: &Path, columns: &[String]) -> Result<Option<usize>> {
-    let file = open_file(path)?;
-    let builder = decode(path, || ParquetRecordBatchReaderBuilder::try_new(file))?;
-    let Some(index) = vector_field(builder.schema(), columns) else { return Ok(None) };
-    if let DataType::FixedSizeList(_, n) = builder.schema().field(index).data_type() {
-        return Ok(usize::try_from(*n).ok());
+fn of_parquet(path: &Path, columns: &[String], memory: usize) -> Result<Option<usize>> {
+    let table = parquet::Table::open(path, memory)?;
+    let Some(index) = vector_field(table.schema(), columns) else { return Ok(numbered(table.schema())) };
+    if let Some(n) = fixed(table.schema().field(index).data_type()) {
+        return Ok(Some(n));
     }
-    let first = decode(path, || {
-        let mask = parquet::arrow::ProjectionMask::roots(builder.parquet_schema(), [index]);
-        let mut rows = builder.with_projection(mask).with_batch_size(1).with_limit(1).build()?;
-        rows.next().transpose().map_err(parquet::errors::ParquetError::from)
-    })?;
-    Ok(first.and_then(|b| list_len(b.column(0))))
+    let first = table.batches(&[index], 1, 0)?.next()?;
+    first.map_or(Ok(None), |b| list_len(b.column(0)))
 }
 
-fn of_arrow(path: &Path, columns: &[String]) -> Result<Option<usize>> {
-    let whole = |b: &RecordBatch| vector_field(b.schema_ref(), columns).and_then(|i| list_len(b.column(i)));
-    let first = decode(path, || {
-        let mut head = [0; 6];
-        let is_file =
-            open_file(path).is_ok_and(|mut f| f.read_exact(&mut head).is_ok()) && head == *b"ARROW1";
-        let file = std::fs::File::open(path)?;
-        if is_file {
-            arrow_ipc::reader::FileReader::try_new(file, None)?.next().transpose()
-        } else {
-            arrow_ipc::reader::StreamReader::try_new(file, None)?.next().transpose()
+fn of_arrow(path: &Path, columns: &[String], memory: usize) -> Result<Option<usize>> {
+    let mut table = ipc::Table::open(path, memory)?;
+    let Some(index) = vector_field(&table.schema, columns) else { return Ok(numbered(&table.schema)) };
+    if let Some(n) = fixed(table.schema.field(index).data_type()) {
+        return Ok(Some(n));
+    }
+    while let Some(batch) = table.batches.next()? {
+        if batch.num_rows() > 0 {
+            return list_len(batch.column(index));
         }
-    })?;
-    Ok(first.as_ref().and_then(whole))
+    }
+    Ok(None)
 }
 
 fn vector_field(schema: &Schema, columns: &[String]) -> Option<usize> {
     columns.iter().find_map(|c| schema.index_of(c).ok())
 }
 
-/// Values in the first row of a column of lists.
-fn list_len(array: &ArrayRef) -> Option<usize> {
-    match array.data_type() {
+/// Columns `v0`, `v1`, ... of a table without a column of vectors.
+fn numbered(schema: &Schema) -> Option<usize> {
+    let names: HashSet<&str> = schema.fields().iter().map(|f| f.name().as_str()).collect();
+    Some((0..).take_while(|i| names.contains(format!("v{i}").as_str())).count())
+}
+
+/// The length that the type itself says.
+fn fixed(data_type: &DataType) -> Option<usize> {
+    match data_type {
         DataType::FixedSizeList(_, n) => usize::try_from(*n).ok(),
-        _ if array.is_empty() => None,
+        DataType::FixedSizeBinary(n) => usize::try_from(*n).ok().map(|n| n / 4),
+        _ => None,
+    }
+}
+
+/// Values in the first row of a column of vectors.
+fn list_len(array: &ArrayRef) -> Result<Option<usize>> {
+    if array.is_empty() || array.is_null(0) {
+        return Ok(None);
+    }
+    Ok(match array.data_type() {
         DataType::List(_) => Some(array.as_list::<i32>().value(0).len()),
         DataType::LargeList(_) => Some(array.as_list::<i64>().value(0).len()),
-        _ => None,
+        _ => text_len(array),
+    })
+}
+
+/// Values of a vector that is written as text, or as the bytes of 32-bit floats.
+fn text_len(array: &ArrayRef) -> Option<usize> {
+    let mut text = String::new();
+    super::arrow::json::write(array, 0, &mut text, 0, crate::model::MAX_DIM * 32).ok()?;
+    let text: String = serde_json::from_str(&text).ok()?;
+    match array.data_type() {
+        // Two hexadecimal digits a byte.
+        DataType::Binary | DataType::LargeBinary | DataType::BinaryView => Some(text.len() / 8),
+        _ => super::numbers::count(text.as_bytes()),
     }
 }
 
@@ -124,6 +149,7 @@ mod tests {
     fn from_text() {
         assert_eq!(of("a.jsonl", b"\n{\"vector\":[1,2,3]}\n{").unwrap(), 3);
         assert_eq!(of("a.csv", b"entity,embedding\n1,\"[1, 2]\"\n").unwrap(), 2);
+        assert_eq!(of("b.jsonl", b"{\"vector\":\"[1, 2]\"}\n").unwrap(), 2);
         assert_eq!(of("a.tsv", b"t\tv0\tv1\tv2\tx\n").unwrap(), 3);
         assert_eq!(of("a.jsonl", b"{\"x\":[1]}\n").unwrap_err().code(), Code::BadFile);
         assert_eq!(of("a.jsonl", b"").unwrap_err().code(), Code::BadFile);

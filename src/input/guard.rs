@@ -41,9 +41,22 @@ pub(super) fn decode<T, E: std::fmt::Display>(
 
 /// The error of a file that cannot be decoded.
 pub(super) fn broken(path: &Path, reason: &str) -> Error {
-    Error::new(Code::BadFile, format!("the file cannot be decoded: {}", reason.trim()))
+    let reason = reason.trim();
+    let says = |words: &[&str]| words.iter().any(|w| reason.to_ascii_lowercase().contains(w));
+    // A whole file of a kind that no reader here knows is not damaged.
+    let hint = if says(&["not supported", "unsupported", "not yet", "not implemented", "disabled", "nyi"]) {
+        "the file may be sound: write it again in a common encoding, e.g. with pyarrow or DuckDB"
+    } else {
+        "is it whole, and of the format its name says? write it again, or name --input-format"
+    };
+    Error::new(Code::BadFile, format!("the file cannot be decoded: {reason}")).file(path).fix(hint)
+}
+
+/// The error of a file whose decoding would take more memory than is allowed.
+pub(super) fn too_large(path: &Path, reason: &str) -> Error {
+    Error::new(Code::BadFile, format!("the file does not fit the memory allowed: {reason}"))
         .file(path)
-        .fix("is it whole, and of the format its name says? write it again, or name --input-format")
+        .fix("raise --memory, or write the file with smaller pages, batches or rows")
 }
 
 #[cfg(test)]

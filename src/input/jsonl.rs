@@ -3,17 +3,17 @@
 //! The object's own level is read here, so that the vector goes from text to f32 in one pass;
 //! everything else is cut out by serde_json and kept as text until its role is known.
 
-use super::base64;
 use super::meta::{self, Entry};
-use super::numbers::json_array;
+use super::numbers::{json_array, list};
 use super::options::{IdKind, InputOptions, MetaColumns};
 use super::rows::{Fault, Row};
 use super::text::{Grammar, Split, check_text, too_long, trim_line};
-use super::value::{finish, set_entity, shorten, time_from_integer, time_from_text};
+use super::value::{finish, set_entity, shorten, time_from_number, time_from_text, whole_part};
 use crate::error::Code;
 use crate::points::Origin;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 /// The grammar, with what the user said about columns.
 pub(super) struct Jsonl<'a> {
@@ -54,6 +54,9 @@ impl Jsonl<'_> {
         }
     }
 }
+
+/// Fields of an object from which on their names are kept in a set.
+const MANY: usize = 24;
 
 /// A field of the line's object: its key and its value as text.
 struct Field<'a> {
@@ -105,12 +108,15 @@ impl Jsonl<'_> {
     /// The fields of the line's object, and which of them has been read into `row.vector`.
     fn fields<'a>(&self, text: &'a str, row: &mut Row) -> Result<(Vec<Field<'a>>, Option<usize>), Fault> {
         let mut fields: Vec<Field<'a>> = Vec::with_capacity(8);
+        let mut seen: HashSet<Cow<'a, str>> = HashSet::new();
         let mut parsed = None;
         let mut at = space(text, 0);
         if text.as_bytes().get(at) != Some(&b'{') {
-            return Err(Fault::new(Code::BadRow, "the line is not a JSON object")
-                .fix("each line holds one object with the fields of one point")
-                .at(at));
+            let hint = match text.as_bytes().get(at) {
+                Some(b'[') => "each line holds one object; for a file that is one array: jq -c '.[]' FILE",
+                _ => "each line holds one object with the fields of one point",
+            };
+            return Err(Fault::new(Code::BadRow, "the line is not a JSON object").fix(hint).at(at));
         }
         at = space(text, at + 1);
         if text.as_bytes().get(at) == Some(&b'}') {
@@ -127,7 +133,15 @@ impl Jsonl<'_> {
             } else {
                 at += value_len(text, at, &key)?;
             }
-            if fields.iter().any(|f| f.key == key) {
+            // A set only where a walk over all fields would be quadratic.
+            if fields.len() == MANY {
+                seen.extend(fields.iter().map(|f| f.key.clone()));
+            }
+            let again = match fields.len() < MANY {
+                true => fields.iter().any(|f| f.key == key),
+                false => !seen.insert(key.clone()),
+            };
+            if again {
                 return Err(Fault::new(Code::BadRow, "the field is given twice")
                     .fix("keep one of the two")
                     .column(&key)
@@ -150,14 +164,19 @@ impl Jsonl<'_> {
 
     /// Reads a vector into the row, returns the bytes taken.
     fn vector(&self, json: &str, key: &str, at: usize, row: &mut Row) -> Result<usize, Fault> {
-        if let Some(text) = json.strip_prefix('"').and_then(|t| t.strip_suffix('"')) {
-            return base64::vector(text.as_bytes(), self.options.dim, &mut row.vector)
+        if json.starts_with('"') {
+            // A list as text, or base64: as in a cell of a table.
+            let text = string(json).map_err(|f| f.column(key).at(at))?;
+            return list(text.as_bytes(), self.options.dim, &mut row.vector)
                 .map(|()| json.len())
                 .map_err(|f| f.column(key).at(at));
         }
         if !json.starts_with('[') {
             let message = format!("the vector is `{}`, not an array of numbers", shorten(json));
-            return Err(Fault::new(Code::BadRow, message).column(key).at(at));
+            return Err(Fault::new(Code::BadRow, message)
+                .fix("write [0.1, -2], its text, or the little-endian f32 bytes in base64")
+                .column(key)
+                .at(at));
         }
         json_array(json.as_bytes(), self.options.dim, &mut row.vector).map_err(|f| {
             let within = f.at.unwrap_or(0);
@@ -169,14 +188,15 @@ impl Jsonl<'_> {
         match field.json.as_bytes().first() {
             Some(b'"') => set_entity(&string(field.json)?, self.options.ids, row),
             Some(b'-' | b'0'..=b'9') => {
-                if self.options.ids == IdKind::Name && !is_integer(field.json) {
+                let whole = whole_part(field.json);
+                if self.options.ids == IdKind::Name && !is_integer(whole) {
                     return Err(Fault::new(
                         Code::BadEntity,
                         format!("entity `{}` is neither a name nor a whole number", shorten(field.json)),
                     )
                     .fix("write names as text"));
                 }
-                set_entity(field.json, self.options.ids, row)
+                set_entity(whole, self.options.ids, row)
             }
             _ => Err(Fault::new(Code::BadEntity, format!("the entity is `{}`", shorten(field.json)))
                 .fix("give every row an entity")),
@@ -186,15 +206,12 @@ impl Jsonl<'_> {
     fn time(&self, json: &str) -> Result<i64, Fault> {
         match json.as_bytes().first() {
             Some(b'"') => time_from_text(&string(json)?, self.options.time_unit),
-            Some(b'-' | b'0'..=b'9') if is_integer(json) => {
-                let n = json.parse().map_err(|_| super::value::beyond(json))?;
-                time_from_integer(n, self.options.time_unit)
-            }
+            Some(b'-' | b'0'..=b'9') => time_from_number(json, self.options.time_unit),
             _ => Err(Fault::new(
                 Code::BadTime,
-                format!("timestamp `{}` is neither text nor a whole number", shorten(json)),
+                format!("timestamp `{}` is neither text nor a number", shorten(json)),
             )
-            .fix("write 2024-03-01T12:00:00Z, or a whole number and --time-unit")),
+            .fix("write 2024-03-01T12:00:00Z, or a number and --time-unit")),
         }
     }
 
@@ -229,7 +246,7 @@ impl Jsonl<'_> {
         }
         finish(row, entries, &self.options).map_err(|f| match meta {
             Some(i) => in_meta(f, &fields[i]),
-            None => f.column("metadata"),
+            None => f,
         })
     }
 
@@ -295,8 +312,17 @@ fn broken(text: &str, at: usize, what: &str) -> Fault {
     } else {
         format!("broken JSON: {what}")
     };
-    let hint =
-        if at >= text.len() { "the line seems to be cut off" } else { "each line holds one JSON object" };
+    let rest = text.get(at..).unwrap_or_default();
+    let word = |words: &[&str]| words.iter().any(|w| rest.starts_with(w));
+    let hint = if at >= text.len() {
+        "the line seems to be cut off; for a file that is one document over many lines: jq -c . FILE"
+    } else if word(&["NaN", "nan", "Infinity", "-Infinity", "inf", "-inf"]) {
+        "NaN and infinities are not JSON: write null, or leave the field out"
+    } else if word(&["None", "True", "False", "'"]) {
+        "this is Python's notation: write it with json.dumps"
+    } else {
+        "each line holds one JSON object"
+    };
     Fault::new(Code::BadRow, message).fix(hint).at(at)
 }
 

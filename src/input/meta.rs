@@ -105,7 +105,12 @@ fn write_object(entries: &mut [Entry<'_>], out: &mut String, depth: usize) -> Re
         }
         write_text(key, out);
         out.push(':');
-        write_value(value, out, depth)?;
+        write_value(value, out, depth).map_err(|mut fault| {
+            if depth == 1 {
+                fault.message = format!("the key \"{key}\": {}", fault.message);
+            }
+            fault
+        })?;
     }
     out.push('}');
     Ok(())

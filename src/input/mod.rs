@@ -24,10 +24,12 @@ mod base64;
 mod columns;
 mod csv;
 mod dimension;
+mod glob;
 mod guard;
 mod ipc;
 mod jsonl;
 mod meta;
+mod names;
 mod npy;
 mod numbers;
 mod options;
@@ -36,15 +38,17 @@ mod records;
 mod rows;
 mod sources;
 mod text;
+mod unpack;
 mod value;
 
 pub use dimension::dimension;
 pub use meta::{MAX_METADATA, MAX_METADATA_DEPTH};
+pub use names::Names;
 pub use npy::matrix;
 pub use options::{Format, IdKind, InputOptions, Mapping, MetaColumns, TimeUnit};
-pub use records::{ListFormat, Record, RecordSink, for_each_line, for_each_record};
+pub use records::{ListFormat, Record, RecordSink, for_each_line, for_each_record, is_export, vector_of};
 pub use rows::{BadRow, InputRows};
-pub use sources::{STDIN, content_hash, expand_sources};
+pub use sources::{STDIN, Sources, content_hash, expand_sources, is_packed};
 pub use text::RAW_KEPT;
 pub use value::MAX_NAME;
 
@@ -105,14 +109,11 @@ pub fn format_of(path: &Path, options: &InputOptions) -> Result<Format> {
         return Ok(Format::Jsonl);
     }
     Format::of_path(path).ok_or_else(|| {
-        let packed =
-            ["gz", "zst", "bz2", "xz", "zip"].into_iter().find(|e| path.extension().is_some_and(|x| x == *e));
+        let other = ["xz", "zip", "lz4", "7z", "tar"].into_iter().any(|e| sources::has_extension(path, e));
         let e = Error::usage("the file's name does not tell its format").file(path);
-        e.fix(match packed {
-            Some("gz") => "it is compressed: pipe it in, e.g. `gzip -dc FILE | cvx ingest -`",
-            Some("zst") => "it is compressed: pipe it in, e.g. `zstd -dc FILE | cvx ingest -`",
-            Some(_) => "it is compressed: unpack it first",
-            None => "name it with --input-format jsonl, csv, tsv, parquet, arrow or npy",
+        e.fix(match other {
+            true => "it is packed: unpack it first; .gz, .zst and .bz2 are read as they are",
+            false => "name it with --input-format jsonl, csv, tsv, parquet, arrow or npy",
         })
     })
 }
@@ -125,6 +126,11 @@ pub fn open(path: &Path, options: &InputOptions, from: Option<&Checkpoint>) -> R
     crate::model::check_dim(options.dim)?;
     let from = from.filter(|c| path.as_os_str() != STDIN && c.rows > 0);
     let format = format_of(path, options)?;
+    if options.names.is_some() && options.ids == IdKind::U64 {
+        return Err(Error::usage("entities of this dataset are numbers and have no names")
+            .what("option --names")
+            .fix("create a dataset with --ids string"));
+    }
     match format {
         Format::Jsonl => open_jsonl(path, options, from),
         Format::Csv => open_csv(path, options, b',', from),
@@ -170,6 +176,15 @@ impl Reader {
             Kind::Table(r) => r.checkpoint(),
             Kind::Npy(r) => r.checkpoint(),
             Kind::Empty => Checkpoint::default(),
+        }
+    }
+
+    /// Where the last row of a finished text file begins, when it has no line end and may be a part
+    /// of what its writer meant: the file may grow, and the row with it.
+    pub fn tail(&self) -> Option<Checkpoint> {
+        match &self.kind {
+            Kind::Csv(r) => r.tail(),
+            _ => None,
         }
     }
 
@@ -240,3 +255,5 @@ fn open_csv(path: &Path, options: &InputOptions, delimiter: u8, from: Option<&Ch
 mod binary_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod writers_tests;

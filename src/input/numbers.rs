@@ -147,9 +147,10 @@ pub(super) fn list(text: &[u8], dim: usize, out: &mut Vec<f32>) -> Result<(), Fa
         return base64::vector(trimmed, dim, out);
     }
     let inner = match trimmed {
-        [b'[', inner @ .., b']'] => inner,
-        [b'[', ..] | [.., b']'] => {
-            return Err(Fault::new(Code::BadRow, "the vector's brackets are not closed"));
+        [b'[', inner @ .., b']'] | [b'{', inner @ .., b'}'] => inner,
+        [b'[' | b'{', ..] | [.., b']' | b'}'] => {
+            return Err(Fault::new(Code::BadRow, "the vector's brackets are not closed")
+                .fix("is the value cut? write it as [0.1, -2]"));
         }
         other => other,
     };
@@ -178,6 +179,18 @@ pub(super) fn list(text: &[u8], dim: usize, out: &mut Vec<f32>) -> Result<(), Fa
         }
     }
     check_count(count, dim)
+}
+
+/// How many values a list has, as far as commas, semicolons and blanks tell; of base64, as many as
+/// its bytes make. `None` for an empty one.
+pub(super) fn count(text: &[u8]) -> Option<usize> {
+    let text = text.trim_ascii();
+    if base64::looks_like(text) {
+        let padding = text.iter().rev().take_while(|b| **b == b'=').count();
+        return Some((text.len() / 4 * 3 - padding) / 4);
+    }
+    let separates = |b: &u8| b.is_ascii_whitespace() || b",;[]{}".contains(b);
+    Some(text.split(separates).filter(|v| !v.is_empty()).count()).filter(|n| *n > 0)
 }
 
 /// One component in a cell of its own.
@@ -220,7 +233,7 @@ pub(super) fn check_count(count: usize, dim: usize) -> Result<(), Fault> {
     let hint = if count == 0 {
         "leave the row out".to_owned()
     } else {
-        format!("check the model that wrote this, or create another dataset with --dim {count}")
+        format!("check the model that wrote this, or create another dataset: cvx init DIR --dim {count}")
     };
     Err(Fault::new(Code::DimMismatch, message).fix(hint))
 }
@@ -247,8 +260,15 @@ fn not_a_number(text: &[u8], at: usize, ordinal: usize) -> Fault {
     if matches!(bare.as_str(), "nan" | "inf" | "infinity") {
         return infinite(word, ordinal).at(at);
     }
+    let hint = if word.starts_with("tensor(") || word.starts_with("array(") {
+        "this is a printed object: write the values with .tolist()"
+    } else if word.contains("...") || word.contains('\u{2026}') {
+        "this is a printed array that was shortened, its values are lost: write them with .tolist()"
+    } else {
+        "every value must be a finite 32-bit float"
+    };
     Fault::new(Code::BadRow, format!("value {ordinal} of the vector is `{word}`, not a number"))
-        .fix("every value must be a finite 32-bit float")
+        .fix(hint)
         .at(at)
 }
 
@@ -328,7 +348,7 @@ mod tests {
     #[test]
     fn arrays_and_lists() {
         assert_eq!(array("[1, 2.5,\t-3e0 ]").unwrap(), [1.0, 2.5, -3.0]);
-        for text in ["[1,2,3]", "1,2,3", " [ 1 2  3 ] ", "1;2;3", "[1, 2., +3]", "1\t2\t3"] {
+        for text in ["[1,2,3]", "1,2,3", "{1,2,3}", " [ 1 2  3 ] ", "1;2;3", "[1, 2., +3]", "1\t2\t3"] {
             assert_eq!(cells(text).unwrap(), [1.0, 2.0, 3.0], "{text}");
         }
     }

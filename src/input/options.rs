@@ -1,5 +1,7 @@
 //! What the user says about the input.
 
+use super::names::Names;
+use super::unpack::unpacked_name;
 use crate::error::{Error, Result};
 use std::path::{Path, PathBuf};
 
@@ -21,9 +23,10 @@ pub enum Format {
 }
 
 impl Format {
-    /// The format that a file's name ends in.
+    /// The format that a file's name ends in, before an ending that says that it is packed.
     pub fn of_path(path: &Path) -> Option<Format> {
-        let extension = path.extension()?.to_str()?.to_ascii_lowercase();
+        let name = path.file_name()?.to_string_lossy();
+        let extension = unpacked_name(&name).rsplit_once('.')?.1.to_ascii_lowercase();
         Some(match extension.as_str() {
             "jsonl" | "ndjson" | "json" => Format::Jsonl,
             "csv" => Format::Csv,
@@ -191,6 +194,10 @@ pub struct InputOptions {
     pub ids_file: Option<PathBuf>,
     /// Times beside an NPY file: an `.npy` of integers, or one time a line.
     pub times_file: Option<PathBuf>,
+    /// Names for the ids of the input, in a dataset with names.
+    pub names: Option<Names>,
+    /// Bytes that decoding may hold at once. It changes no row.
+    pub memory: usize,
 }
 
 impl InputOptions {
@@ -210,6 +217,8 @@ impl InputOptions {
             max_line: 4 << 20,
             ids_file: None,
             times_file: None,
+            names: None,
+            memory: 1 << 30,
         }
     }
 }
@@ -227,6 +236,8 @@ mod tests {
         }
         assert_eq!(Format::of_path(Path::new("a/b.NDJSON")), Some(Format::Jsonl));
         assert_eq!(Format::of_path(Path::new("a.txt")), None);
+        assert_eq!(Format::of_path(Path::new("a.csv.GZ")), Some(Format::Csv));
+        assert_eq!(Format::of_path(Path::new("a.gz")), None);
         assert!("minutes".parse::<TimeUnit>().is_err());
     }
 }

@@ -1,12 +1,13 @@
 //! Lists that a command reads beside its dataset, entities or queries: each record as a JSON
 //! object, one at a time.
 
-use super::arrow::json;
-use super::guard::decode;
-use super::sources::{open_bytes, open_file};
-use super::{STDIN, parquet};
+use super::arrow::{Batches, json};
+use super::jsonl::EXPORT;
+use super::numbers::{cell, check_count, json_array, list};
+use super::rows::Fault;
+use super::sources::{has_extension, open_bytes};
+use super::{Format, ipc, parquet};
 use crate::error::{Code, Error, Result};
-use ::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::{Map, Value};
 use std::cell::Cell;
 use std::io::{BufRead, BufReader, Read};
@@ -25,6 +26,8 @@ const MAX_VALUE: usize = crate::model::MAX_DIM * 32;
 const MAX_LINE: u64 = 4 << 20;
 /// Rows of a Parquet list that are decoded at once.
 const BATCH: usize = 1024;
+/// Memory that decoding a list may take.
+const MEMORY: usize = 512 << 20;
 
 /// How a list is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,17 +38,21 @@ pub enum ListFormat {
     Table(u8),
     /// Parquet.
     Parquet,
+    /// Arrow IPC, file or stream.
+    Arrow,
 }
 
 impl ListFormat {
     /// What the extension says; `None` for others and for none.
     pub fn of_path(path: &Path) -> Option<ListFormat> {
-        match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
-            "jsonl" | "ndjson" => Some(ListFormat::Jsonl),
-            "csv" => Some(ListFormat::Table(b',')),
-            "tsv" => Some(ListFormat::Table(b'\t')),
-            "parquet" | "pq" => Some(ListFormat::Parquet),
-            _ => None,
+        match Format::of_path(path)? {
+            Format::Jsonl if has_extension(path, "json") => None,
+            Format::Jsonl => Some(ListFormat::Jsonl),
+            Format::Csv => Some(ListFormat::Table(b',')),
+            Format::Tsv => Some(ListFormat::Table(b'\t')),
+            Format::Parquet => Some(ListFormat::Parquet),
+            Format::Arrow => Some(ListFormat::Arrow),
+            Format::Npy => None,
         }
     }
 }
@@ -59,8 +66,56 @@ pub fn for_each_record(path: &Path, format: ListFormat, sink: &mut RecordSink<'_
     match format {
         ListFormat::Jsonl => lines(path, sink),
         ListFormat::Table(separator) => table(path, separator, sink),
-        ListFormat::Parquet => rows(path, sink),
+        ListFormat::Parquet => parquet_rows(path, sink),
+        ListFormat::Arrow => rows(path, ipc::Table::open(path, MEMORY)?.batches, sink),
     }
+}
+
+/// True for a record that `export` wrote.
+pub fn is_export(record: &Record) -> bool {
+    EXPORT.iter().all(|name| record.contains_key(*name))
+}
+
+/// The vector of a record: a list, its text, base64, or a field a component `v0`, `v1`, ...; `None`
+/// without any.
+///
+/// # Errors
+/// `dim_mismatch` for another length than `dim`; `bad_row` and `not_finite` for what are no such
+/// numbers.
+pub fn vector_of(record: &Record, dim: usize) -> Result<Option<Vec<f32>>> {
+    let mut out = Vec::with_capacity(dim);
+    let placed = |f: Fault| {
+        let e = Error::new(f.code, f.message).column("vector");
+        match f.hint {
+            Some(h) => e.fix(h),
+            None => e,
+        }
+    };
+    match record.get("vector") {
+        None | Some(Value::Null) => {}
+        Some(Value::String(text)) => {
+            list(text.as_bytes(), dim, &mut out).map_err(placed)?;
+            return Ok(Some(out));
+        }
+        Some(json) => {
+            let text = json.to_string();
+            if !text.starts_with('[') {
+                return Err(placed(Fault::new(Code::BadRow, "the vector is not a list of numbers")));
+            }
+            json_array(text.as_bytes(), dim, &mut out).map_err(placed)?;
+            return Ok(Some(out));
+        }
+    }
+    for i in 0.. {
+        let Some(value) = record.get(&format!("v{i}")) else { break };
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        out.push(cell(text.as_bytes(), i + 1).map_err(placed)?);
+    }
+    if out.is_empty() {
+        return Ok(None);
+    }
+    check_count(out.len(), dim).map_err(placed)?;
+    Ok(Some(out))
 }
 
 /// Opens a text without its byte order mark.
@@ -113,6 +168,24 @@ fn too_long() -> Error {
         .fix("each line holds one record; is this the right file?")
 }
 
+/// A source that ends with an error inside a record that goes on and on.
+struct Bounded<R> {
+    source: R,
+    /// Bytes that may come before the next record is whole.
+    left: Rc<Cell<u64>>,
+}
+
+impl<R: Read> Read for Bounded<R> {
+    fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
+        let n = self.source.read(out)?;
+        let left = self.left.get().checked_sub(n as u64);
+        self.left.set(
+            left.ok_or_else(|| std::io::Error::other(format!("a record is longer than {MAX_LINE} bytes")))?,
+        );
+        Ok(n)
+    }
+}
+
 fn table(path: &Path, separator: u8, sink: &mut RecordSink<'_>) -> Result<()> {
     let bad = |e: csv::Error| {
         let line = e.position().map_or(1, |p| p.line());
@@ -133,34 +206,9 @@ fn table(path: &Path, separator: u8, sink: &mut RecordSink<'_>) -> Result<()> {
     Ok(())
 }
 
-/// A source that fails when it has given too much since the last record: a quote that is never closed
-/// would take the rest of the file into memory.
-struct Bounded<R> {
-    source: R,
-    left: Rc<Cell<u64>>,
-}
-
-impl<R: Read> Read for Bounded<R> {
-    fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
-        let n = self.source.read(out)?;
-        let longer = || std::io::Error::other(format!("the record is longer than {} MiB", MAX_LINE >> 20));
-        self.left.set(self.left.get().checked_sub(n as u64).ok_or_else(longer)?);
-        Ok(n)
-    }
-}
-
-fn rows(path: &Path, sink: &mut RecordSink<'_>) -> Result<()> {
-    if path.as_os_str() == STDIN {
-        return Err(parquet::from_stdin());
-    }
-    let file = open_file(path)?;
-    let len = file.metadata().map_err(|e| Error::io("stat", path, &e))?.len();
-    let builder = decode(path, || ParquetRecordBatchReaderBuilder::try_new(file))?;
-    let all: Vec<usize> = (0..builder.schema().fields().len()).collect();
-    parquet::check_sizes(builder.metadata(), &all, len, path)?;
-    let mut reader = decode(path, || builder.with_batch_size(BATCH).build())?;
+fn rows(path: &Path, mut batches: Box<dyn Batches>, sink: &mut RecordSink<'_>) -> Result<()> {
     let mut number = 0;
-    while let Some(batch) = decode(path, || reader.next().transpose())? {
+    while let Some(batch) = batches.next()? {
         for i in 0..batch.num_rows() {
             number += 1;
             let record = record(&batch, i).map_err(|e| e.file(path).row(number))?;
@@ -168,6 +216,12 @@ fn rows(path: &Path, sink: &mut RecordSink<'_>) -> Result<()> {
         }
     }
     Ok(())
+}
+
+fn parquet_rows(path: &Path, sink: &mut RecordSink<'_>) -> Result<()> {
+    let table = parquet::Table::open(path, MEMORY)?;
+    let all: Vec<usize> = (0..table.schema().fields().len()).collect();
+    rows(path, table.batches(&all, BATCH, 0)?, sink)
 }
 
 fn record(batch: &arrow_array::RecordBatch, i: usize) -> Result<Record> {
@@ -212,6 +266,8 @@ mod tests {
         let csv = dir.path().join("a.csv");
         fs::write(&csv, "\u{feff}entity,x\n\"a\nb\",1\nc,2\n").unwrap();
         assert_eq!(read(&csv).unwrap()[0]["entity"], "a\nb");
+        fs::write(&csv, format!("entity,x\n\"{}", "a".repeat(5 << 20))).unwrap();
+        assert!(read(&csv).unwrap_err().message().contains("longer than"));
         fs::write(&csv, "entity,x\na,1\nc\n").unwrap();
         assert_eq!(read(&csv).unwrap_err().place().line, Some(3));
     }

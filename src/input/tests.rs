@@ -341,7 +341,7 @@ fn hostile_text_is_refused() {
         "{\"entity\":1,\"t\":\"1970-01-01\",\"vector\":[1]} {}",
         "{\"entity\":1e0,\"t\":\"1970-01-01\",\"vector\":[1]}",
         "{\"entity\":1,\"t\":1.5,\"vector\":[1]}",
-        "{\"entity\":1,\"t\":\"1970-01-01\",\"vector\":\"[1]\"}",
+        "{\"entity\":1,\"t\":\"1970-01-01\",\"vector\":\"[1\"}",
         "{\"entity\":1,\"t\":\"1970-01-01\" \"vector\":[1]}",
         "{\"entity\":1,\"t\":\"1970-01-01\",\"vector\":[1]",
         "{entity:1}",
@@ -354,6 +354,90 @@ fn hostile_text_is_refused() {
         let (good, bad) = read_all(&path, &options).unwrap();
         assert_eq!((good.len(), bad.len()), (0, 1), "{}", &line[..line.len().min(100)]);
     }
+}
+
+/// The first fault of a text, its message and hint together.
+fn said(name: &str, text: &str) -> String {
+    let (_dir, path) = file(name, text.as_bytes());
+    let fault = match read_all(&path, &InputOptions::new(2, IdKind::U64)) {
+        Err(e) => (e.message().to_owned(), e.hint().unwrap_or_default().to_owned()),
+        Ok((good, bad)) => {
+            assert!(good.is_empty(), "{text}");
+            (bad[0].message.clone(), bad[0].hint.clone().unwrap_or_default())
+        }
+    };
+    format!("{} / {}", fault.0, fault.1)
+}
+
+#[test]
+fn mends_that_mend() {
+    let json = |vector: &str, more: &str| {
+        format!("{{\"entity_id\":1,\"t\":\"2024-01-01\",\"vector\":{vector}{more}}}\n")
+    };
+    for (name, text, message, hint) in [
+        ("a.csv", "entity_id,t,v0,v1\r1,2024-01-01,1,2\r".to_owned(), "carriage return", "tr '"),
+        (
+            "a.csv",
+            "entity_id,t,v0,v1\n1,2024-01-01,1,2\r2,2024-01-01,1,2\n".into(),
+            "7 fields",
+            "quote fields",
+        ),
+        ("a.csv", "entity_id,t,v0,v1,x\n1,2024-01-01,1,2,a\rb\n".into(), "carriage return", "in quotes"),
+        ("a.csv", "entity_id;t;v0;v1\n1;2024-01-01;1;2\n".into(), "1 column", "--ifs ';'"),
+        ("a.csv", "entity_id\tt\tv0\tv1\n".into(), "1 column", "--input-format tsv"),
+        ("a.csv", "entity_id,t,v0,v1\n1,2024-01-01,1\n".into(), "3 fields", "cut"),
+        ("a.csv", "entity_id,t,v0,v1\n1,2024-01-01, \"1,5\",2\n".into(), "5 fields", "blank"),
+        ("a.csv", "entity_id,t,vector\n1,2024-01-01,[1 ... 2]\n".into(), "`...`", ".tolist()"),
+        ("a.csv", "entity_id,t,vector\n1,2024-01-01,\"tensor([1, 2])\"\n".into(), "tensor", ".tolist()"),
+        ("a.csv", "entity_id,t,vector\n1,20240101,1 2\n".into(), "bare number", "--time-unit date"),
+        ("a.csv", "entity_id,t,vector\n1,2012,1 2\n".into(), "bare number", "--time-unit year"),
+        ("a.csv", "entity_id,t,vector\n007,2024-01-01,1 2\n".into(), "begins with a zero", "--ids string"),
+        ("a.jsonl", json("[1,2]", ",\"x\":NaN"), "broken JSON", "not JSON"),
+        ("a.jsonl", json("[1,2]", ",\"x\":None"), "broken JSON", "json.dumps"),
+        ("a.jsonl", "[{\"entity_id\":1}]\n".into(), "not a JSON object", "jq -c '.[]'"),
+        ("a.jsonl", "{\n".into(), "ends inside", "jq -c ."),
+        ("a.jsonl", json("5", ""), "not an array", "base64"),
+        (
+            "a.jsonl",
+            "{\"entity_id\":1,\"t\":2012,\"vector\":[1,2]}\n".into(),
+            "bare number",
+            "--time-unit year",
+        ),
+        (
+            "a.jsonl",
+            "{\"entity_id\":1,\"t\":1700000000.5,\"vector\":[1,2]}\n".into(),
+            "bare number",
+            "--time-unit",
+        ),
+    ] {
+        let said = said(name, &text);
+        assert!(said.contains(message) && said.contains(hint), "{text}: {said}");
+    }
+    let long = format!(",\"note\":\"{}\"", "x".repeat(70_000));
+    let (_dir, path) = file("a.jsonl", json("[1,2]", &long).as_bytes());
+    let (_, bad) = read_all(&path, &InputOptions::new(2, IdKind::U64)).unwrap();
+    assert_eq!(bad[0].column, None, "there is no column of the whole metadata");
+    let (_dir, path) = file("a.jsonl", (json("\"[1, 2]\"", "") + &json("\"AACAPwAAAEA=\"", "")).as_bytes());
+    let (good, bad) = read_all(&path, &InputOptions::new(2, IdKind::U64)).unwrap();
+    assert!(bad.is_empty() && good.points.x == [1.0, 2.0, 1.0, 2.0], "{bad:?}");
+}
+
+#[test]
+fn wide_tables_and_lines_take_linear_time() {
+    let n = 60_000;
+    let names: String = (0..n).map(|i| format!(",c{i}")).collect();
+    let options = InputOptions { meta: MetaColumns::None, ..InputOptions::new(2, IdKind::U64) };
+    let csv = format!("entity_id,t,v0,v1{names}\n1,2024-01-01,1,2{}\n", ",1".repeat(n));
+    let json: String = (0..n).map(|i| format!(",\"k{i}\":1")).collect();
+    let json = format!("{{\"entity_id\":1,\"t\":\"2024-01-01\",\"vector\":[1,2]{json}}}\n");
+    let started = std::time::Instant::now();
+    for (name, text) in [("a.csv", csv), ("a.jsonl", json)] {
+        let (_dir, path) = file(name, text.as_bytes());
+        let (good, bad) = read_all(&path, &options).unwrap();
+        assert_eq!((good.len(), bad.len()), (1, 0), "{name}");
+    }
+    // Quadratic, it was 15 seconds in a release build.
+    assert!(started.elapsed().as_secs() < 5);
 }
 
 proptest::proptest! {

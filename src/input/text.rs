@@ -47,6 +47,12 @@ pub(super) trait Grammar: Send + Sync {
 
     /// Parses one record with its line end. `None` for a blank one.
     fn parse(&self, record: &[u8], row: &mut Row, origin: &mut Origin) -> Option<Result<(), Fault>>;
+
+    /// True when a record at the end of a file reads as a whole one, and may go on once the file
+    /// has grown: its writer may have been stopped inside it.
+    fn may_be_cut(&self, _record: &[u8]) -> bool {
+        false
+    }
 }
 
 /// A rule that cuts records: [`Grammar::split`].
@@ -70,6 +76,8 @@ struct Parsed {
     bad: VecDeque<(usize, u64, BadRow)>,
     /// The next row to hand out.
     at: usize,
+    /// The last row may be a part of what its writer meant.
+    cut: bool,
 }
 
 /// The bytes of a text file, some of them in memory.
@@ -256,7 +264,7 @@ impl Blocks {
 
 pub(super) fn too_long(max_line: usize) -> Fault {
     Fault::new(Code::BadRow, format!("the record is longer than {max_line} bytes"))
-        .fix("is a line end or a closing quote missing?")
+        .fix("is a line end or a closing quote missing? else raise --max-line")
 }
 
 /// The fault of bytes that are not UTF-8, or hold a NUL.
@@ -286,6 +294,8 @@ pub(super) struct TextReader<G> {
     /// Records handed out, good and bad, and the file offset behind them.
     records: u64,
     end: u64,
+    /// Where the last record begins, when it was handed out and may have been cut.
+    tail: Option<Checkpoint>,
 }
 
 /// All that parsing a piece needs beside its bytes.
@@ -308,7 +318,7 @@ impl<G: Grammar> TextReader<G> {
         let end = blocks.offset + blocks.used as u64;
         let named = options.ids == super::IdKind::Name;
         let rules = Rules { grammar, path: blocks.path.clone(), origin, named, dim: options.dim };
-        TextReader { blocks, rules, queue: VecDeque::new(), records, end }
+        TextReader { blocks, rules, queue: VecDeque::new(), records, end, tail: None }
     }
 
     pub(super) fn next_batch(
@@ -342,6 +352,11 @@ impl<G: Grammar> TextReader<G> {
         Checkpoint { rows: self.records, byte: self.end, prefix: self.blocks.hasher.finish() }
     }
 
+    /// Where the last row handed out begins, if that may be a part of what its writer meant.
+    pub(super) fn tail(&self) -> Option<Checkpoint> {
+        self.tail
+    }
+
     /// Hands out parsed rows; true when the batch is full, false when there are no more.
     fn deliver(&mut self, rows: &mut InputRows, limits: Limits, sink: &mut BadSink<'_>) -> Result<bool> {
         while let Some(piece) = self.queue.front_mut() {
@@ -360,6 +375,12 @@ impl<G: Grammar> TextReader<G> {
                     rows.size_bytes() + size > limits.bytes || rows.points.origins.len() >= MAX_ORIGINS;
                 if full && !rows.is_empty() {
                     return Ok(true);
+                }
+                if piece.cut && piece.at + 1 == piece.rows.len() {
+                    let byte = piece.rows.byte[piece.at];
+                    self.blocks.hash_to(byte);
+                    let prefix = self.blocks.hasher.finish();
+                    self.tail = Some(Checkpoint { rows: self.records, byte, prefix });
                 }
                 rows.push_from(&piece.rows, piece.at);
                 self.end = piece.ends[piece.at];
@@ -404,6 +425,7 @@ impl<G: Grammar> Rules<G> {
                 Some(Ok(())) => {
                     out.rows.push(&row, &origin, self.named, line, start);
                     out.ends.push(end);
+                    out.cut = self.grammar.may_be_cut(record);
                 }
                 Some(Err(fault)) => {
                     let bad = fault.in_text(&self.path, line, start, trim_line(record));

@@ -34,6 +34,27 @@ pub struct Entry {
     pub rejected: u64,
     /// True when the whole file was taken.
     pub done: bool,
+    /// The last row, when it came from a line of a table without a line end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tail: Option<Tail>,
+}
+
+/// A row that may be a part of what its writer meant: when the file has grown, and the line with
+/// it, the row is taken back and the line read again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tail {
+    /// Rows before it.
+    pub rows: u64,
+    /// Where its line begins.
+    pub byte: u64,
+    /// XXH3-128 of the bytes before its line; hexadecimal.
+    pub hash: String,
+    /// The entity that it was stored for.
+    pub entity: u64,
+    /// Its time, microseconds.
+    pub t: i64,
+    /// XXH3-128 of its vector and metadata; hexadecimal.
+    pub content: String,
 }
 
 /// The ledger of a dataset.
@@ -123,6 +144,14 @@ mod tests {
             rejected: 0,
             hash: "ff".into(),
             done: true,
+            tail: Some(Tail {
+                rows: 3,
+                byte: 4,
+                hash: "aa".into(),
+                entity: u64::MAX,
+                t: i64::MIN,
+                content: "bb".into(),
+            }),
         };
         l.set("/a \"b\"\n".into(), entry);
         l.write(dir.path()).unwrap();

@@ -143,10 +143,15 @@ pub fn parse_range(text: &str, now: &Now) -> Result<TimeRange> {
 }
 
 impl Now {
-    /// `[from, to)` from two options, each of which may be missing; refused when empty.
+    /// `[from, to)` from two options, each of which may be missing; refused when empty. `max` and
+    /// `min` as the end are inside, as in [`parse_range`]: `--to max` is all up to the newest point.
     pub fn window(&self, from: Option<&TimeExpr>, to: Option<&TimeExpr>) -> Result<TimeRange> {
         let from = from.map(|e| e.resolve(self)).transpose()?;
-        let to = to.map(|e| e.resolve(self)).transpose()?;
+        let to = match to {
+            Some(e) if e.needs_bounds() => e.end(self)?,
+            Some(e) => Some(e.resolve(self)?),
+            None => None,
+        };
         let range = TimeRange::half_open(from, to);
         if range.is_empty() {
             return Err(Error::usage("the window is empty: --to is not after --from")
@@ -179,6 +184,8 @@ mod tests {
             ("2024-03-01t12:00:00z", "2024-03-01T12:00:00Z"),
             ("2024-03-01 12:00", "2024-03-01T12:00:00Z"),
             ("2024-03-01T12:00:00.5-0130", "2024-03-01T13:30:00.500Z"),
+            ("2024-03-01 12:00:00 UTC", "2024-03-01T12:00:00Z"),
+            ("2024-03-01 12:00:00.25 +0100", "2024-03-01T11:00:00.250Z"),
             ("2024-03-01T12:00:00.123456789", "2024-03-01T12:00:00.123456Z"),
             ("2024-03-01", "2024-03-01T00:00:00Z"),
             ("2024-03", "2024-03-01T00:00:00Z"),
@@ -280,6 +287,9 @@ mod tests {
         let (a, b) = (TimeExpr::parse("2024").unwrap(), TimeExpr::parse("2025").unwrap());
         assert_eq!(now().window(Some(&a), Some(&b)).unwrap(), parse_period("2024", &now()).unwrap());
         assert!(now().window(Some(&b), Some(&a)).is_err());
+        let (min, max) = (TimeExpr::parse("min").unwrap(), TimeExpr::parse("max").unwrap());
+        assert_eq!(now().window(Some(&min), Some(&max)).unwrap(), parse_range("min..max", &now()).unwrap());
+        assert!(now().window(Some(&max), Some(&max)).unwrap().contains(1_000_000));
         assert_eq!(now().window(None, None).unwrap(), TimeRange::ALL);
     }
 }

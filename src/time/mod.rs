@@ -24,6 +24,6 @@ pub const US_PER_DAY: i64 = 86_400_000_000;
 
 /// The error for a time that 64-bit microseconds cannot hold.
 fn out_of_range(what: &str) -> crate::error::Error {
-    crate::error::Error::usage(format!("{what} is outside the range of times, years -290307 to 294246"))
+    crate::error::Error::usage(format!("{what} is outside the range of times, -290308-12-22 to 294247-01-10"))
         .fix("times are 64-bit microseconds since 1970; check the value and its unit")
 }

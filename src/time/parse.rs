@@ -28,6 +28,16 @@ pub enum Unit {
 }
 
 impl Unit {
+    /// Its usual short name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Unit::S => "s",
+            Unit::Ms => "ms",
+            Unit::Us => "us",
+            Unit::Ns => "ns",
+        }
+    }
+
     /// Microseconds of `n` units, `None` outside the range of times.
     pub fn to_us(self, n: i128) -> Option<TimestampUs> {
         let us = match self {
@@ -258,8 +268,13 @@ fn fraction_us(c: &mut Cursor<'_>) -> Option<i64> {
     Some(padded.fold(0, |v, b| v * 10 + i64::from(b - b'0')))
 }
 
-/// Nothing (UTC), `Z`, `+01:00`, `+0100` or `+01`: minutes east of UTC. It must be the end.
+/// Nothing, `Z`, `UTC` or `GMT`, or `+01:00`, `+0100` or `+01`, a blank before it or none: minutes
+/// east of UTC. It must be the end.
 fn offset_minutes(c: &mut Cursor<'_>) -> Parsed<i64> {
+    while c.eat(b" ").is_some() {}
+    if c.text.eq_ignore_ascii_case(b"UTC") || c.text.eq_ignore_ascii_case(b"GMT") {
+        return Some(Ok(0));
+    }
     if c.done() || c.eat(b"Zz").is_some() {
         return c.done().then_some(Ok(0));
     }

@@ -255,3 +255,142 @@ fn a_signal_ends_a_run_that_waits_for_input() {
     assert_eq!(export(&dir, &[]), "");
     stdout(cvx(dir.path()).args(["verify", "-d", "d", "--level", "full"]));
 }
+
+#[test]
+fn a_table_cut_inside_its_last_number_heals() {
+    for (name, sep) in [("g.csv", ","), ("g.tsv", "\t")] {
+        let dir = world("2");
+        let path = dir.path().join(name);
+        let line = |cells: &[&str]| cells.join(sep);
+        let head =
+            line(&["entity_id", "t", "v0", "v1"]) + "\n" + &line(&["1", "2024-01-01", "1.5", "2.5"]) + "\n";
+        fs::write(&path, head.clone() + &line(&["2", "2024-01-01", "3.5", "4.2"])).unwrap();
+        stdout(&mut ingest(&dir, &[name]));
+        assert_eq!(record(&stdout(&mut ingest(&dir, &[name])))["files_skipped"], 1);
+        let whole = head.clone()
+            + &line(&["2", "2024-01-01", "3.5", "4.25"])
+            + "\n"
+            + &line(&["3", "2024-01-01", "5", "6"])
+            + "\n";
+        fs::write(&path, whole).unwrap();
+        let again = record(&stdout(&mut ingest(&dir, &[name])));
+        assert_eq!((&again["rows_added"], &again["points_total"]), (&2.into(), &3.into()));
+        assert!(export(&dir, &["--entity", "2"]).contains("[3.5,4.25]"));
+        // A file that only lacked its last line end goes on behind it.
+        let dir = world("2");
+        let path = dir.path().join(name);
+        let last = head.clone() + &line(&["2", "2024-01-01", "3.5", "4.2"]);
+        fs::write(&path, &last).unwrap();
+        stdout(&mut ingest(&dir, &[name]));
+        fs::write(&path, last + "\n" + &line(&["3", "2024-01-01", "5", "6"])).unwrap();
+        let again = record(&stdout(&mut ingest(&dir, &[name])));
+        assert_eq!((&again["rows_read"], &again["rows_added"]), (&1.into(), &1.into()));
+        assert!(export(&dir, &["--entity", "2"]).contains("4.2]"));
+    }
+}
+
+#[test]
+fn a_key_cut_inside_its_time_is_taken_back() {
+    let dir = world("1");
+    let path = dir.path().join("k.csv");
+    fs::write(&path, "entity_id,v0,t\n1,1,2024-03-05\n1,2,2024-03").unwrap();
+    stdout(&mut ingest(&dir, &["k.csv"]));
+    assert!(export(&dir, &[]).contains("2024-03-01"));
+    fs::write(&path, "entity_id,v0,t\n1,1,2024-03-05\n1,2,2024-03-17\n").unwrap();
+    stdout(&mut ingest(&dir, &["k.csv"]));
+    let all = export(&dir, &[]);
+    assert!(all.lines().count() == 2 && all.contains("2024-03-17") && !all.contains("2024-03-01T"), "{all}");
+}
+
+#[test]
+fn what_is_left_out_is_said_and_plans_find_missing_columns() {
+    let dir = world("1");
+    let root = dir.path().join("in");
+    fs::create_dir_all(root.join("blobs")).unwrap();
+    fs::create_dir_all(root.join("snap")).unwrap();
+    fs::write(root.join("blobs/ab"), "entity_id,t,v0\n1,2024-01-01,1\n").unwrap();
+    fs::write(root.join("snap/notes.txt"), "x").unwrap();
+    std::os::unix::fs::symlink("../blobs/ab", root.join("snap/train.csv")).unwrap();
+    std::os::unix::fs::symlink(".", root.join("snap/loop")).unwrap();
+    let out = ingest(&dir, &["in"]).output().unwrap();
+    let said = String::from_utf8(out.stderr).unwrap();
+    assert!(out.status.success() && said.contains("2 of no known format (ab, notes.txt)"), "{said}");
+    assert!(said.contains("1 that are links to directories (loop)"), "{said}");
+    assert_eq!(record(&String::from_utf8(out.stdout).unwrap())["rows_added"], 1);
+    stdout(&mut ingest(&dir, &["in", "-q"]));
+    fs::write(dir.path().join("x.csv"), "id,t,v0\n1,2024-01-01,1\n").unwrap();
+    let (code, said) = failure(&mut ingest(&dir, &["-n", "x.csv"]));
+    assert!(code == 1 && said.contains("no column"), "{said}");
+    let (code, said) = failure(&mut ingest(&dir, &["-n", "x.csv", "--map", "entity=id", "--meta", "lang"]));
+    assert!(code == 1 && said.contains("\"lang\""), "{said}");
+    stdout(&mut ingest(&dir, &["-n", "x.csv", "--map", "entity=id"]));
+    fs::write(dir.path().join("x.jsonl"), "{\"id\":1,\"t\":\"2024-01-01\",\"vector\":[1]}\n").unwrap();
+    assert_eq!(failure(&mut ingest(&dir, &["-n", "x.jsonl"])).0, 1);
+}
+
+#[test]
+fn two_rows_within_a_microsecond_name_each_other() {
+    let dir = world("1");
+    let row = |t: &str, v: u32| {
+        format!("{{\"entity_id\":1,\"t\":\"2024-01-01T00:00:00.000000{t}Z\",\"vector\":[{v}]}}\n")
+    };
+    fs::write(dir.path().join("x.jsonl"), row("1", 1) + &row("2", 2)).unwrap();
+    let (code, said) = failure(&mut ingest(&dir, &["x.jsonl"]));
+    assert!(code == 1 && said.contains("stands in line 1 too") && said.contains("microseconds"), "{said}");
+}
+
+#[test]
+fn packed_files_and_pipes() {
+    let dir = world("2");
+    let writers = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/writers");
+    let gz = writers.join("rows.csv.gz");
+    let gz = gz.to_str().unwrap();
+    assert_eq!(record(&stdout(&mut ingest(&dir, &[gz])))["rows_added"], 2);
+    assert_eq!(record(&stdout(&mut ingest(&dir, &[gz])))["files_skipped"], 1);
+    for (name, format) in [
+        ("rows.csv.bz2", "csv"),
+        ("rows.csv.zst", "csv"),
+        ("polars.arrow", "arrow"),
+        ("lz4.arrow", "arrow"),
+        ("part1.arrows", "arrow"),
+        ("brotli.parquet", "parquet"),
+    ] {
+        let bytes = fs::read(writers.join(name)).unwrap();
+        let out = ingest(&dir, &["-", "--input-format", format, "--on-conflict", "replace"])
+            .write_stdin(bytes)
+            .output()
+            .unwrap();
+        assert!(out.status.success(), "{name}: {}", String::from_utf8_lossy(&out.stderr));
+    }
+    let (code, said) = failure(&mut ingest(&dir, &[gz, "--rejects", "-"]));
+    assert!(code == 2 && said.contains("/dev/stderr"), "{said}");
+    let listed = stdout(cvx(dir.path()).args(["export", "-d", "d", "-f", "csv", "-o", "-"]));
+    assert!(listed.starts_with("entity_id,") && !dir.path().join("-").exists());
+}
+
+#[test]
+fn numbers_become_the_names_of_a_table() {
+    let dir = tempdir().unwrap();
+    stdout(cvx(dir.path()).args(["init", "d", "--dim", "1", "--ids", "string"]));
+    let write = |name: &str, text: &str| fs::write(dir.path().join(name), text).unwrap();
+    write("x.csv", "entity_id,t,v0\n7,2024-01-01,1\n8,2024-01-01,2\n");
+    write("y.jsonl", "{\"entity_id\":7,\"t\":\"2024-01-02\",\"vector\":[3]}\n");
+    write("names.csv", "id,name\n7,seven\n8,eight\n");
+    let out = ingest(&dir, &["x.csv", "-n"]).output().unwrap();
+    assert!(out.status.success());
+    stdout(&mut ingest(&dir, &["x.csv", "y.jsonl", "--names", "names.csv"]));
+    let table =
+        stdout(cvx(dir.path()).args(["query", "trajectory", "-d", "d", "--entity", "seven", "-f", "table"]));
+    assert!(table.contains("seven") && !table.contains("entity_id"), "{table}");
+    assert_eq!(table.matches("seven").count(), 2);
+    write("z.csv", "entity_id,t,v0\n9,2024-01-01,1\n");
+    let (code, said) = failure(&mut ingest(&dir, &["z.csv", "--names", "names.csv"]));
+    assert!(code == 1 && said.contains("id `9` has no name in names.csv"), "{said}");
+    let plain = ingest(&dir, &["z.csv"]).output().unwrap();
+    assert!(String::from_utf8(plain.stderr).unwrap().contains("each is its own name"));
+    let other = world("1");
+    fs::copy(dir.path().join("names.csv"), other.path().join("names.csv")).unwrap();
+    fs::copy(dir.path().join("z.csv"), other.path().join("z.csv")).unwrap();
+    let (code, said) = failure(&mut ingest(&other, &["z.csv", "--names", "names.csv"]));
+    assert!(code == 2 && said.contains("--ids string"), "{said}");
+}

@@ -309,8 +309,21 @@ fn lists_and_queries_name_their_bad_lines() {
     assert!(code == 2 && said.contains("q.jsonl, line 3") && said.contains("empty"), "{said}");
     let (code, said) = ask("{\"vector\":[1,0]}\n{\"vectr\":[1,0]}\n");
     assert!(code == 2 && said.contains("line 2") && said.contains("vectr"), "{said}");
-    let (code, said) = ask("{\"entity\":\"turn@2024-01-01\"}\n");
-    assert!(code == 5 && said.contains("its first is 2024-01-02T00:00:00Z"), "{said}");
+    let (code, said) = ask("{\"vector\":[1,0]}\n{\"vector\":[1,0,0]}\n");
+    assert!(code == 1 && said.contains("line 2") && said.contains("has 3 values"), "{said}");
+    for (text, mend) in [("2012", "\\\"2012\\\""), ("1325376000000", "@1325376000000ms")] {
+        for field in ["at", "from", "to"] {
+            let (code, said) = ask(&format!("{{\"vector\":[1,0],\"{field}\":{text}}}\n"));
+            assert!(code == 2 && said.contains("line 1") && said.contains("which unit"), "{said}");
+            assert!(
+                said.contains(field) && said.replace('\\', "").contains(&mend.replace('\\', "")),
+                "{said}"
+            );
+        }
+    }
+    let like = cvx(path).args(["query", "knn", "-d", "d", "--like", "turn@1709164800"]).output().unwrap();
+    let said = String::from_utf8_lossy(&like.stderr).into_owned();
+    assert!(like.status.code() == Some(2) && said.contains("which unit"), "{said}");
     std::fs::write(path.join("list.csv"), "\u{feff}entity\neast\n").unwrap();
     assert_eq!(hits(&dir, &["knn", "--vector", "[1,0]", "--entities-from", "list.csv"]).len(), 1);
     std::fs::write(path.join("list.txt"), "\u{feff}east\n\nnorth\n").unwrap();
@@ -322,6 +335,59 @@ fn lists_and_queries_name_their_bad_lines() {
     let (code, said) =
         failure(cvx(path).args(["query", "knn", "-d", "d", "--vector", "[1,0]", "-o", "rows.foo"]));
     assert!(code == 2 && said.contains(".foo"), "{said}");
+}
+
+#[test]
+fn queries_without_a_state_have_a_row() {
+    let dir = world();
+    let path = dir.path();
+    let lines = "{\"query\":\"a\",\"entity\":\"turn@2024-01-01\"}\n{\"query\":\"b\",\"vector\":[1,0]}\n{\"entity\":\"nobody\"}\n";
+    std::fs::write(path.join("q.jsonl"), lines).unwrap();
+    let out =
+        cvx(path).args(["query", "knn", "-d", "d", "-k", "1", "--queries", "q.jsonl"]).output().unwrap();
+    assert_eq!(out.status.code(), Some(3));
+    let rows: Vec<serde_json::Value> =
+        String::from_utf8(out.stdout).unwrap().lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    let shown: Vec<String> =
+        rows.iter().map(|r| format!("{} {} {}", r["query"], r["rank"], r["status"])).collect();
+    assert_eq!(shown, ["\"a\" null \"no_state\"", "\"b\" 1 \"ok\"", "2 null \"not_found\""]);
+    for format in ["csv", "parquet", "table"] {
+        let out = cvx(path)
+            .args(["query", "knn", "-d", "d", "--queries", "q.jsonl", "-f", format, "--vectors", "list"])
+            .output();
+        assert_eq!(out.unwrap().status.code(), Some(3), "{format}");
+    }
+}
+
+#[test]
+fn an_export_is_a_file_of_queries() {
+    let dir = world();
+    let path = dir.path();
+    for (name, vectors) in [
+        ("q.parquet", "list"),
+        ("q.csv", "columns"),
+        ("q.jsonl", "base64"),
+        ("q.arrow", "list"),
+        ("q.tsv", "list"),
+    ] {
+        stdout(cvx(path).args(["export", "-d", "d", "-o", name, "--vectors", vectors]));
+        let n = stdout(cvx(path).args(["export", "-d", "d"])).lines().count();
+        let found = hits(&dir, &["knn", "--queries", name, "-k", "1"]);
+        assert_eq!(found.len(), n, "{name}");
+        assert!(found.iter().all(|f| f.ends_with(" 0.0")), "{name}: {found:?}");
+    }
+}
+
+/// The newest point is inside `--to max`, as in `A..max`; a window may begin with a minus.
+#[test]
+fn the_newest_point_is_up_to_max() {
+    let dir = world();
+    let all = hits(&dir, &["knn", "--vector", "[0,1]"]);
+    assert_eq!(hits(&dir, &["range", "--vector", "[0,1]", "--from", "min", "--to", "max", "-k", "99"]), all);
+    let late = ["--now", "2024-01-10T12:00:00", "range", "--vector", "[0,1]"];
+    let from = hits(&dir, &[&late[..], &["--from", "-5d", "-k", "9"]].concat());
+    assert!(!from.is_empty());
+    assert_eq!(hits(&dir, &[&late[..], &["--in", "-5d..", "-k", "9"]].concat()), from);
 }
 
 /// The bounds come from the manifest where whole files are selected, and from the rows where some died.

@@ -22,6 +22,8 @@ pub struct File {
     text: String,
     /// What it sets.
     pub settings: Settings,
+    /// Why it could not be read, where it was not named.
+    pub unread: Option<String>,
     entries: Vec<Entry>,
 }
 
@@ -99,6 +101,14 @@ impl File {
                 return Err(Error::usage("there is no such config file").file(path));
             }
             Err(e) if e.kind() == ErrorKind::NotFound => {}
+            // Under sudo, in a container or a job of cron, $HOME may be somebody else's.
+            Err(e) if !needed => {
+                let mut file = File::parse(path, String::new())?;
+                // Where the directory cannot be entered nobody knows that there is a file.
+                let seen = std::fs::symlink_metadata(path).is_ok();
+                file.unread = seen.then(|| format!("{}: {e}", path.display()));
+                return Ok(file);
+            }
             Err(e) => return Err(Error::io("read", path, &e)),
             Ok(_) if bytes.len() as u64 > MAX_BYTES => {
                 return Err(Error::usage("a config file has at most 1 MiB").file(path));
@@ -127,7 +137,7 @@ impl File {
             entries.push(Entry { key, value: text, line, span: value.span() });
         }
         drop(table);
-        Ok(File { path: path.to_path_buf(), text, settings, entries })
+        Ok(File { path: path.to_path_buf(), text, settings, unread: None, entries })
     }
 
     /// The value of a key and where it stands.
@@ -173,5 +183,10 @@ pub fn writable(path: Option<&Path>) -> Result<File> {
     let path = path.ok_or_else(|| {
         Error::new(Code::Usage, "there is no config file to write to").fix("name one with --config FILE")
     })?;
-    File::read(path, false)
+    let file = File::read(path, false)?;
+    match &file.unread {
+        // Writing would put a new file in the place of one that nobody has read.
+        Some(why) => Err(Error::new(Code::Io, format!("the config file cannot be read: {why}"))),
+        None => Ok(file),
+    }
 }

@@ -65,6 +65,9 @@ impl Context {
             }
             None => None,
         };
+        if let Some(why) = file.as_ref().and_then(|f| f.unread.as_ref()).filter(|_| !global.quiet) {
+            let _ = writeln!(std::io::stderr(), "note: the config file is not read: {why}");
+        }
         let user = file.as_ref().map(|f| f.settings.clone()).unwrap_or_default();
         let above = global.settings.clone();
         let dir = above.dataset.clone().or(user.dataset.clone()).unwrap_or_else(|| PathBuf::from("."));
@@ -88,7 +91,7 @@ impl Context {
             lists_errors,
             config_path,
             values,
-            run: global.clone(),
+            run: Globals { out: global.out.clone().filter(|o| o.as_os_str() != "-"), ..global.clone() },
             format_given: parsed.matches.value_source("format") == Some(ValueSource::CommandLine),
             command_line: crate::words::job(args),
             shard: OnceLock::new(),
@@ -151,8 +154,13 @@ impl Context {
             .what("option --threads")
             .fix("leave it out to use every core"));
         }
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
-        pool.map_err(|e| Error::internal(format!("cannot start threads: {e}")))
+        let Err(e) = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global() else {
+            return Ok(());
+        };
+        // At the user's limit of processes; this thread is there already.
+        self.warn(&format!("no threads can be started ({e}): one does all the work"));
+        let alone = rayon::ThreadPoolBuilder::new().num_threads(1).use_current_thread().build_global();
+        alone.map_err(|e| Error::internal(format!("cannot start threads: {e}")))
     }
 
     /// Asks before something that cannot be undone, where somebody can answer; `--yes` answers.
@@ -278,6 +286,10 @@ impl Context {
             hidden.push("entity");
         }
         let base = self.options(format)?;
+        // For reading, a name says more than the hash that stands for it.
+        if base.format == Format::Table && snapshot.settings().ids == IdKind::String {
+            hidden.push("entity_id");
+        }
         if base.format == Format::Table && !holds_lossy_blocks(snapshot.manifest()) {
             hidden.push("approx");
         }

@@ -13,6 +13,23 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+/// The long help of `--where`: the grammar of `cvx::filter`.
+const WHERE: &str = "Only points whose metadata satisfies EXPR, e.g. \"lang = 'en' and score >= 0.5\"
+
+  EXPR  = TERM { or TERM }        TERM = FACTOR { and FACTOR }
+  FACTOR = not FACTOR | ( EXPR ) | exists(PATH) | TEST
+  TEST  = PATH = VALUE   (also != < <= > >=)
+        | PATH [not] in (VALUE, ...)
+        | PATH has VALUE          the field is an array that holds the value
+  PATH  = NAME { . NAME }         a number is a place in an array, from 0
+  NAME  = letters, digits, _ and -, or \"any text\" in double quotes
+  VALUE = 'text' ('' is a quote), a number, true or false
+
+Keywords, true and false are read in any case; a field with such a name goes in double quotes.
+A field that is missing or null satisfies no test, != and not in included; not negates that.
+Numbers compare as numbers, texts by their bytes; values of different types are unequal and have
+no order.";
+
 /// `SELECT` of the manual: no selection means every entity.
 #[derive(clap::Args, Debug, Clone, Default)]
 #[command(next_help_heading = "Selection")]
@@ -24,16 +41,16 @@ pub struct SelectArgs {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub entities_from: Option<PathBuf>,
     /// Only points whose metadata satisfies EXPR, e.g. "lang = 'en' and score >= 0.5"
-    #[arg(long = "where", value_name = "EXPR", value_parser = filter)]
+    #[arg(long = "where", value_name = "EXPR", value_parser = filter, long_help = WHERE)]
     pub where_: Option<Filter>,
     /// Only points at or after T: a date, RFC 3339, -30d, now, min, max
     #[arg(long, value_name = "T", value_parser = time, allow_hyphen_values = true)]
     pub from: Option<TimeExpr>,
-    /// Only points before T
+    /// Only points before T; with max also the newest one
     #[arg(long, value_name = "T", value_parser = time, allow_hyphen_values = true)]
     pub to: Option<TimeExpr>,
     /// Only points in PERIOD: 2024, 2024-03, 2024-W05, or A..B
-    #[arg(long = "in", value_name = "PERIOD", conflicts_with_all = ["from", "to"])]
+    #[arg(long = "in", value_name = "PERIOD", conflicts_with_all = ["from", "to"], allow_hyphen_values = true)]
     pub in_: Option<String>,
     /// Only points of this embedding model, NAME or NAME@VERSION
     #[arg(long, value_name = "NAME")]

@@ -1,16 +1,15 @@
 //! Arrow values as JSON text, for metadata.
 
-use super::scalar::Times;
 use crate::error::Code;
 use crate::input::meta::{MAX_METADATA_DEPTH, write_text};
 use crate::input::rows::Fault;
-use crate::time::{TimeFormat, format_time};
+use crate::time::{TimeFormat, US_PER_DAY, civil_from_days, format_time};
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Float16Type, Float32Type, Float64Type};
-use arrow_array::{Array, ArrayRef};
+use arrow_array::types::{Float16Type, Float32Type, Float64Type, Int64Type};
+use arrow_array::{Array, ArrayRef, StructArray};
 use arrow_cast::cast;
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
-use arrow_schema::DataType;
+use arrow_schema::{ArrowError, DataType, TimeUnit};
 use std::fmt::Write;
 
 /// Writes the value of row `i`. Integers, floats and booleans stay what they are (NaN and
@@ -51,25 +50,26 @@ pub(in crate::input) fn write(
         }
         DataType::Map(..) => {
             let entries = array.as_map().value(i);
-            let keys = cast(entries.column(0), &DataType::Utf8).map_err(|e| bad(e.to_string()))?;
-            let keys = keys.as_string::<i32>();
+            let pairs = keys(&entries)?.into_iter().enumerate();
             let values = entries.column(1);
-            let pairs = (0..entries.len()).map(|k| (keys.value(k).to_owned(), values.clone(), k));
-            return object(pairs, out, depth, most);
+            return object(pairs.map(|(k, key)| (key, values.clone(), k)), out, depth, most);
         }
         DataType::Dictionary(..) => {
             let dictionary = array.as_any_dictionary();
-            let key = dictionary.normalized_keys().get(i).copied().unwrap_or(usize::MAX);
-            if key >= dictionary.values().len() {
-                return Err(bad("a dictionary key has no value".into()));
-            }
+            // Of this row alone: the keys of all rows for each of them would be quadratic.
+            let one =
+                cast(&dictionary.keys().slice(i, 1), &DataType::Int64).map_err(|e| bad(e.to_string()))?;
+            let key = one.as_primitive::<Int64Type>().value(0);
+            let key = usize::try_from(key).ok().filter(|k| *k < dictionary.values().len());
+            let key = key.ok_or_else(|| bad("a dictionary key has no value".into()))?;
             return write(dictionary.values(), key, out, depth + 1, most);
         }
+        DataType::Utf8 => write_text(array.as_string::<i32>().value(i), out),
+        DataType::LargeUtf8 => write_text(array.as_string::<i64>().value(i), out),
+        DataType::Utf8View => write_text(array.as_string_view().value(i), out),
         DataType::Timestamp(..) | DataType::Date32 | DataType::Date64 => {
-            let t = Times::new(&array.slice(i, 1)).map_err(|e| bad(e.to_string()))?.get(0, None)?;
-            let whole = matches!(array.data_type(), DataType::Date32 | DataType::Date64);
-            let format = if whole { TimeFormat::Date } else { TimeFormat::Rfc3339 };
-            write_text(&format_time(t, format), out);
+            let text = time(array, i).map_err(|e| bad(e.to_string()))?;
+            write_text(&text, out);
         }
         data_type => {
             let options = FormatOptions::default();
@@ -83,6 +83,47 @@ pub(in crate::input) fn write(
         }
     }
     Ok(())
+}
+
+/// The keys of a map's entries, as text.
+pub(in crate::input) fn keys(entries: &StructArray) -> Result<Vec<String>, Fault> {
+    let bad = |e: String| Fault::new(Code::BadMetadata, e).fix("leave the column out with --meta");
+    let keys = cast(entries.column(0), &DataType::Utf8).map_err(|e| bad(e.to_string()))?;
+    let keys = keys.as_string::<i32>();
+    Ok((0..entries.len()).map(|k| keys.value(k).to_owned()).collect())
+}
+
+/// A time or a date as text. The largest and the smallest numbers stand for infinity, as
+/// PostgreSQL and DuckDB write it.
+fn time(array: &ArrayRef, i: usize) -> Result<String, ArrowError> {
+    let one = array.slice(i, 1);
+    let one = match one.data_type() {
+        DataType::Date32 => cast(&cast(&one, &DataType::Int32)?, &DataType::Int64)?,
+        _ => cast(&one, &DataType::Int64)?,
+    };
+    let n = one.as_primitive::<Int64Type>().value(0);
+    let (unit, most) = match array.data_type() {
+        DataType::Date32 => (US_PER_DAY, i64::from(i32::MAX)),
+        DataType::Date64 | DataType::Timestamp(TimeUnit::Millisecond, _) => (1_000, i64::MAX),
+        DataType::Timestamp(TimeUnit::Second, _) => (1_000_000, i64::MAX),
+        DataType::Timestamp(TimeUnit::Microsecond, _) => (1, i64::MAX),
+        _ => (0, i64::MAX),
+    };
+    let us = if unit == 0 { Some(n.div_euclid(1_000)) } else { n.checked_mul(unit) };
+    let whole = matches!(array.data_type(), DataType::Date32 | DataType::Date64);
+    Ok(match us {
+        _ if n == most => "infinity".to_owned(),
+        _ if n <= -most => "-infinity".to_owned(),
+        Some(us) => format_time(us, if whole { TimeFormat::Date } else { TimeFormat::Rfc3339 }),
+        // Beyond 64-bit microseconds: the day is exact, and all that such a time can mean.
+        None => {
+            let day = civil_from_days(
+                i128::from(n).saturating_mul(i128::from(unit)).div_euclid(i128::from(US_PER_DAY)) as i64,
+            );
+            let sign = if day.year < 0 { '-' } else { '+' };
+            format!("{sign}{}-{:02}-{:02}", day.year.abs(), day.month, day.day)
+        }
+    })
 }
 
 fn items(list: &ArrayRef, out: &mut String, depth: usize, most: usize) -> Result<(), Fault> {

@@ -2,6 +2,7 @@
 
 pub(super) mod json;
 mod scalar;
+mod texts;
 mod vector;
 
 use super::columns::Columns;
@@ -13,10 +14,12 @@ use super::value::finish;
 use super::{BadSink, Checkpoint, Limits};
 use crate::error::Result;
 use crate::points::Origin;
+use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, RecordBatch, StructArray};
 use arrow_schema::{DataType, Schema};
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
+use texts::Texts;
 
 /// Where record batches come from.
 pub(super) trait Batches: Send {
@@ -129,10 +132,17 @@ struct Table {
     entity: scalar::Entities,
     t: scalar::Times,
     vector: vector::Vectors,
-    meta: Option<ArrayRef>,
+    meta: Option<Held>,
     others: Vec<(usize, ArrayRef)>,
-    source: Option<ArrayRef>,
-    model: Option<ArrayRef>,
+    source: Option<Texts>,
+    model: Option<Texts>,
+}
+
+/// A column that holds whole metadata objects.
+enum Held {
+    Fields(StructArray),
+    Map(ArrayRef),
+    Text(Texts),
 }
 
 impl Table {
@@ -142,10 +152,13 @@ impl Table {
         options: &InputOptions,
     ) -> Result<Table, arrow_schema::ArrowError> {
         let get = |i: usize| batch.column(i).clone();
-        let text = |i: Option<usize>| i.map(|i| scalar::as_text(&get(i))).transpose();
+        let text = |i: Option<usize>| i.map(|i| Texts::new(&get(i))).transpose();
         let meta = match columns.meta.map(get) {
-            Some(array) if matches!(array.data_type(), DataType::Struct(_)) => Some(array),
-            Some(array) => Some(scalar::as_text(&array)?),
+            Some(array) => Some(match array.data_type() {
+                DataType::Struct(_) => Held::Fields(array.as_struct().clone()),
+                DataType::Map(..) => Held::Map(array),
+                _ => Held::Text(Texts::new(&array)?),
+            }),
             None => None,
         };
         let schema = batch.schema();
@@ -175,47 +188,60 @@ impl Table {
         row.t = self.t.get(i, options.time_unit).map_err(named(columns.t))?;
         self.vector.read(i, options.dim, &mut row.vector, &self.names)?;
         if let Some(source) = &self.source {
-            origin.to_mut().source = scalar::text_at(source, i).unwrap_or_default().to_owned();
+            origin.to_mut().source = source.get(i).unwrap_or_default().to_owned();
         }
         if let Some(model) = &self.model {
-            origin.to_mut().model = scalar::text_at(model, i).unwrap_or_default().to_owned();
+            origin.to_mut().model = model.get(i).unwrap_or_default().to_owned();
         }
         let in_meta = |f: Fault| match columns.meta {
             Some(column) => named(column)(f),
-            None => f.column("metadata"),
+            None => f,
         };
-        let entries = self.entries(i).map_err(in_meta)?;
+        let entries = self.entries(i, columns)?;
         finish(row, entries, options).map_err(in_meta)
     }
 
     /// The metadata of row `i`.
-    fn entries(&self, i: usize) -> Result<Vec<Entry<'_>>, Fault> {
+    fn entries(&self, i: usize, columns: &Columns) -> Result<Vec<Entry<'_>>, Fault> {
+        let name = |column: usize| self.names.get(column).map_or("", |n| n.as_str());
+        let held = name(columns.meta.unwrap_or(usize::MAX));
         let mut entries: Vec<Entry<'_>> = Vec::new();
         match &self.meta {
-            Some(array) if array.is_null(i) => {}
-            Some(array) => match array.as_any().downcast_ref::<StructArray>() {
-                Some(fields) => {
-                    for (name, column) in fields.column_names().into_iter().zip(fields.columns()) {
-                        push(&mut entries, name, column, i)?;
-                    }
+            Some(Held::Fields(fields)) if fields.is_valid(i) => {
+                for (name, column) in fields.column_names().into_iter().zip(fields.columns()) {
+                    push(&mut entries, name, column, i).map_err(|f| f.column(held))?;
                 }
-                None => entries = meta::entries(scalar::text_at(array, i).unwrap_or_default())?,
-            },
-            None => {}
+            }
+            Some(Held::Map(array)) if array.is_valid(i) => {
+                let pairs = array.as_map().value(i);
+                let keys = json::keys(&pairs).map_err(|f| f.column(held))?;
+                for (k, key) in keys.into_iter().enumerate() {
+                    push(&mut entries, key, pairs.column(1), k).map_err(|f| f.column(held))?;
+                }
+            }
+            Some(Held::Text(texts)) => {
+                entries = meta::entries(texts.get(i).unwrap_or_default()).map_err(|f| f.column(held))?;
+            }
+            _ => {}
         }
         for (column, array) in &self.others {
-            push(&mut entries, self.names.get(*column).map_or("", |n| n), array, i)?;
+            push(&mut entries, name(*column), array, i).map_err(|f| f.column(name(*column)))?;
         }
         Ok(entries)
     }
 }
 
 /// Adds a value to a row's metadata unless it is null.
-fn push<'a>(entries: &mut Vec<Entry<'a>>, name: &'a str, array: &ArrayRef, i: usize) -> Result<(), Fault> {
+fn push<'a>(
+    entries: &mut Vec<Entry<'a>>,
+    name: impl Into<Cow<'a, str>>,
+    array: &ArrayRef,
+    i: usize,
+) -> Result<(), Fault> {
     let mut text = String::new();
     json::write(array, i, &mut text, 1, meta::MAX_METADATA)?;
     if text != "null" {
-        entries.push((Cow::Borrowed(name), Cow::Owned(text)));
+        entries.push((name.into(), Cow::Owned(text)));
     }
     Ok(())
 }

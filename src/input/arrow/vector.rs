@@ -1,12 +1,14 @@
 //! Vectors in Arrow columns: lists of floats, text, or a column a component.
 
+use super::texts::{Texts, is_text};
 use crate::error::{Code, Error, Result};
+use crate::input::base64::float_bytes;
 use crate::input::columns::VectorColumns;
 use crate::input::numbers::{check_count, infinite, list};
 use crate::input::rows::Fault;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Float32Type;
-use arrow_array::{Array, ArrayRef, Float32Array, RecordBatch, StringArray};
+use arrow_array::{Array, ArrayRef, Float32Array, RecordBatch};
 use arrow_cast::cast;
 use arrow_schema::{ArrowError, DataType, Schema};
 use std::ops::Range;
@@ -28,8 +30,10 @@ pub(super) fn check(schema: &Schema, columns: &VectorColumns, path: &Path) -> Re
             {
                 Ok(())
             }
-            DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Ok(()),
-            _ => wrong(*i, "a vector is a list of floats"),
+            DataType::Binary | DataType::LargeBinary | DataType::BinaryView => Ok(()),
+            DataType::FixedSizeBinary(n) if n % 4 == 0 => Ok(()),
+            other if is_text(other) => Ok(()),
+            _ => wrong(*i, "a vector is a list of floats, its text, or the bytes of 32-bit floats"),
         },
         VectorColumns::Each(list) => {
             match list.iter().find(|i| !schema.field(**i).data_type().is_numeric()) {
@@ -45,7 +49,9 @@ pub(super) enum Vectors {
     /// Lists over a column of values.
     Lists { lists: ArrayRef, values: Float32Array, name: usize },
     /// Lists as text.
-    Text { texts: StringArray, name: usize },
+    Text { texts: Texts, name: usize },
+    /// Little-endian 32-bit floats, as a database keeps them in a column of bytes.
+    Bytes { bytes: ArrayRef, name: usize },
     /// A column a component.
     Each { values: Vec<Float32Array>, names: Vec<usize> },
 }
@@ -73,10 +79,11 @@ impl Vectors {
             DataType::FixedSizeList(..) => floats(lists.as_fixed_size_list().values())?,
             DataType::List(_) => floats(lists.as_list::<i32>().values())?,
             DataType::LargeList(_) => floats(lists.as_list::<i64>().values())?,
-            _ => {
-                let texts = super::scalar::as_text(&lists)?.as_string::<i32>().clone();
-                return Ok(Vectors::Text { texts, name });
-            }
+            DataType::Binary
+            | DataType::LargeBinary
+            | DataType::BinaryView
+            | DataType::FixedSizeBinary(_) => return Ok(Vectors::Bytes { bytes: lists, name }),
+            _ => return Ok(Vectors::Text { texts: Texts::new(&lists)?, name }),
         };
         Ok(Vectors::Lists { lists, values, name })
     }
@@ -91,9 +98,14 @@ impl Vectors {
     ) -> Result<(), Fault> {
         out.clear();
         let column = |i: &usize| names.get(*i).map_or("", |n| n.as_str());
+        let null = || Fault::new(Code::BadRow, "the vector is null").fix("leave the row out");
         match self {
-            Vectors::Text { texts, name } if texts.is_valid(i) => {
-                list(texts.value(i).as_bytes(), dim, out).map_err(|f| f.column(column(name)))
+            Vectors::Text { texts, name } => {
+                let text = texts.get(i).ok_or_else(null).map_err(|f| f.column(column(name)))?;
+                list(text.as_bytes(), dim, out).map_err(|f| f.column(column(name)))
+            }
+            Vectors::Bytes { bytes, name } if bytes.is_valid(i) => {
+                float_bytes(bytes_at(bytes, i), dim, out).map_err(|f| f.column(column(name)))
             }
             Vectors::Lists { lists, values, name } if lists.is_valid(i) => {
                 read_list(values, range(lists, i), dim, out).map_err(|f| f.column(column(name)))
@@ -105,12 +117,21 @@ impl Vectors {
                 }
                 Ok(())
             }
-            Vectors::Text { name, .. } | Vectors::Lists { name, .. } => {
-                Err(Fault::new(Code::BadRow, "the vector is null")
-                    .fix("leave the row out")
-                    .column(column(name)))
-            }
+            Vectors::Bytes { name, .. } | Vectors::Lists { name, .. } => Err(null().column(column(name))),
         }
+    }
+}
+
+/// The bytes of row `i`.
+fn bytes_at(array: &ArrayRef, i: usize) -> &[u8] {
+    if let Some(a) = array.as_binary_opt::<i32>() {
+        a.value(i)
+    } else if let Some(a) = array.as_binary_opt::<i64>() {
+        a.value(i)
+    } else if let Some(a) = array.as_binary_view_opt() {
+        a.value(i)
+    } else {
+        array.as_fixed_size_binary_opt().map_or(&[], |a| a.value(i))
     }
 }
 

@@ -12,7 +12,7 @@ use cvx::config::Config;
 use cvx::dataset::{OnConflict, Sync};
 use cvx::error::{Code, Error, Result};
 use cvx::ingest::{self, Detect, Event, Options, Report};
-use cvx::input::{Format, IdKind, InputOptions, Limits, Mapping, MetaColumns, TimeUnit};
+use cvx::input::{Format, IdKind, InputOptions, Limits, Mapping, MetaColumns, Names, TimeUnit};
 use cvx::output::{Id, Pipe, Target, Time};
 use std::path::{Path, PathBuf};
 
@@ -28,6 +28,7 @@ Examples:
   cvx ingest points.jsonl
   cvx ingest emb/ --map entity=word,t=year,vector=emb --time-unit year --model sgns@1
   cvx ingest table.csv --vector-cols v0..v383 --meta lang,score --max-errors all --rejects bad.jsonl
+  cvx ingest words.npy --ids-file ids.npy --times-file years.npy --time-unit year --names vocabulary.csv
   cvx ingest - --progress json
   cvx ingest today.jsonl --detect bocpd:expected-run=200 --events changes.jsonl"
 )]
@@ -35,7 +36,7 @@ pub struct Args {
     /// Files, globs, directories, or - for standard input
     #[arg(value_name = "SOURCE", required = true, value_hint = ValueHint::AnyPath)]
     sources: Vec<PathBuf>,
-    /// The format; without it the file's extension, and jsonl for -
+    /// The format; without it the file's extension before .gz, .zst or .bz2, and jsonl for -
     #[arg(long, value_enum, value_name = "FMT")]
     input_format: Option<Formats>,
     /// Columns of entity, time and vector: entity=COL,t=COL,vector=COL, any of them
@@ -44,7 +45,10 @@ pub struct Args {
     /// One column a component, from A to B in the file's order
     #[arg(long, value_name = "A..B", value_parser = columns)]
     vector_cols: Option<(String, String)>,
-    /// What times mean: rfc3339, us, ms, s, ns, year or date; needed for bare integers
+    /// Names for the ids of the input, in a dataset with names: csv, jsonl, Parquet or Arrow with id and name
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    names: Option<PathBuf>,
+    /// What times mean: rfc3339, us, ms, s, ns, year or date; needed for bare numbers
     #[arg(long, value_name = "UNIT", value_parser = time_unit)]
     time_unit: Option<TimeUnit>,
     /// Other columns to keep as metadata: all, none, or a comma list
@@ -80,10 +84,10 @@ pub struct Args {
     /// Skip finished files by size and time of change, without reading them
     #[arg(long)]
     trust_mtime: bool,
-    /// Ids beside an npy file: npy of integers, a csv with a header, or one a line
+    /// Ids beside an npy file: npy of numbers or texts, a csv with a header, or one a line; as many as vectors
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     ids_file: Option<PathBuf>,
-    /// Times beside an npy file: npy of integers, a csv with a header, or one a line
+    /// Times beside an npy file: npy of numbers or datetime64, a csv with a header, or one a line
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     times_file: Option<PathBuf>,
     /// Look for change points in what becomes durable: bocpd, or bocpd:threshold=P,expected-run=N,warmup=N,state=NAME
@@ -227,10 +231,12 @@ impl Args {
 /// Runs the command.
 pub fn run(context: &Context, args: Args) -> Result<()> {
     let events_file = args.events.clone();
-    let compacts = args.compact;
+    let (compacts, names) = (args.compact, args.names.clone());
     let (mut options, sync) = args.options();
+    options.input.names = names.map(|path| Names::read(&path)).transpose()?;
     // A batch is in memory as text, as rows, and as what is written.
     options.batch.bytes = options.batch.bytes.min(context.memory() / 8).max(1 << 20);
+    options.input.memory = context.memory();
     if context.run.dry_run {
         return plan(context, &options);
     }
@@ -262,6 +268,7 @@ pub fn run(context: &Context, args: Args) -> Result<()> {
                 }
             }
             Event::Warning(text) => progress.aside(|| context.warn(&text)),
+            Event::Note(text) => progress.aside(|| context.note(&text)),
         }
         Ok(())
     };
@@ -284,8 +291,10 @@ pub fn run(context: &Context, args: Args) -> Result<()> {
 
 /// `--dry-run`: which files would be read, from where.
 fn plan(context: &Context, options: &Options) -> Result<()> {
+    let (files, left_out) = ingest::plan(&context.dataset(), options, &signals::check)?;
+    left_out.iter().for_each(|line| context.note(line));
     let mut out = context.rows::<IngestPlanRow>(&[])?;
-    for file in ingest::plan(&context.dataset(), options)? {
+    for file in files {
         out.row(&IngestPlanRow {
             file: file.path.display().to_string(),
             format: file.format.as_str().to_string(),

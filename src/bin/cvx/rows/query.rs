@@ -9,17 +9,17 @@ row! {
         /// The query: its id, or its position from 0.
         pub query: Label,
         /// Place in the order of distance, from 1.
-        pub rank: u64,
+        pub rank: Option<u64>,
         /// Entity.
-        pub entity_id: Id,
+        pub entity_id: Option<Id>,
         /// Its name.
         pub entity: Option<String>,
         /// Time of the point.
-        pub t: Time,
+        pub t: Option<Time>,
         /// What the rows are ordered by.
-        pub distance: f64,
+        pub distance: Option<f64>,
         /// Distance of the vectors.
-        pub d_vec: f64,
+        pub d_vec: Option<f64>,
         /// Distance in time, when it takes part.
         pub d_time: Option<f64>,
         /// True when the vector comes from a lossy block.
@@ -27,7 +27,9 @@ row! {
         /// Metadata, with --meta.
         pub meta: Option<Meta>,
         /// The vector, with --vectors.
-        pub vector: Vec<f32>,
+        pub vector: Option<Vec<f32>>,
+        /// ok; not_found or no_state for a query of --queries whose entity is unknown or has no point then.
+        pub status: &'static str,
     }
 }
 

@@ -3,6 +3,7 @@
 mod asof;
 mod knn;
 mod neighbours;
+mod queries;
 mod range;
 mod trajectory;
 mod vectors;

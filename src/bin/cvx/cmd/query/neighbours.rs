@@ -8,7 +8,7 @@ use crate::signals;
 use crate::values::{Metrics, duration};
 use clap::ValueEnum;
 use cvx::dataset::{Select, Snapshot};
-use cvx::error::{Error, Result};
+use cvx::error::{Code, Error, Result};
 use cvx::metric::Metric;
 use cvx::model::{TimeRange, TimestampUs, VectorSource};
 use cvx::output::{Id, Label, Meta, Time};
@@ -81,12 +81,26 @@ pub enum PerEntity {
     Best,
 }
 
+/// The long help of `--alpha`: the formulas of `cvx::query::Composite`.
+const ALPHA: &str = "Weight A of the vectors' distance; the rest is the distance in time from --at
+
+  distance = A * n + (1 - A) * d_time            with A = 1 the vectors' distance itself
+  n        = d_vec / 2                           cosine: 0 to 1
+           = d_vec / (d_vec + S)                 l2, S is --scale
+           = 1 / (1 + exp(-d_vec / S))           dot, where d_vec is the negated product
+  d_time   = 1 - 2^(-x)                          --decay exp
+           = 1 - 2^(-x^2)                        --decay gauss
+           = min(1, x / 2)                       --decay linear
+  x        = |t - at| / half-life
+
+Both parts lie between 0 and 1; at one half-life d_time is one half.";
+
 /// Time in the ranking.
 #[derive(clap::Args, Debug, Clone)]
 #[command(next_help_heading = "Time in the ranking")]
 pub struct RankingArgs {
     /// Weight of the vectors' distance; the rest is the distance in time from --at
-    #[arg(long, value_name = "0..1", default_value_t = 1.0)]
+    #[arg(long, value_name = "0..1", default_value_t = 1.0, long_help = ALPHA)]
     pub alpha: f64,
     /// Time after which a point counts half; needed with --alpha below 1
     #[arg(long, value_name = "DUR", value_parser = duration)]
@@ -145,8 +159,9 @@ pub fn run(context: &Context, snapshot: &Snapshot, args: &NeighbourArgs, plan: &
     let started = Instant::now();
     let metric = args.metric(snapshot);
     let asked = args.vectors.read(context, snapshot, plan.states.map(|_| plan.at))?;
+    let known = || asked.iter().filter(|a| a.lost.is_none());
     if metric == Metric::Cosine
-        && let Some(zero) = asked.iter().find(|a| a.vector.iter().all(|v| *v == 0.0))
+        && let Some(zero) = known().find(|a| a.vector.iter().all(|v| *v == 0.0))
     {
         let label = match &zero.label {
             Label::Number(n) => n.to_string(),
@@ -154,7 +169,7 @@ pub fn run(context: &Context, snapshot: &Snapshot, args: &NeighbourArgs, plan: &
         };
         context.warn(&format!("query {label} is all zeros: it has no cosine distance to anything"));
     }
-    let requests = asked.iter().map(|a| request(args, plan, metric, a)).collect::<Result<Vec<_>>>()?;
+    let requests = known().map(|a| request(args, plan, metric, a)).collect::<Result<Vec<_>>>()?;
     let how = How { exact: args.exact, ef: args.ef.map(|ef| ef as usize), recall: args.recall };
     let (answers, cost) = search(snapshot, plan.select, metric, &requests, how)?;
     if let Some(reason) = &cost.warning {
@@ -169,17 +184,50 @@ pub fn run(context: &Context, snapshot: &Snapshot, args: &NeighbourArgs, plan: &
         hidden.push("meta");
     }
     if args.vectors.queries.is_none() && context.shows_table()? {
-        hidden.push("query");
+        hidden.extend(["query", "status"]);
     }
     let shown = (args.meta, context.shows_vectors());
     let mut out = context.rows_of::<NeighbourRow>(snapshot, &hidden)?;
-    for (a, found) in asked.iter().zip(&answers) {
+    let mut answers = answers.iter();
+    let mut lost = 0;
+    for a in &asked {
         signals::check()?;
-        for (i, f) in found.iter().enumerate() {
+        if let Some(status) = a.lost {
+            lost += 1;
+            out.row(&unanswered(a.label.clone(), status))?;
+            continue;
+        }
+        for (i, f) in answers.next().into_iter().flatten().enumerate() {
             out.row(&row(snapshot, a.label.clone(), i, f, shown)?)?;
         }
     }
-    out.finish()
+    out.finish()?;
+    match lost {
+        0 => Ok(()),
+        n => Err(Error::new(
+            Code::Partial,
+            format!("{n} of {} queries name no state of an entity", asked.len()),
+        )
+        .fix("their rows have the status not_found or no_state; all others are answered")),
+    }
+}
+
+/// The row of a query that could not be asked.
+fn unanswered(query: Label, status: &'static str) -> NeighbourRow {
+    NeighbourRow {
+        query,
+        rank: None,
+        entity_id: None,
+        entity: None,
+        t: None,
+        distance: None,
+        d_vec: None,
+        d_time: None,
+        approx: false,
+        meta: None,
+        vector: None,
+        status,
+    }
 }
 
 fn request(args: &NeighbourArgs, plan: &Plan<'_>, metric: Metric, a: &Asked) -> Result<Request> {
@@ -225,17 +273,18 @@ fn row<'a>(
         }
     }
     Ok(NeighbourRow {
-        vector,
+        vector: Some(vector),
         query,
-        rank: i as u64 + 1,
-        entity_id: Id(f.hit.key.entity),
+        rank: Some(i as u64 + 1),
+        entity_id: Some(Id(f.hit.key.entity)),
         entity: snapshot.entity_name(f.hit.key.entity)?,
-        t: Time(f.hit.key.t),
-        distance: f.hit.distance,
-        d_vec: f.hit.d_vec,
+        t: Some(Time(f.hit.key.t)),
+        distance: Some(f.hit.distance),
+        d_vec: Some(f.hit.d_vec),
         d_time: f.hit.d_time,
         approx,
         meta: (!text.is_empty()).then_some(Meta(text)),
+        status: "ok",
     })
 }
 

@@ -1,16 +1,14 @@
 //! What is asked: a vector, an entity's state, or a file of many.
 
+use super::queries;
 use crate::context::Context;
-use crate::select::{known_entity, time};
+use crate::select::known_entity;
 use clap::ValueHint;
 use cvx::dataset::{Select, Snapshot, Trajectories};
 use cvx::error::{Code, Error, Result};
-use cvx::input::{ListFormat, Record, for_each_record, matrix};
 use cvx::model::{EntityId, TimestampUs, VectorSource};
 use cvx::output::Label;
-use cvx::time::{TimeExpr, format_time, parse_absolute};
-use serde::Deserialize;
-use serde_json::Value;
+use cvx::time::{TimeExpr, format_time};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -24,7 +22,11 @@ pub struct VectorArgs {
     /// The state of an entity, ENTITY or ENTITY@TIME; it is not its own neighbour
     #[arg(long, value_name = "ENTITY[@T]")]
     pub like: Option<String>,
-    /// Many queries: jsonl or Parquet with vector or entity, and query, k, from, to, at where they differ; or npy
+    /// Many queries: jsonl, csv, Parquet or Arrow with vector or entity, and query, k, from, to, at where they differ; or npy
+    ///
+    /// An export is a file of queries too: its vectors are asked. Times are text, such as "2012" or
+    /// "@1700000000s"; a bare number is refused. A query whose entity is unknown, or has no point at or
+    /// before its time, gets a row with a status, and the run ends with exit code 3.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub queries: Option<PathBuf>,
 }
@@ -46,26 +48,15 @@ pub struct Asked {
     pub to: Option<TimestampUs>,
     /// Its instant.
     pub at: Option<TimestampUs>,
+    /// Why it cannot be asked: the status of its row.
+    pub lost: Option<&'static str>,
 }
 
 impl Asked {
     /// A query that differs from the options in its vector alone.
-    fn plain(label: Label, vector: Vec<f32>, entity: Option<EntityId>) -> Asked {
-        Asked { label, vector, entity, k: None, from: None, to: None, at: None }
+    pub(super) fn plain(label: Label, vector: Vec<f32>, entity: Option<EntityId>) -> Asked {
+        Asked { label, vector, entity, k: None, from: None, to: None, at: None, lost: None }
     }
-}
-
-/// A line of a queries file.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Line {
-    query: Option<Value>,
-    vector: Option<Vec<f32>>,
-    entity: Option<Value>,
-    k: Option<usize>,
-    from: Option<Value>,
-    to: Option<Value>,
-    at: Option<Value>,
 }
 
 impl VectorArgs {
@@ -82,7 +73,7 @@ impl VectorArgs {
         at: Option<TimestampUs>,
     ) -> Result<Vec<Asked>> {
         if let Some(path) = &self.queries {
-            return many(context, snapshot, path, at);
+            return queries::read(context, snapshot, path, at);
         }
         let (vector, entity) = match (&self.vector, &self.like) {
             (Some(text), _) => (vector(text)?, None),
@@ -145,19 +136,27 @@ fn checked<'a>(values: Vec<f32>, place: impl Fn(Error, &'a str) -> Error, at: &'
 }
 
 /// `ENTITY` or `ENTITY@TIME`; a name may itself hold an `@`.
-fn like_state(context: &Context, snapshot: &Snapshot, like: &str) -> Result<(EntityId, Option<TimestampUs>)> {
+pub(super) fn like_state(
+    context: &Context,
+    snapshot: &Snapshot,
+    like: &str,
+) -> Result<(EntityId, Option<TimestampUs>)> {
     let whole = known_entity(snapshot, like);
     let Some((name, text)) = like.rsplit_once('@').filter(|_| whole.is_err()) else {
         return Ok((whole?, None));
     };
-    let Ok(expr) = time(text) else { return Ok((whole?, None)) };
-    let expr: TimeExpr = expr;
+    let expr = match TimeExpr::parse(text) {
+        Ok(expr) => expr,
+        // Of an entity that is there, what follows is meant as a time.
+        Err(e) if known_entity(snapshot, name).is_ok() => return Err(e),
+        Err(_) => return Ok((whole?, None)),
+    };
     let t = context.instant(snapshot, &Select::default(), Some(&expr))?;
     Ok((known_entity(snapshot, name)?, t))
 }
 
 /// The vector of an entity's latest point at or before `t`.
-fn state(snapshot: &Snapshot, entity: EntityId, t: Option<TimestampUs>) -> Result<Vec<f32>> {
+pub(super) fn state(snapshot: &Snapshot, entity: EntityId, t: Option<TimestampUs>) -> Result<Vec<f32>> {
     let at = t.unwrap_or(TimestampUs::MAX);
     let Some((part, row)) = snapshot.state_at(entity, at)? else {
         let label = snapshot.entity_label(entity)?;
@@ -175,74 +174,4 @@ fn state(snapshot: &Snapshot, entity: EntityId, t: Option<TimestampUs>) -> Resul
 fn first_of(snapshot: &Snapshot, entity: EntityId) -> Result<Option<TimestampUs>> {
     let only = Select { entities: Some([entity].into()), ..Select::default() };
     Ok(Trajectories::new(only.resolve(snapshot)?).next().and_then(|rows| rows.t.first().copied()))
-}
-
-/// The queries of a file: an array of vectors, or records.
-fn many(context: &Context, snapshot: &Snapshot, path: &Path, at: Option<TimestampUs>) -> Result<Vec<Asked>> {
-    let mut asked = Vec::new();
-    if path.extension().is_some_and(|e| e == "npy") {
-        matrix(path, snapshot.settings().dim, &mut |vector| {
-            asked.push(Asked::plain(Label::Number(asked.len() as u64), vector.to_vec(), None));
-            Ok(())
-        })?;
-        return Ok(asked);
-    }
-    let format = match ListFormat::of_path(path) {
-        Some(ListFormat::Table(_)) => {
-            return Err(Error::usage("queries in tables cannot be read")
-                .file(path)
-                .fix("write them as jsonl, Parquet or npy"));
-        }
-        format => format.unwrap_or(ListFormat::Jsonl),
-    };
-    for_each_record(path, format, &mut |record| {
-        let number = asked.len() as u64;
-        asked.push(one(context, snapshot, record, number, at)?);
-        Ok(())
-    })?;
-    Ok(asked)
-}
-
-fn one(
-    context: &Context,
-    snapshot: &Snapshot,
-    record: Record,
-    number: u64,
-    at: Option<TimestampUs>,
-) -> Result<Asked> {
-    let line: Line = serde_json::from_value(Value::Object(record)).map_err(|e| {
-        Error::usage(e.to_string())
-            .fix("a query has vector or entity, and may have query, k, from, to and at")
-    })?;
-    let label = match line.query {
-        None | Some(Value::Null) => Label::Number(number),
-        Some(Value::String(name)) => Label::Name(name),
-        Some(other) => other.as_u64().map_or_else(|| Label::Name(other.to_string()), Label::Number),
-    };
-    let at_own = instant(line.at.as_ref(), "at")?;
-    let (vector, entity) = match (line.vector, line.entity) {
-        (Some(values), None) => (checked(values, Error::column, "vector")?, None),
-        (None, Some(entity)) => {
-            let name = entity.as_str().map_or_else(|| entity.to_string(), str::to_string);
-            let (id, t) = like_state(context, snapshot, &name)?;
-            (state(snapshot, id, t.or(at_own).or(at))?, Some(id))
-        }
-        _ => return Err(Error::usage("a query has either vector or entity").fix("give one of the two")),
-    };
-    let (from, to) = (instant(line.from.as_ref(), "from")?, instant(line.to.as_ref(), "to")?);
-    if from.zip(to).is_some_and(|(from, to)| from >= to) {
-        return Err(Error::usage("the range is empty: from is not before to").column("from"));
-    }
-    Ok(Asked { k: line.k, from, to, at: at_own, ..Asked::plain(label, vector, entity) })
-}
-
-/// RFC 3339 text, or an integer in microseconds.
-fn instant(value: Option<&Value>, field: &str) -> Result<Option<TimestampUs>> {
-    match value {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) => Ok(Some(parse_absolute(text).map_err(|e| e.column(field))?.from)),
-        Some(number) => number.as_i64().map(Some).ok_or_else(|| {
-            Error::usage("a time is RFC 3339 text or an integer in microseconds").column(field)
-        }),
-    }
 }

@@ -1,21 +1,28 @@
 //! NumPy arrays: vectors in one file, ids and times in two others.
 //!
 //! The format is that of `numpy.lib.format` versions 1 to 3: magic, a Python literal with type,
-//! order and shape, then the values. Ids and times are one-dimensional arrays of integers
-//! (times also `datetime64`), or texts of one value a line.
+//! order and shape, then the values. Ids and times are one-dimensional arrays of numbers or texts
+//! (times also `datetime64`), columns of a table, or texts of one value a line. Their number is
+//! compared with that of the vectors before the first row is read: one line too many, such as a
+//! header, would give every vector the id of its neighbour.
+
+mod values;
 
 use super::jsonl::{entity_names, names};
 use super::numbers::infinite;
-use super::options::{InputOptions, TimeUnit};
+use super::options::InputOptions;
 use super::rows::{Fault, InputRows, Row};
-use super::sources::{open_bytes, open_file};
-use super::value::{finish, set_entity, time_from_integer, time_from_text};
+use super::sources::{open_bytes, open_seekable};
+use super::value::{
+    beyond, finish, missing_time, set_entity, time_from_float, time_from_integer, time_from_text, whole_part,
+};
 use super::{BadSink, Checkpoint, IdKind, Limits, STDIN};
 use crate::error::{Code, Error, Result};
 use crate::points::Origin;
 use half::f16;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
+use values::{Kind, Value, Values};
 
 /// Longest line of an ids or times file.
 const MAX_LINE: u64 = 64 << 10;
@@ -38,45 +45,82 @@ struct Header {
 
 /// An array file behind its header.
 struct Array {
-    source: BufReader<Box<dyn Read + Send>>,
+    source: Box<dyn BufRead + Send>,
     path: PathBuf,
     header: Header,
+    /// The file's length, where it has one.
+    bytes: Option<u64>,
 }
 
 impl Array {
     fn open(path: &Path) -> Result<Array> {
-        let mut source = BufReader::with_capacity(1 << 20, open_bytes(path)?);
-        let header = read_header(&mut source, path)?;
-        Ok(Array { source, path: path.to_owned(), header })
+        if path.as_os_str() == STDIN {
+            return Array::of(open_bytes(path)?, path, None);
+        }
+        let file = open_seekable(path)?;
+        let bytes = file.metadata().map_err(|e| Error::io("stat", path, &e))?.len();
+        Array::of(Box::new(file), path, Some(bytes))
     }
 
-    /// Bytes of one value: the digits of the type's name.
+    /// An array at the front of a source.
+    fn of(source: Box<dyn Read + Send>, path: &Path, bytes: Option<u64>) -> Result<Array> {
+        let mut source = BufReader::with_capacity(1 << 20, source);
+        let header = read_header(&mut source, path)?;
+        Ok(Array { source: Box::new(source), path: path.to_owned(), header, bytes })
+    }
+
+    /// Bytes of one value: the digits of the type's name; a letter of a text has four.
     fn item(&self) -> Result<usize> {
-        let digits = self.header.descr.get(2..3).and_then(|d| d.parse().ok());
-        digits.filter(|n| matches!(n, 1 | 2 | 4 | 8)).ok_or_else(|| self.wrong("a supported type"))
+        let descr = self.header.descr.as_str();
+        let digits = descr.get(2..).map(|d| d.split('[').next().unwrap_or(d));
+        let n: Option<usize> = digits.and_then(|d| d.parse().ok());
+        let n = match descr.get(..2) {
+            Some("<U") => n.filter(|n| *n <= MAX_LINE as usize / 4).map(|n| n * 4),
+            Some("|S") => n.filter(|n| *n <= MAX_LINE as usize),
+            _ => n.filter(|n| matches!(n, 1 | 2 | 4 | 8)),
+        };
+        n.ok_or_else(|| self.wrong("a supported type"))
     }
 
     fn wrong(&self, need: &str) -> Error {
-        bad_file(&self.path, format!("the array has type `{}`, not {need}", self.header.descr))
+        let descr = &self.header.descr;
+        let e = bad_file(&self.path, format!("the array has type `{descr}`, not {need}"));
+        match descr.as_str() {
+            d if d.contains("M8") => e.fix("convert it: a.astype('M8[us]')"),
+            d if d.starts_with('>') => {
+                e.fix("convert it to little-endian: a.astype(a.dtype.newbyteorder('<'))")
+            }
+            d if d.contains('O') => {
+                e.fix("an array of objects cannot be read: convert it, e.g. a.astype('f4')")
+            }
+            _ => e,
+        }
     }
 
-    /// Refuses a file that is shorter than its shape says.
+    /// Refuses a file that is shorter or longer than its shape says.
     fn check_length(&self) -> Result<()> {
-        if self.path.as_os_str() == STDIN {
-            return Ok(());
-        }
-        let file = open_file(&self.path)?;
-        let meta = file.metadata().map_err(|e| Error::io("stat", &self.path, &e))?;
+        let Some(bytes) = self.bytes else { return Ok(()) };
         let values = self.header.shape.iter().try_fold(1u64, |n, d| n.checked_mul(*d));
-        let bytes = values.and_then(|n| n.checked_mul(self.item().ok()? as u64));
-        let fits = bytes.and_then(|b| b.checked_add(self.header.len)).is_some_and(|b| b <= meta.len());
-        if meta.is_file() && !fits {
-            return Err(bad_file(
-                &self.path,
-                format!("the file has {} bytes, its shape needs more", meta.len()),
-            ));
+        let needed = values.and_then(|n| n.checked_mul(self.item().ok()? as u64));
+        match needed.and_then(|b| b.checked_add(self.header.len)) {
+            Some(needed) if needed == bytes => Ok(()),
+            Some(needed) if needed < bytes => Err(self.more(bytes - needed)),
+            _ => Err(bad_file(&self.path, format!("the file has {bytes} bytes, its shape needs more"))),
         }
-        Ok(())
+    }
+
+    fn more(&self, bytes: u64) -> Error {
+        bad_file(&self.path, format!("{bytes} bytes stand behind the array"))
+            .fix("is it several arrays in one file? save each in a file of its own")
+    }
+
+    /// Refuses bytes behind the array, where the length was not known before.
+    fn check_end(&mut self) -> Result<()> {
+        let left = self.source.fill_buf().map_err(|e| Error::io("read", &self.path, &e))?.len();
+        match left {
+            0 => Ok(()),
+            n => Err(self.more(n as u64)),
+        }
     }
 
     /// The floats in the bytes of a row; -0.0 becomes 0.0.
@@ -128,6 +172,10 @@ fn read_header(source: &mut dyn Read, path: &Path) -> Result<Header> {
     let got = source.take(len).read_to_string(&mut text).map_err(cut)?;
     let before = 8 + width as u64 + len;
     parse_header(&text, before).filter(|_| got as u64 == len).ok_or_else(|| {
+        if text.contains("'fortran_order': True") {
+            return bad_file(path, "the array lies in Fortran order, column after column")
+                .fix("save it as np.ascontiguousarray(a)");
+        }
         bad_file(path, format!("the header cannot be read: {}", super::value::shorten(text.trim())))
     })
 }
@@ -146,98 +194,6 @@ fn parse_header(text: &str, len: u64) -> Option<Header> {
     let shape = shape.split(',').map(str::trim).filter(|s| !s.is_empty());
     let shape = shape.map(|s| s.parse().ok()).collect::<Option<Vec<u64>>>()?;
     Some(Header { descr: descr.to_owned(), shape, len })
-}
-
-/// Ids or times beside the vectors.
-enum Values {
-    Integers(Array, Option<TimeUnit>),
-    Column { cells: csv::StringRecordsIntoIter<std::fs::File>, at: usize, path: PathBuf },
-    Lines(BufReader<std::fs::File>, PathBuf),
-}
-
-/// One id or time.
-enum Value {
-    Integer(i128, Option<TimeUnit>),
-    Text(String),
-}
-
-impl Values {
-    /// `names` are those that the column of a table may have.
-    fn open(path: Option<&PathBuf>, option: &str, names: &[String], rows: u64) -> Result<Values> {
-        let Some(path) = path else {
-            return Err(Error::usage(format!("an NPY file needs {option}"))
-                .fix("name an .npy file of integers, a csv with a header, or a text of one value a line"));
-        };
-        if path.extension().is_some_and(|e| e == "csv") {
-            return Values::column(path, names);
-        }
-        if path.extension().is_none_or(|e| e != "npy") {
-            let file = open_file(path)?;
-            return Ok(Values::Lines(BufReader::with_capacity(1 << 16, file), path.clone()));
-        }
-        let array = Array::open(path)?;
-        let descr = array.header.descr.as_str();
-        let unit = match descr {
-            "<M8[s]" => Some(TimeUnit::S),
-            "<M8[ms]" => Some(TimeUnit::Ms),
-            "<M8[us]" => Some(TimeUnit::Us),
-            "<M8[ns]" => Some(TimeUnit::Ns),
-            "|i1" | "|u1" | "<i2" | "<u2" | "<i4" | "<u4" | "<i8" | "<u8" => None,
-            _ => return Err(array.wrong("whole numbers or datetime64[s|ms|us|ns]")),
-        };
-        if array.header.shape != [rows] {
-            let message = format!("the shape is {:?}, the vectors need [{rows}]", array.header.shape);
-            return Err(bad_file(path, message));
-        }
-        array.check_length()?;
-        Ok(Values::Integers(array, unit))
-    }
-
-    fn column(path: &Path, names: &[String]) -> Result<Values> {
-        let mut reader = csv::Reader::from_reader(open_file(path)?);
-        let bad = |e: csv::Error| Error::new(Code::BadFile, e.to_string()).file(path);
-        let header = reader.headers().map_err(bad)?;
-        let at = names.iter().find_map(|n| header.iter().position(|h| h.trim_start_matches('\u{feff}') == n));
-        let at = at.ok_or_else(|| {
-            Error::new(Code::BadFile, format!("the header has no column {}", names.join(" or ")))
-                .file(path)
-                .line(1)
-                .fix("name the column so, or leave the header out and name the file .txt")
-        })?;
-        Ok(Values::Column { cells: reader.into_records(), at, path: path.to_owned() })
-    }
-
-    fn next(&mut self) -> Result<Value> {
-        match self {
-            Values::Column { cells, at, path } => match cells.next() {
-                None => Err(bad_file(path, "there are fewer rows than vectors")),
-                Some(record) => {
-                    let record =
-                        record.map_err(|e| Error::new(Code::BadFile, e.to_string()).file(path.as_path()))?;
-                    Ok(Value::Text(record.get(*at).unwrap_or_default().trim().to_owned()))
-                }
-            },
-            Values::Integers(array, unit) => {
-                let (mut bytes, item) = ([0u8; 8], array.item()?);
-                array.read(&mut bytes[..item])?;
-                let n = u64::from_le_bytes(bytes);
-                let signed = !array.header.descr.contains('u');
-                let shift = 64 - 8 * item as u32;
-                let n = if signed { i128::from((n << shift).cast_signed() >> shift) } else { i128::from(n) };
-                Ok(Value::Integer(n, *unit))
-            }
-            Values::Lines(source, path) => {
-                let mut line = String::new();
-                let n =
-                    source.take(MAX_LINE).read_line(&mut line).map_err(|e| Error::io("read", path, &e))?;
-                if n == 0 {
-                    return Err(bad_file(path, "there are fewer lines than vectors"));
-                }
-                let text = line.trim_start_matches('\u{feff}').trim();
-                Ok(Value::Text(text.to_owned()))
-            }
-        }
-    }
 }
 
 /// A reader of vectors with their ids and times.
@@ -303,10 +259,10 @@ pub(super) fn open(path: &Path, options: &InputOptions, from: Option<&Checkpoint
     let time_names = names(&options.map.t, &["timestamp", "t"]);
     let ids = Values::open(options.ids_file.as_ref(), "--ids-file", &entity_names(options), len)?;
     let times = Values::open(options.times_file.as_ref(), "--times-file", &time_names, len)?;
-    if let Values::Integers(array, None) = &times
+    if let Values::Array(array, Kind::Signed | Kind::Unsigned | Kind::Float) = &times
         && options.time_unit.is_none()
     {
-        return Err(Error::new(Code::BadTime, "the times are integers: which unit?")
+        return Err(Error::new(Code::BadTime, "the times are numbers: which unit?")
             .file(&array.path)
             .fix("add --time-unit us (or s, ms, ns, year)"));
     }
@@ -360,6 +316,9 @@ impl NpyReader {
                 Err(fault) => bad(fault.in_rows(&self.vectors.path, self.rows))?,
             }
         }
+        if rows.is_empty() && self.vectors.bytes.is_none() {
+            self.vectors.check_end()?;
+        }
         Ok(!rows.is_empty())
     }
 
@@ -369,14 +328,22 @@ impl NpyReader {
 
     fn read_row(&mut self, id: &Value, time: &Value) -> Result<(), Fault> {
         let row = &mut self.row;
+        let ids = self.options.ids;
         match id {
-            Value::Integer(n, _) => set_entity(&n.to_string(), self.options.ids, row),
-            Value::Text(text) => set_entity(text, self.options.ids, row),
+            Value::Integer(n) => set_entity(&n.to_string(), ids, row),
+            Value::Float(v) => set_entity(whole_part(&format!("{v:.1}")), ids, row),
+            Value::Text(text) => set_entity(text, ids, row),
+            Value::Time(_) | Value::Missing => {
+                Err(Fault::new(Code::BadEntity, "the id is a time").fix("ids are numbers or texts"))
+            }
         }
         .map_err(|f| f.column("entity"))?;
         row.t = match time {
-            Value::Integer(n, unit) => time_from_integer(*n, unit.or(self.options.time_unit)),
+            Value::Integer(n) => time_from_integer(*n, self.options.time_unit),
+            Value::Float(v) => time_from_float(*v, self.options.time_unit),
             Value::Text(text) => time_from_text(text, self.options.time_unit),
+            Value::Time(us) => i64::try_from(*us).map_err(|_| beyond(&format!("{us} us"))),
+            Value::Missing => Err(missing_time()),
         }
         .map_err(|f| f.column("timestamp"))?;
         self.vectors.values(&self.buffer, &mut row.vector).map_err(|f| f.column("vector"))?;
