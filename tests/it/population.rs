@@ -174,7 +174,7 @@ fn what_cannot_be_compared_says_why() {
 }
 
 #[test]
-fn windows_that_overlap_or_are_cut_are_told() {
+fn windows_that_overlap_are_refused_and_cut_ones_reported() {
     let dir = world();
     let overlap = ["--ref", "2024-01-01..2024-01-10", "--cur", "2024-01-10..2024-01-20"];
     let (code, said) = failure(cvx(dir.path()).args(["-d", "d", "drift", "population"]).args(overlap));

@@ -1,10 +1,10 @@
-//! P-values by relabelling: as many labellings as the p-value needs, within a bound on the work.
+//! P-values by relabelling, with the number of labellings that the p-value needs and bounded work.
 
 use super::labels::{BATCH, Labels};
 use crate::analytics::rng::Random;
 
-/// A p-value is settled when so many relabelled statistics are as large (Besag and Clifford 1991):
-/// its standard error is then a seventh of itself.
+/// Drawing stops when this many relabelled statistics are as large (Besag and Clifford 1991):
+/// the standard error of the p-value is then a seventh of it.
 const ENOUGH: usize = 50;
 /// Multiplications that a test may take, and the labellings that it draws in any case.
 const WORK: usize = 500_000_000;

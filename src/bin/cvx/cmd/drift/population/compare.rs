@@ -110,7 +110,7 @@ impl<'a> Comparisons<'a> {
         read(text, &now).map_err(|e| e.what(format!("option {option}")))
     }
 
-    /// The part of a window that --from, --to and --in leave, which is told when it is not all of it.
+    /// The part of a window that --from, --to and --in leave. Warns when they cut it.
     fn within_selection(&self, range: TimeRange, option: &str) -> TimeRange {
         let cut = range.intersect(&self.sampling.select.time);
         if cut.is_empty() {
@@ -179,7 +179,7 @@ impl<'a> Comparisons<'a> {
         self.print(sink)
     }
 
-    /// Settles how many relabellings a run of so many pairs of samples needs, unless it was said.
+    /// Chooses the number of relabellings for `pairs` pairs of samples, unless --permutations did.
     fn plan(&mut self, pairs: usize) {
         if self.args.permutations.is_none() {
             let rows = pairs * self.params.tests.len();
