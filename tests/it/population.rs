@@ -163,10 +163,7 @@ fn what_cannot_be_compared_says_why() {
     let gate = ["--ref", "2024", "--cur", "2025", "--fail-on", "status != 'ok'"];
     assert_eq!(run(&dir, &gate).0, 4);
     let (code, rows, said) = run(&dir, &[&WINDOWS[..], &["--by", "nothing"]].concat());
-    assert!(
-        code == 5 && rows.is_empty() && said.contains("no point of the windows has a \"nothing\""),
-        "{said}"
-    );
+    assert!(code == 5 && rows.is_empty() && said.contains("no point of the windows has a"), "{said}");
     let one = [&WINDOWS[..], &["--entity", "4", "--tests", "mmd"]].concat();
     let (code, rows, said) = run(&dir, &one);
     assert_eq!((code, &rows[0]["status"]), (3, &"few_entities".into()));
