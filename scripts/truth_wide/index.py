@@ -208,24 +208,26 @@ def recalls(cvx, d, kind, x, entity, minute, asked):
     all_distances = [distances(metric, q, x) for _, q, _ in asked]
     result = {}
 
-    def note(mode, which, got, bound, count):
-        found = sum(1 for g in got if g <= bound + 1e-9 * abs(bound) + 1e-300)
+    def note(mode, which, got, bound, count, dist):
+        # Rounding of f64: of unit vectors under cosine, of the largest product under dot.
+        slack = {"cosine": 1e-13, "l2": 1e-300, "dot": 1e-12 * np.abs(dist).max()}[metric]
+        found = sum(1 for g in got if g <= bound + 1e-9 * abs(bound) + slack)
         hits, of = result.get((mode, which), (0, 0))
         result[mode, which] = (hits + min(found, count), of + count)
 
     for mode, (mask, per_entity, verb, options) in modes.items():
         for (which, _, _), dist, got in zip(asked, all_distances, ask(cvx, d, verb, vectors, "-k", k, *options)):
-            note(mode, which, got, *wanted(dist, entity, mask, k, per_entity))
+            note(mode, which, got, *wanted(dist, entity, mask, k, per_entity), dist)
     # The state of an entity, which is not its own neighbour.
     newest = {int(e): i for i, e in enumerate(entity)}
     some = [int(entity[i]) for which, _, i in asked if which == "stored"]
     for e, got in zip(some, ask(cvx, d, "knn", [{"entity": e} for e in some], "-k", k)):
         dist = distances(metric, x[newest[e]], x)
-        note("like", "stored", got, *wanted(dist, entity, entity != e, k, False))
+        note("like", "stored", got, *wanted(dist, entity, entity != e, k, False), dist)
     for (which, q, _), dist in list(zip(asked, all_distances))[:: max(len(asked) // 6, 1)]:
         radius = float(np.sort(dist[np.isfinite(dist)])[min(40, n - 1)])
         got = ask(cvx, d, "range", [{"vector": [float(v) for v in q]}], "--radius", repr(radius))[0]
-        note("radius", which, got, radius, int((dist <= radius).sum()))
+        note("radius", which, got, radius, int((dist <= radius).sum()), dist)
     return result
 
 
