@@ -2,13 +2,13 @@
 //!
 //! ```text
 //! cargo run --release --example score_changepoints -- DIR [--cost auto|mean|line|level] > predictions.json
-//! cargo run --release --example score_changepoints -- DIR --online [THRESHOLD] > predictions.json
+//! cargo run --release --example score_changepoints -- DIR --online [ARL] > predictions.json
 //! ```
 //!
 //! DIR holds one JSON object a file with `name` and `values` (n rows of d numbers, or n numbers;
 //! null repeats the last value). The output maps each name to the 0-based first indices of the
-//! new segments; with --online to the indices at which the online detector raises its alarms,
-//! knowing nothing that comes later.
+//! new segments; with --online to the indices at which the online detector raises its alarms, of
+//! either kind, knowing nothing that comes later. ARL is the points between false alarms.
 
 use cvx::analytics::Cuts;
 use cvx::analytics::changepoint::{Cost, Params, bocpd, detect};
@@ -20,12 +20,12 @@ use std::path::Path;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let usage = "usage: score_changepoints DIR [--cost auto|mean|line|level | --online [THRESHOLD]]";
+    let usage = "usage: score_changepoints DIR [--cost auto|mean|line|level | --online [ARL]]";
     let directory = args.first().ok_or(usage)?;
     let online = args.get(1).is_some_and(|a| a == "--online");
     let mut settings = bocpd::Params::default();
-    if let (true, Some(threshold)) = (online, args.get(2)) {
-        settings.threshold = threshold.parse()?;
+    if let (true, Some(points)) = (online, args.get(2)) {
+        settings.arl = bocpd::Arl::Points(points.parse()?);
     }
     let cost = match args.get(2).map(String::as_str) {
         _ if online => Cost::Auto,

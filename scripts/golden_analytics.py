@@ -100,33 +100,6 @@ def pelt():
     return {"cases": cases}
 
 
-def student_t(x, mu, kappa, alpha, beta):
-    return scipy.stats.t.logpdf(x, 2 * alpha, mu, np.sqrt(beta * (kappa + 1) / (alpha * kappa)))
-
-
-def bocpd():
-    """Adams and MacKay's recursion with a Normal-inverse-gamma belief, a run length a column."""
-    rng = np.random.default_rng(6)
-    columns = [[float(v) for v in (rng.normal(), rng.uniform(0.1, 50), rng.uniform(1, 60), rng.uniform(0.1, 30),
-                                   rng.normal() * 4)] for _ in range(40)]
-    x = np.concatenate([rng.standard_normal(40), 4 + rng.standard_normal(25)])
-    prior, hazard = (0.0, 0.1, 1.0, 1.0), 0.01
-
-    def update(p, v):
-        mu, k, a, b = p
-        return ((k * mu + v) / (k + 1), k + 1, a + 0.5, b + k * (v - mu) ** 2 / (2 * (k + 1)))
-
-    runs, out = [(1, 0.0, update(prior, x[0]))], []
-    for v in x[1:]:
-        grown = [(r + 1, m + np.log1p(-hazard) + student_t(v, *p), update(p, v)) for r, m, p in runs]
-        runs = grown + [(1, np.log(hazard) + student_t(v, *prior), update(prior, v))]
-        total = np.logaddexp.reduce([m for _, m, _ in runs])
-        runs = [(r, m - total, p) for r, m, p in runs]
-        out.append([[r, m] for r, m, _ in runs if m > -10])
-    return {"student_t": [[*c, float(student_t(c[4], *c[:4]))] for c in columns], "x": x.tolist(),
-            "log_posterior": out}
-
-
 def auc(x, y, entity_x, entity_y):
     """Held-out AUC: logistic regression on standardised principal components, folds by entity in turn."""
     from sklearn.linear_model import LogisticRegression
@@ -179,8 +152,7 @@ def population():
     return {"cases": cases}
 
 
-MAKERS = {"velocity": velocity, "drift": drift, "pelt": pelt, "bocpd": bocpd,
-          "population": population}
+MAKERS = {"velocity": velocity, "drift": drift, "pelt": pelt, "population": population}
 
 
 def versions():

@@ -5,7 +5,7 @@
 //! times, whether they come from a stored trajectory or from a batch that was just made durable.
 //! Points that come late, at times that were passed, are counted and left out.
 
-use crate::analytics::changepoint::bocpd::{Alarm, Params, Stream};
+use crate::analytics::changepoint::bocpd::{Alarm, Doubt, Params, Stream};
 use crate::analytics::{Align, Cuts, Status};
 use crate::dataset::{Rows, Select, Selected, Snapshot, Trajectories};
 use crate::error::{Error, Result};
@@ -33,12 +33,24 @@ pub struct Settings {
     /// Which points count, where not all do.
     #[serde(default)]
     pub points: String,
+    /// The detector that made the states: its states are no other's.
+    pub detector: u32,
 }
+
+/// The detector of this version. 1 had no such number, and was a Student t a run length.
+const DETECTOR: u32 = 2;
 
 impl Settings {
     /// With the default parameters of everything but the detector.
     pub fn new(params: Params) -> Self {
-        Settings { params, normalize: false, max_gap_us: None, mix_models: false, points: String::new() }
+        Settings {
+            params,
+            normalize: false,
+            max_gap_us: None,
+            mix_models: false,
+            points: String::new(),
+            detector: DETECTOR,
+        }
     }
 
     fn cuts(&self) -> Cuts {
@@ -53,7 +65,13 @@ impl Settings {
         if made.as_ref() == Some(self) {
             return Ok(Some(states));
         }
-        let told = made.map_or("unreadable".into(), |m| m.to_string());
+        if made.as_ref().is_none_or(|m| m.detector != DETECTOR) {
+            return Err(Error::usage(format!(
+                "the state {name} was kept by the detector of another version"
+            ))
+            .fix("use another name: it reads all points once, and goes on from there"));
+        }
+        let told = made.map_or_else(String::new, |m| m.to_string());
         Err(Error::usage(format!("the state {name} was made with other settings"))
             .fix(format!("it has {told}; here are {self}; use these, or another name")))
     }
@@ -62,8 +80,7 @@ impl Settings {
 impl std::fmt::Display for Settings {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let p = &self.params;
-        write!(f, "threshold {}, expected run {}, warm-up {}", p.threshold, p.expected_run, p.warmup)?;
-        write!(f, ", features {}, normalize {}", p.features, self.normalize)?;
+        write!(f, "arl {}, warm-up {}, normalize {}", p.arl, p.warmup, self.normalize)?;
         if let Some(us) = self.max_gap_us {
             write!(f, ", gaps above {} s", us as f64 / 1e6)?;
         }
@@ -93,8 +110,10 @@ pub struct Step {
     pub alarms: Vec<Alarm>,
     /// Points seen so far.
     pub seen: u64,
-    /// Mass on runs of at most ten points, at the end.
+    /// Posterior mass on a change of level within the last 64 points, at the end.
     pub p_recent: Option<f64>,
+    /// What makes the answers doubtful.
+    pub doubt: Option<Doubt>,
     /// New points at times that were passed already.
     pub late: u64,
     /// True when a vector that was seen is not the one that was ingested.
@@ -151,7 +170,8 @@ impl Entry {
             true => Status::Ok,
         };
         let (seen, p_recent) = (self.stream.seen(), self.stream.p_recent());
-        Step { entity, alarms, seen, p_recent, late, approx: self.approx, status }
+        let doubt = self.stream.doubt();
+        Step { entity, alarms, seen, p_recent, doubt, late, approx: self.approx, status }
     }
 }
 

@@ -165,9 +165,9 @@ fn a_state_goes_on_and_reads_only_new_points() {
 fn states_refuse_what_would_change_them() {
     let dir = world(2, 2, 100);
     csv(&dir, &["changepoints", "--state", "s"]);
-    let (code, text) = said(&dir, &["changepoints", "--state", "s", "--threshold", "0.9"]);
+    let (code, text) = said(&dir, &["changepoints", "--state", "s", "--arl", "500"]);
     assert_eq!(code, 2);
-    assert!(text.contains("other settings") && text.contains("expected run 500 points"), "{text}");
+    assert!(text.contains("other settings") && text.contains("arl 2000 points"), "{text}");
     let (code, text) = said(&dir, &["changepoints", "--state", "s", "--model", "m"]);
     assert!(code == 2 && text.contains("of all points; here") && text.contains("--model"), "{text}");
     // Points at times that were passed are told, and change nothing.
@@ -237,7 +237,9 @@ fn edges_and_errors() {
     assert!(csv(&dir, &["changepoints", "--summary", "--max-gap", "1h"]).contains(",gap"));
     assert_eq!(csv(&dir, &["changepoints", "--limit", "0"]).lines().count(), 1);
     for (args, exit, message) in [
-        (&["changepoints", "--warmup", "19"][..], 2, "belongs to --method bocpd"),
+        (&["changepoints", "--warmup", "70"][..], 2, "belongs to --method bocpd"),
+        (&["changepoints", "--state", "s", "--threshold", "0.9"], 2, "--arl N|DUR"),
+        (&["changepoints", "--state", "s", "--arl", "1"], 2, "fewer than 50 points"),
         (&["changepoints", "--method", "bocpd", "--cost", "mean"], 2, "belongs to --method pelt"),
         (&["changepoints", "--state", "s", "--scale", "1d"], 2, "leave one of the two out"),
         (&["changepoints", "--state", "a/b"], 2, "cannot be a name"),

@@ -57,7 +57,7 @@ fn same(events: &[serde_json::Value], rows: &[serde_json::Value]) {
     assert_eq!(events.len(), rows.len(), "{events:?} {rows:?}");
     for (event, row) in events.iter().zip(rows) {
         assert_eq!((&event["event"], &event["method"]), (&"change".into(), &"bocpd".into()));
-        for field in ["entity_id", "entity", "t", "detected_at", "p_recent", "severity"] {
+        for field in ["entity_id", "entity", "t", "detected_at", "kind", "p_recent", "severity"] {
             assert_eq!(event[field], row[field], "{field}");
         }
     }
@@ -105,10 +105,10 @@ fn late_points_are_told_and_wrong_options_refused() {
         (&["first.jsonl", "--detect", "bocpd"][..], "--events"),
         (&["first.jsonl", "--detect", "cusum", "--events", "-"], "expected bocpd"),
         (&["first.jsonl", "--detect", "bocpd:speed=9", "--events", "-"], "speed=9"),
-        (&["first.jsonl", "--detect", "bocpd:threshold=2", "--events", "-"], "between 0 and 1"),
+        (&["first.jsonl", "--detect", "bocpd:threshold=0.5", "--events", "-"], "no longer an option"),
         (&["first.jsonl", "--detect", "bocpd:state=a/b", "--events", "-"], "cannot be a name"),
         (&["first.jsonl", "--detect", "bocpd", "--events", "-", "--sync", "end"], "leave out --sync"),
-        (&["first.jsonl", "--detect", "bocpd:threshold=0.9", "--events", "-"], "other settings"),
+        (&["first.jsonl", "--detect", "bocpd:arl=900", "--events", "-"], "other settings"),
         (&["first.jsonl", "--detect", "bocpd", "--events", "d/x"], "inside the dataset"),
     ] {
         let (code, said) = failure(cvx(d).args(["-d", "d", "ingest", "--time-unit", "us"]).args(args));

@@ -1,79 +1,74 @@
-//! Change points online: Bayesian detection that looks at each point once.
+//! Change points online: Bayesian detection that looks at each point once, with a stated rate of
+//! false alarms.
 //!
 //! A [`Detector`] keeps a bounded state that can be stored and taken up again; points fed one by
-//! one or in batches give the same states and alarms.
+//! one or in batches give the same states and alarms. A point goes through four steps:
+//!
+//! 1. Its level, season and memory are predicted from the points before it (`column`, `whole`,
+//!    `season`, `memory`).
+//! 2. What is left becomes a score whose law is known in noise of any law: a normal score by rank for
+//!    each column in up to eight dimensions, a direction above (`ranks`, `whole`).
+//! 3. The posterior odds of a change within the last 64 points (`sums`), and how far out the point
+//!    lies (`ranks`).
+//! 4. Either is an alarm when it exceeds what this stream has shown, carried on to a length of
+//!    twice the stated number of points (`records`), so that both together keep to that number.
 
-mod features;
-mod nig;
-mod runs;
-mod shared;
+mod column;
+mod memory;
+mod ranks;
+mod records;
+mod season;
 mod stream;
 mod stretch;
+mod sums;
+mod whole;
 
 pub use stream::Stream;
 pub use stretch::Stretches;
 
-use super::level::PURE_WALK;
-use super::noise::{Memory, Shape, variogram};
-use super::series::Series;
-use crate::analytics::geometry::l2_distance;
 use crate::model::{TimestampUs, seconds_between};
-use features::Map;
-use nig::Columns;
-use runs::Runs;
+use column::Column;
+use ranks::Ranks;
+use records::Records;
 use serde::{Deserialize, Serialize};
-use shared::{Context, Level};
+use std::collections::VecDeque;
 use std::fmt;
 use stretch::Stretch;
+use sums::{Evidence, LONGEST, Scores, Sums};
+use whole::Whole;
 
-/// Runs of at most this many points are recent: alarms rest on their mass, and follow one
-/// another by more than this many points.
-const RECENT: u64 = 10;
-/// Least number of warm-up points: the run that they make must not itself count as recent.
-const MIN_WARMUP: usize = RECENT as usize + 2;
+/// Points before sums are formed: what is left of the first ones is mostly the level itself.
+const START: u64 = 20;
+/// Points of warm-up at least: [`ranks::LEAST_TAIL`] values, and as many scores to compare with.
+pub const MIN_WARMUP: usize = 50;
+/// Points after an alarm from which the new level is learnt; nothing is told meanwhile.
+const QUIET: u64 = 25;
+/// Points after a far one in which it may turn out to be the first of a new level.
+const HOLD: u64 = 4;
+/// Points after a change of the period before an alarm: [`Records`] begin again.
+const REWARM: u64 = 60;
+/// Scale of the evidence's upper tail before any is measured: a round figure between 1, that of a
+/// likelihood ratio, and the lighter tail that ranks leave. That of a point's distance is 1.
+const EVIDENCE_SCALE: f64 = 0.8;
+/// A level wanders when its memory's coefficients sum to more.
+const WANDERS: f64 = 0.97;
+/// Sums over 64 points that vary this much more than the scores explain are told.
+const EXCESS: f64 = 3.0;
 
-/// What the detector looks at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub enum Features {
-    /// The columns up to eight dimensions, the whole vector above.
-    #[default]
-    Auto,
-    /// The whole vector, under noise of one shared scale.
-    Shared,
-    /// The distance to the mean of the warm-up.
-    Distance,
-    /// Each column by itself.
-    Value,
-    /// The first principal components of the warm-up, each by itself.
-    Pca(usize),
-}
-
-impl fmt::Display for Features {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Features::Auto => f.write_str("auto"),
-            Features::Shared => f.write_str("shared"),
-            Features::Distance => f.write_str("distance"),
-            Features::Value => f.write_str("value"),
-            Features::Pca(q) => write!(f, "pca:{q}"),
-        }
-    }
-}
-
-/// How long runs last before a change.
+/// How far apart false alarms are.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub enum ExpectedRun {
-    /// So many points, whatever their times.
+pub enum Arl {
+    /// This many points on average.
     Points(f64),
-    /// So many seconds: a change is the likelier, the longer the step.
+    /// This many seconds on average, by the mean step of the stream so far.
     Seconds(f64),
 }
 
-impl fmt::Display for ExpectedRun {
+impl fmt::Display for Arl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            ExpectedRun::Points(n) => write!(f, "{n} points"),
-            ExpectedRun::Seconds(s) => write!(f, "{s} s"),
+            Arl::Points(n) => write!(f, "{n} points"),
+            Arl::Seconds(s) => write!(f, "{s} s"),
         }
     }
 }
@@ -81,44 +76,66 @@ impl fmt::Display for ExpectedRun {
 /// Parameters of a [`Detector`].
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Params {
-    /// What the detector looks at.
-    pub features: Features,
-    /// How long runs last.
-    pub expected_run: ExpectedRun,
-    /// Points that scales are learnt from; no alarm before them. At least 12.
+    /// The average run length: how far apart false alarms are.
+    pub arl: Arl,
+    /// Points before the first alarm, at least [`MIN_WARMUP`].
     pub warmup: usize,
-    /// An alarm needs this much mass on runs of at most ten points.
-    pub threshold: f64,
 }
 
 impl Default for Params {
-    /// A change every 500 points, 80 points of warm-up, mass 0.5.
+    /// A false alarm in 2,000 points, 100 points of warm-up.
     fn default() -> Self {
-        Params {
-            features: Features::Auto,
-            expected_run: ExpectedRun::Points(500.0),
-            warmup: 80,
-            threshold: 0.5,
+        Params { arl: Arl::Points(2000.0), warmup: 100 }
+    }
+}
+
+/// What an alarm says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Kind {
+    /// The level changed: several points lie apart from those before.
+    Level,
+    /// One point lies farther out than this stream's points do, and those after it do not.
+    Outlier,
+}
+
+impl Kind {
+    /// As rows have it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Kind::Level => "level",
+            Kind::Outlier => "outlier",
         }
     }
+}
+
+/// What makes a stream's answers doubtful.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub enum Doubt {
+    /// The level wanders by itself: a change is a step that is large for it.
+    Wanders,
+    /// The level varies slowly, this many times as much over 64 points as the noise explains.
+    Varies(f64),
 }
 
 /// A change that was noticed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Alarm {
-    /// Time of the first point of the new run, by the most likely run length.
+    /// A change of level, or an outlier.
+    pub kind: Kind,
+    /// Time of the first point of the new level, by the likeliest run length; of an outlier its own.
     pub t: TimestampUs,
     /// Its position in the stream, 0-based.
     pub index: u64,
-    /// Time of the last point of the run before.
+    /// Time of the point before it.
     pub t_before: TimestampUs,
     /// Time of the point at which the change was noticed.
     pub detected_at: TimestampUs,
     /// Its position in the stream.
     pub detected_index: u64,
-    /// Mass on runs of at most ten points.
+    /// Posterior mass on a change of level within the last 64 points, when changes come as often
+    /// as false alarms.
     pub p_recent: f64,
-    /// Distance of the two runs' levels in standard deviations of the whole noise vector.
+    /// Distance of the two sides' means in standard deviations of the whole noise vector.
     pub severity: Option<f64>,
     /// The stretches before and after.
     pub stretches: Stretches,
@@ -130,19 +147,39 @@ pub struct Detector {
     params: Params,
     dim: usize,
     seen: u64,
+    first_time: TimestampUs,
     /// Times of the last points, the newest last.
-    times: Vec<TimestampUs>,
-    last_alarm: Option<u64>,
+    times: VecDeque<TimestampUs>,
     stretch: Stretch,
-    stage: Stage,
+    model: Model,
+    sums: Sums,
+    /// The scores of the evidence, and of single points.
+    levels: Records,
+    outliers: Records,
+    evidence: f64,
+    /// Points without scores still to come, after an alarm.
+    quiet: u64,
+    /// Points without an outlier still to come.
+    outlier_quiet: u64,
+    /// An outlier that may yet turn out to be the start of a new level, and points until it is told.
+    pending: Option<(u64, Alarm)>,
+    /// No alarm before this many points.
+    from: u64,
 }
 
-/// Before and after the warm-up.
+/// What predicts points.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-enum Stage {
-    Warmup(Vec<f64>),
-    Columns { map: Map, runs: Runs<Columns> },
-    Shared { context: Context, runs: Runs<Level> },
+enum Model {
+    Columns { columns: Vec<Column>, radii: Ranks, products: Vec<f64>, weight: f64 },
+    Whole(Box<Whole>),
+}
+
+/// What a point says.
+struct Told {
+    scores: Vec<f64>,
+    kind: Scores,
+    tail: f64,
+    changed: bool,
 }
 
 impl Detector {
@@ -152,10 +189,18 @@ impl Detector {
             params,
             dim,
             seen: 0,
-            times: Vec::new(),
-            last_alarm: None,
+            first_time: 0,
+            times: VecDeque::new(),
             stretch: Stretch::default(),
-            stage: Stage::Warmup(Vec::new()),
+            model: Model::new(dim),
+            sums: Sums::new(dim),
+            levels: Records::new(LONGEST, EVIDENCE_SCALE),
+            outliers: Records::new(0, 1.0),
+            evidence: 0.0,
+            quiet: 0,
+            outlier_quiet: 0,
+            pending: None,
+            from: params.warmup.max(MIN_WARMUP) as u64,
         }
     }
 
@@ -166,16 +211,23 @@ impl Detector {
 
     /// Time of the last point seen: the next one must be later.
     pub fn last_time(&self) -> Option<TimestampUs> {
-        self.times.last().copied()
+        self.times.back().copied()
     }
 
-    /// Mass on runs of at most ten points; `None` during the warm-up.
+    /// Posterior mass on a change of level within the last 64 points; `None` during the warm-up.
     pub fn p_recent(&self) -> Option<f64> {
-        match &self.stage {
-            Stage::Warmup(_) => None,
-            Stage::Columns { runs, .. } => Some(runs.mass_up_to(RECENT)),
-            Stage::Shared { runs, .. } => Some(runs.mass_up_to(RECENT)),
+        let warm = self.seen >= self.params.warmup.max(MIN_WARMUP) as u64;
+        warm.then(|| 1.0 / (1.0 + self.points_apart() * (-self.evidence).exp()))
+    }
+
+    /// What makes its answers doubtful.
+    pub fn doubt(&self) -> Option<Doubt> {
+        self.p_recent()?;
+        if self.model.persistence() > WANDERS {
+            return Some(Doubt::Wanders);
         }
+        let excess = self.sums.excess();
+        (excess > EXCESS).then_some(Doubt::Varies(excess))
     }
 
     /// Takes in the next point. `x` has the detector's dimension and `t` is later than all before;
@@ -184,144 +236,213 @@ impl Detector {
         if x.len() != self.dim || self.last_time().is_some_and(|last| t <= last) {
             return None;
         }
-        let x: Vec<f64> = x.iter().map(|&v| f64::from(v)).collect();
-        let hazard = self.hazard(t);
-        self.times.push(t);
-        if self.times.len() > RECENT as usize + 2 {
-            self.times.remove(0);
+        if self.seen == 0 {
+            self.first_time = t;
+        }
+        self.times.push_back(t);
+        if self.times.len() > LONGEST + 1 {
+            self.times.pop_front();
         }
         self.seen += 1;
-        self.stretch.observe(&x);
-        match &mut self.stage {
-            Stage::Warmup(rows) => {
-                rows.extend(&x);
-                if self.seen >= self.params.warmup.max(MIN_WARMUP) as u64 {
-                    self.finish_warmup();
-                }
-                return None;
-            }
-            Stage::Columns { map, runs } => runs.observe(&(), &map.apply(&x), hazard),
-            Stage::Shared { context, runs } => {
-                runs.observe(context, &x, hazard);
-                context.advance(runs, &x);
-            }
+        self.stretch.observe(x);
+        let x: Vec<f64> = x.iter().map(|&v| f64::from(v)).collect();
+        let told = self.model.observe(&x, self.seen > START);
+        if told.changed {
+            self.sums = Sums::new(self.dim);
+            self.levels.clear();
+            self.outliers.clear();
+            self.quiet = QUIET;
+            self.from = self.from.max(self.seen + REWARM);
         }
-        self.judge(t)
-    }
-
-    /// The chance that a run ended before a point at `t`.
-    fn hazard(&self, t: TimestampUs) -> f64 {
-        let chance = match (self.params.expected_run, self.last_time()) {
-            (ExpectedRun::Points(n), _) => 1.0 / n,
-            (ExpectedRun::Seconds(tau), Some(last)) => -(-seconds_between(last, t) / tau).exp_m1(),
-            (ExpectedRun::Seconds(_), None) => 0.0,
-        };
-        chance.clamp(1e-12, 0.5)
-    }
-
-    /// Raises an alarm when recent runs have the mass for it.
-    fn judge(&mut self, t: TimestampUs) -> Option<Alarm> {
-        let p_recent = self.p_recent()?;
-        let quiet = self.last_alarm.is_some_and(|at| self.seen - at <= RECENT);
-        if quiet || p_recent <= self.params.threshold {
+        if self.seen <= START {
             return None;
         }
-        let (length, severity) = match &self.stage {
-            Stage::Warmup(_) => return None,
-            Stage::Columns { runs, .. } => {
-                let new = runs.likeliest(|r| r <= RECENT)?;
-                let old = runs.likeliest(|r| r > RECENT);
-                (new.length, old.map(|old| columns_apart(&new.belief, &old.belief)))
-            }
-            Stage::Shared { context, runs } => {
-                let new = runs.likeliest(|r| r <= RECENT)?;
-                let old = runs.likeliest(|r| r > RECENT);
-                // Levels and noise of the series itself, from those of the prewhitened one.
-                let sd = (context.sigma2 / (1.0 - context.phi * context.phi)).sqrt() * (1.0 - context.phi);
-                (new.length, old.map(|old| l2_distance(&new.belief.m, &old.belief.m) / sd))
-            }
+        self.outlier_quiet = self.outlier_quiet.saturating_sub(1);
+        let due = self.due();
+        if self.quiet > 0 {
+            self.quiet -= 1;
+            return due;
+        }
+        self.judge(&told).or(due)
+    }
+
+    /// An outlier that the points after it did not make a new level.
+    fn due(&mut self) -> Option<Alarm> {
+        let (left, alarm) = self.pending.as_mut()?;
+        *left -= 1;
+        if *left > 0 {
+            return None;
+        }
+        alarm.detected_at = self.times.back().copied()?;
+        alarm.detected_index = self.seen - 1;
+        self.pending.take().map(|(_, alarm)| alarm)
+    }
+
+    /// Holds a point's scores to the stream's own.
+    fn judge(&mut self, told: &Told) -> Option<Alarm> {
+        // Two kinds of alarm, each half as often.
+        let apart = 2.0 * self.points_apart();
+        let Evidence { log_odds, window } = self.sums.push(&told.scores, told.kind);
+        self.evidence = log_odds;
+        // What speaks for no change at all is no score: ln(1 + odds) is never below 0.
+        let score = log_odds.max(0.0) + (-log_odds.abs()).exp().ln_1p();
+        let may = self.seen > self.from;
+        let level = may && score > self.levels.threshold(apart);
+        self.levels.push(score, apart);
+        let mut outlier = false;
+        if self.seen > ranks::LEAST_TAIL as u64 + START {
+            outlier = may && self.outlier_quiet == 0 && told.tail > self.outliers.threshold(apart);
+            self.outliers.push(told.tail, apart);
+        }
+        if level {
+            let length = window.min(self.times.len() - 1);
+            let alarm = self.alarm(Kind::Level, length);
+            (self.quiet, self.outlier_quiet) = (QUIET, QUIET);
+            self.sums.restart();
+            self.model.relearn();
+            self.pending = None;
+            return Some(alarm);
+        }
+        if outlier {
+            self.outlier_quiet = QUIET;
+            self.pending = Some((HOLD, self.alarm(Kind::Outlier, 1)));
+        }
+        None
+    }
+
+    fn alarm(&mut self, kind: Kind, length: usize) -> Alarm {
+        let stretches = match kind {
+            Kind::Level => self.stretch.cut(length),
+            Kind::Outlier => self.stretch.sides(length),
         };
-        self.last_alarm = Some(self.seen);
-        let start = self.times.len() - length as usize;
-        Some(Alarm {
+        let start = self.times.len() - length;
+        let sd = self.model.scale();
+        Alarm {
+            kind,
             t: self.times[start],
-            index: self.seen - length,
-            t_before: self.times[start - 1],
-            detected_at: t,
+            index: self.seen - length as u64,
+            t_before: self.times[start.saturating_sub(1)],
+            detected_at: self.times[self.times.len() - 1],
             detected_index: self.seen - 1,
-            p_recent,
-            severity,
-            stretches: self.stretch.cut(length as usize),
-        })
+            p_recent: self.p_recent().unwrap_or(0.0),
+            severity: (sd > 0.0).then(|| stretches.l2 / sd),
+            stretches,
+        }
     }
 
-    /// Learns scales from the warm-up and starts the posterior with one run as long as it.
-    fn finish_warmup(&mut self) {
-        let Stage::Warmup(rows) = &mut self.stage else { return };
-        let warmup = Series::new(std::mem::take(rows), self.dim);
-        let map = match self.params.features {
-            Features::Auto if self.dim <= super::FEW_DIMENSIONS => Map::value(&warmup),
-            Features::Auto | Features::Shared => {
-                self.stage = start_shared(&warmup);
-                return;
+    /// The stated number of points between false alarms.
+    fn points_apart(&self) -> f64 {
+        let points = match (self.params.arl, self.last_time()) {
+            (Arl::Points(n), _) => n,
+            (Arl::Seconds(s), Some(last)) if self.seen > 1 => {
+                s * (self.seen - 1) as f64 / seconds_between(self.first_time, last).max(1e-6)
             }
-            Features::Distance => Map::distance(&warmup),
-            Features::Value => Map::value(&warmup),
-            Features::Pca(q) => Map::pca(&warmup, q),
+            (Arl::Seconds(_), _) => f64::MAX,
         };
-        self.stage = start_columns(map, &warmup);
+        points.clamp(1.0, 1e12)
     }
 }
 
-fn start_columns(map: Map, warmup: &Series) -> Stage {
-    let width = map.apply(warmup.row(0)).len();
-    let mut belief = Columns(vec![nig::PRIOR; width]);
-    for i in 0..warmup.len() {
-        runs::Predictive::update(&mut belief, &(), &map.apply(warmup.row(i)));
+impl Model {
+    fn new(dim: usize) -> Model {
+        if dim > super::FEW_DIMENSIONS {
+            return Model::Whole(Box::new(Whole::new(dim)));
+        }
+        let mut products = vec![0.0; dim * dim];
+        products.iter_mut().step_by(dim + 1).for_each(|v| *v = 1.0);
+        Model::Columns { columns: vec![Column::new(); dim], radii: Ranks::default(), products, weight: 0.0 }
     }
-    Stage::Columns { map, runs: Runs::from_past(warmup.len() as u64, belief) }
+
+    fn relearn(&mut self) {
+        match self {
+            Model::Columns { columns, .. } => columns.iter_mut().for_each(Column::relearn),
+            Model::Whole(whole) => whole.relearn(),
+        }
+    }
+
+    /// Standard deviation of the whole noise vector about the level.
+    fn scale(&self) -> f64 {
+        match self {
+            Model::Columns { columns, .. } => columns.iter().map(|c| c.scale().powi(2)).sum::<f64>().sqrt(),
+            Model::Whole(whole) => whole.scale(),
+        }
+    }
+
+    fn persistence(&self) -> f64 {
+        match self {
+            Model::Columns { columns, .. } => {
+                columns.iter().map(Column::persistence).fold(f64::MIN, f64::max)
+            }
+            Model::Whole(whole) => whole.persistence(),
+        }
+    }
+
+    /// `learns`: what is left is noise by now.
+    fn observe(&mut self, x: &[f64], learns: bool) -> Told {
+        match self {
+            Model::Columns { columns, radii, products, weight } => {
+                let told: Vec<column::Told> = columns.iter_mut().zip(x).map(|(c, &v)| c.observe(v)).collect();
+                let mut scores: Vec<f64> = told.iter().map(|t| t.score).collect();
+                // The farthest of several columns.
+                let tail = told.iter().map(|t| t.tail).fold(0.0, f64::max) - (x.len() as f64).ln();
+                let changed = told.iter().any(|t| t.changed);
+                if x.len() > 1 {
+                    let plain = scores.clone();
+                    whiten(&mut scores, products, *weight);
+                    if learns {
+                        *weight = (*weight + 1.0).min(memory::MEMORY);
+                        follow(products, &plain, *weight);
+                        round(&mut scores, radii);
+                    }
+                }
+                Told { scores, kind: Scores::Normal, tail, changed }
+            }
+            Model::Whole(whole) => {
+                let told = whole.observe(x);
+                let kind = Scores::Direction(whole.freedom());
+                Told { scores: told.direction, kind, tail: told.tail, changed: told.changed }
+            }
+        }
+    }
 }
 
-fn start_shared(warmup: &Series) -> Stage {
-    let n = warmup.len();
-    let flat = Shape { d_eff: warmup.dim as f64, top: 1.0 / warmup.dim as f64, spread: 1.0 };
-    let shape = Shape::of(warmup).unwrap_or(flat);
-    let memory = Memory::fit(&variogram(warmup, &shape));
-    let noise = memory.s * (1.0 - memory.phi * memory.phi) + memory.w * memory.phi * memory.phi;
-    // Vectors are stored in f32: what is smaller than their rounding is no noise.
-    let square = warmup.x.iter().map(|v| v * v).sum::<f64>() / n as f64;
-    let least = square * f64::from(f32::EPSILON).powi(2) + f64::from(f32::MIN_POSITIVE);
-    let (phi, q, sigma2) = if noise > least {
-        (memory.phi, memory.w * (1.0 - memory.phi).powi(2) / noise, noise)
-    } else if memory.w > least {
-        // A pure walk: its steps are told by a level that follows each of them.
-        (0.0, PURE_WALK, memory.w / PURE_WALK)
-    } else {
-        (0.0, 0.0, least)
-    };
-    let mut context = Context {
-        phi,
-        q,
-        sigma2,
-        d_eff: shape.d_eff,
-        last: warmup.row(0).to_vec(),
-        level: warmup.row(0).to_vec(),
-    };
-    let mut belief = <Level as runs::Predictive>::start(&context, warmup.row(0));
-    for i in 1..n {
-        runs::Predictive::update(&mut belief, &context, warmup.row(i));
-        context.last.copy_from_slice(warmup.row(i));
+/// Follows the mean products of the columns' scores.
+fn follow(products: &mut [f64], z: &[f64], weight: f64) {
+    for (i, row) in products.chunks_exact_mut(z.len()).enumerate() {
+        row.iter_mut().zip(z).for_each(|(p, v)| *p += (z[i] * v - *p) / weight);
     }
-    let runs = Runs::from_past(n as u64, belief);
-    context.advance(&runs, warmup.row(n - 1));
-    Stage::Shared { context, runs }
 }
 
-/// Distance of two runs' means, in standard deviations of the old run.
-fn columns_apart(new: &Columns, old: &Columns) -> f64 {
-    let columns = old.0.len().max(1) as f64;
-    let squares = new.0.iter().zip(&old.0).map(|(n, o)| (n.mu - o.mu).powi(2) / (o.beta / o.alpha));
-    (squares.sum::<f64>() / columns).sqrt()
+/// Takes the columns' correlations away, by a Cholesky factor of their matrix shrunk towards none.
+fn whiten(z: &mut [f64], products: &[f64], weight: f64) {
+    let n = z.len();
+    let shrink = weight / (weight + 20.0);
+    let mut l = vec![0.0; n * n];
+    for i in 0..n {
+        for j in 0..=i {
+            let scale = (products[i * n + i] * products[j * n + j]).max(1e-6).sqrt();
+            let r = if i == j { 1.0 } else { (shrink * products[i * n + j] / scale).clamp(-0.99, 0.99) };
+            let done: f64 = (0..j).map(|k| l[i * n + k] * l[j * n + k]).sum();
+            l[i * n + j] = if i == j { (r - done).max(0.01).sqrt() } else { (r - done) / l[j * n + j] };
+        }
+    }
+    for i in 0..n {
+        let done: f64 = (0..i).map(|k| l[i * n + k] * z[k]).sum();
+        z[i] = (z[i] - done) / l[i * n + i];
+    }
+}
+
+/// Gives the vector of scores the length that its rank among the last ones has in normal noise: columns
+/// that are loud together are no change. The quantile is Wilson and Hilferty's (1931).
+fn round(z: &mut [f64], radii: &mut Ranks) {
+    let length = z.iter().map(|v| v * v).sum::<f64>().sqrt();
+    if let (Some(q), true) = (radii.score(length), length > 0.0) {
+        let d = z.len() as f64;
+        let c = 2.0 / (9.0 * d);
+        let square = d * (1.0 - c + q * c.sqrt()).max(0.0).powi(3);
+        z.iter_mut().for_each(|v| *v *= square.sqrt() / length);
+    }
+    radii.push(length);
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
-//! One entity's stream over many runs: a detector that begins anew after a gap, and that can be
+//! One entity's stream over many runs: a detector that starts again after a gap, and that can be
 //! stored and taken up again.
 
-use super::{Alarm, Detector, Params};
+use super::{Alarm, Detector, Doubt, Params};
 use crate::analytics::pieces::Cuts;
 use crate::model::TimestampUs;
 use serde::{Deserialize, Serialize};
@@ -35,9 +35,14 @@ impl Stream {
         self.detector.p_recent().is_some()
     }
 
-    /// Mass on runs of at most ten points; `None` during the warm-up.
+    /// Posterior mass on a change of level within the last 64 points; `None` during the warm-up.
     pub fn p_recent(&self) -> Option<f64> {
         self.detector.p_recent()
+    }
+
+    /// What makes its answers doubtful.
+    pub fn doubt(&self) -> Option<Doubt> {
+        self.detector.doubt()
     }
 
     /// Takes in the next point. After a gap the warm-up begins again.

@@ -1,11 +1,11 @@
 //! `cvx ingest`: from files to durable points.
 
-use crate::cmd::changepoints::{expected_run, warmup};
+use crate::cmd::changepoints::{arl, warmup};
 use crate::context::Context;
 use crate::progress::Progress;
 use crate::rows::{EventRow, IngestPlanRow, IngestRow};
 use crate::signals;
-use crate::values::{probability, size, words};
+use crate::values::{size, words};
 use clap::{ValueEnum, ValueHint};
 use cvx::analytics::changepoint::bocpd::Alarm;
 use cvx::config::Config;
@@ -30,7 +30,7 @@ Examples:
   cvx ingest table.csv --vector-cols v0..v383 --meta lang,score --max-errors all --rejects bad.jsonl
   cvx ingest words.npy --ids-file ids.npy --times-file years.npy --time-unit year --names vocabulary.csv
   cvx ingest - --progress json
-  cvx ingest today.jsonl --detect bocpd:expected-run=200 --events changes.jsonl"
+  cvx ingest today.jsonl --detect bocpd:arl=30d --events changes.jsonl"
 )]
 pub struct Args {
     /// Files, globs, directories, or - for standard input
@@ -329,6 +329,7 @@ fn event_row(entity: u64, name: Option<String>, alarm: &Alarm) -> EventRow {
         t: Time(alarm.t),
         detected_at: Time(alarm.detected_at),
         method: "bocpd",
+        kind: alarm.kind.as_str(),
         p_recent: alarm.p_recent,
         severity: alarm.severity,
     }
@@ -338,20 +339,22 @@ fn event_row(entity: u64, name: Option<String>, alarm: &Alarm) -> EventRow {
 fn detect(text: &str) -> Result<Detect, String> {
     let (method, options) = text.split_once(':').unwrap_or((text, ""));
     if method != "bocpd" {
-        return Err("expected bocpd, or bocpd:threshold=P,expected-run=N".to_string());
+        return Err("expected bocpd, or bocpd:arl=N,warmup=N,state=NAME".to_string());
     }
     let mut detect = Detect::default();
     for option in options.split(',').filter(|o| !o.is_empty()) {
         let params = &mut detect.settings.params;
         match option.split_once('=') {
-            Some(("threshold", p)) => params.threshold = probability(p)?,
-            Some(("expected-run", n)) => params.expected_run = expected_run(n)?,
+            Some(("arl", n)) => params.arl = arl(n)?,
+            Some((old @ ("threshold" | "expected-run"), _)) => {
+                return Err(format!(
+                    "{old} is no longer an option: arl=N|DUR says how far apart false alarms are"
+                ));
+            }
             Some(("warmup", n)) => params.warmup = warmup(n)?,
             Some(("state", name)) => detect.state = name.to_string(),
             _ => {
-                return Err(format!(
-                    "\"{option}\" is not known here: threshold=P, expected-run=N|DUR, warmup=N, state=NAME"
-                ));
+                return Err(format!("\"{option}\" is not known here: arl=N|DUR, warmup=N, state=NAME"));
             }
         }
     }

@@ -22,7 +22,7 @@ row! {
         pub severity: Option<f64>,
         /// How much the change lowers the cost, in squared vector units.
         pub gain: Option<f64>,
-        /// Mass on runs of at most ten points, for bocpd.
+        /// Posterior mass on a change of level within the last 64 points, for bocpd.
         pub p_recent: Option<f64>,
         /// Points of the stretch before.
         pub n_before: Option<u64>,
@@ -34,6 +34,8 @@ row! {
         pub cosine: Option<f64>,
         /// The dimensions that moved most: dim, delta, share.
         pub top_dims: Option<Json>,
+        /// For bocpd: level, or outlier for a single far point.
+        pub kind: Option<&'static str>,
         /// Time of the point at which the change was noticed, for bocpd.
         pub detected_at: Option<Time>,
         /// True when it depends on a vector that a lossy codec changed.
@@ -67,7 +69,7 @@ row! {
         pub warning: Option<String>,
         /// What a stretch was taken for: mean, line or level.
         pub cost: Option<&'static str>,
-        /// Mass on runs of at most ten points at the end, for bocpd.
+        /// Posterior mass on a change of level within the last 64 points at the end, for bocpd.
         pub p_recent: Option<f64>,
         /// True when it depends on a vector that a lossy codec changed.
         pub approx: bool,

@@ -57,7 +57,9 @@ row! {
         pub detected_at: Time,
         /// bocpd.
         pub method: &'static str,
-        /// Mass on runs of at most ten points.
+        /// level, or outlier for a single far point.
+        pub kind: &'static str,
+        /// Posterior mass on a change of level within the last 64 points.
         pub p_recent: f64,
         /// Distance of the levels in standard deviations of the whole noise vector.
         pub severity: Option<f64>,

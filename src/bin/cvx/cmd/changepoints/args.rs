@@ -4,7 +4,7 @@ use crate::cuts::BatchArgs;
 use crate::select::SelectArgs;
 use crate::values::{probability, words};
 use clap::ValueEnum;
-use cvx::analytics::changepoint::bocpd::{self, ExpectedRun, Features};
+use cvx::analytics::changepoint::bocpd::{self, Arl};
 use cvx::analytics::changepoint::{Cost, Noise, Params, Penalty, Signal};
 use cvx::error::{Error, Result};
 
@@ -17,12 +17,14 @@ Entities without a change have no row, except in --summary.
 
 pelt looks back over whole trajectories and finds the best places. bocpd takes point after
 point and says at once that something has changed (`detected_at`); with --state it goes on
-where the last run stopped and reads only new points.
+where the last run stopped and reads only new points. It learns level, season and memory
+of each stream and keeps its false alarms to one in --arl points; `kind` is level for a
+change of level and outlier for a single far point.
 
 Examples:
   cvx changepoints --entity user42
   cvx changepoints --summary --where \"lang = 'en'\" -f csv
-  cvx changepoints --method bocpd --expected-run 30d --state daily --fail-on \"severity > 3\"
+  cvx changepoints --method bocpd --arl 365d --state daily --fail-on \"severity > 3\"
   cvx changepoints --save spring --in 2024-03..2024-05
   cvx changepoints --saved spring --entity user42"
 )]
@@ -59,19 +61,19 @@ pub struct Args {
     /// Dimensions to name [default: 10]
     #[arg(long, value_name = "N", help_heading = "PELT")]
     pub top: Option<usize>,
-    /// How long the level stays: a number of points, or a duration, which makes a change likelier
-    /// after a long step [default: 500]
-    #[arg(long, value_name = "N|DUR", value_parser = expected_run, help_heading = "BOCPD")]
-    pub expected_run: Option<ExpectedRun>,
-    /// What is looked at: auto, shared, distance, value, or pca:Q
-    #[arg(long, value_name = "WHAT", value_parser = features, help_heading = "BOCPD")]
-    pub features: Option<Features>,
-    /// Points that scales are learnt from, without an alarm [default: 80]
+    /// How far apart false alarms are on average: a number of points, or a duration (365d for one a
+    /// year) [default: 2000]
+    #[arg(long, value_name = "N|DUR", value_parser = arl, help_heading = "BOCPD")]
+    pub arl: Option<Arl>,
+    /// Points before the first alarm [default: 100]
     #[arg(long, value_name = "N", value_parser = warmup, help_heading = "BOCPD")]
     pub warmup: Option<usize>,
-    /// Mass on short runs that raises an alarm [default: 0.5]
-    #[arg(long, value_name = "P", value_parser = probability, help_heading = "BOCPD")]
-    pub threshold: Option<f64>,
+    #[arg(long, hide = true)]
+    pub expected_run: Option<String>,
+    #[arg(long, hide = true)]
+    pub features: Option<String>,
+    #[arg(long, hide = true)]
+    pub threshold: Option<String>,
     /// Keep each entity's state in the dataset under NAME and read only points that came since
     #[arg(long, value_name = "NAME", help_heading = "BOCPD")]
     pub state: Option<String>,
@@ -142,11 +144,21 @@ impl Args {
 
     /// Refuses options of the method that does not run.
     pub fn check(&self) -> Result<()> {
-        let online = [
+        let gone = [
             ("--expected-run", self.expected_run.is_some()),
             ("--features", self.features.is_some()),
-            ("--warmup", self.warmup.is_some()),
             ("--threshold", self.threshold.is_some()),
+        ];
+        if let Some((name, _)) = gone.iter().find(|(_, given)| *given) {
+            return Err(Error::usage(format!(
+                "{name} is no longer an option: the detector calibrates itself"
+            ))
+            .what(format!("option {name}"))
+            .fix("say how far apart false alarms may be, with --arl N|DUR"));
+        }
+        let online = [
+            ("--arl", self.arl.is_some()),
+            ("--warmup", self.warmup.is_some()),
             ("--state", self.state.is_some()),
         ];
         let back = [
@@ -205,12 +217,7 @@ impl Args {
     /// Parameters of BOCPD.
     pub fn bocpd(&self) -> bocpd::Params {
         let default = bocpd::Params::default();
-        bocpd::Params {
-            features: self.features.unwrap_or(default.features),
-            expected_run: self.expected_run.unwrap_or(default.expected_run),
-            warmup: self.warmup.unwrap_or(default.warmup),
-            threshold: self.threshold.unwrap_or(default.threshold),
-        }
+        bocpd::Params { arl: self.arl.unwrap_or(default.arl), warmup: self.warmup.unwrap_or(default.warmup) }
     }
 }
 
@@ -232,37 +239,27 @@ fn at_least_one(text: &str) -> Result<usize, String> {
 
 /// Reads `--warmup`.
 pub fn warmup(text: &str) -> Result<usize, String> {
+    let least = bocpd::MIN_WARMUP;
     text.parse()
         .ok()
-        .filter(|n| *n >= 12)
-        .ok_or_else(|| "expected a number of points of at least 12".to_string())
+        .filter(|n| *n >= least)
+        .ok_or_else(|| format!("expected a number of points of at least {least}"))
 }
 
-/// Reads `--expected-run`.
-pub fn expected_run(text: &str) -> Result<ExpectedRun, String> {
+/// Reads `--arl`.
+pub fn arl(text: &str) -> Result<Arl, String> {
     if let Ok(points) = text.parse::<f64>() {
-        let fits = points.is_finite() && points >= 2.0;
+        let fits = points.is_finite() && points >= 50.0;
         return if fits {
-            Ok(ExpectedRun::Points(points))
+            Ok(Arl::Points(points))
         } else {
-            Err("a run of fewer than 2 points is no run".to_string())
+            Err("false alarms cannot be kept to one in fewer than 50 points".to_string())
         };
     }
     match cvx::time::parse_duration(text) {
-        Ok(d) if d.is_zero() => Err("a run takes time".to_string()),
-        Ok(d) => Ok(ExpectedRun::Seconds(d.seconds())),
+        Ok(d) if d.is_zero() => Err("expected a duration above 0".to_string()),
+        Ok(d) => Ok(Arl::Seconds(d.seconds())),
         Err(e) => Err(format!("expected a number of points, or a duration: {}", words(&e))),
-    }
-}
-
-fn features(text: &str) -> Result<Features, String> {
-    match (text, text.strip_prefix("pca:").map(str::parse)) {
-        ("auto", _) => Ok(Features::Auto),
-        ("shared", _) => Ok(Features::Shared),
-        ("distance", _) => Ok(Features::Distance),
-        ("value", _) => Ok(Features::Value),
-        (_, Some(Ok(q))) if q > 0 => Ok(Features::Pca(q)),
-        _ => Err("expected auto, shared, distance, value, or pca:Q".to_string()),
     }
 }
 
@@ -302,23 +299,23 @@ mod tests {
         );
         assert_eq!((p.noise, p.signal, p.sensitive), (Noise::Iid, Signal::Norm, true));
         assert_eq!((p.normalize, p.top), (true, 3));
-        let args = parsed("cvx --state x --expected-run 1h --features pca:2 --warmup 19 --threshold 0.7");
-        let expected = bocpd::Params {
-            features: Features::Pca(2),
-            expected_run: ExpectedRun::Seconds(3600.0),
-            warmup: 19,
-            threshold: 0.7,
-        };
+        let args = parsed("cvx --state x --arl 1h --warmup 70");
+        let expected = bocpd::Params { arl: Arl::Seconds(3600.0), warmup: 70 };
         assert!(args.is_online());
         assert_eq!(args.bocpd(), expected);
     }
 
     #[test]
     fn foreign_options_are_refused() {
-        for line in ["cvx --warmup 19", "cvx --method bocpd --cost mean", "cvx --state s --segments"] {
+        for line in [
+            "cvx --warmup 70",
+            "cvx --state s --threshold 0.9",
+            "cvx --method bocpd --cost mean",
+            "cvx --state s --segments",
+        ] {
             assert!(parsed(line).check().is_err(), "{line}");
         }
-        for line in ["cvx --penalty x", "cvx --alpha 1", "cvx --expected-run 1", "cvx --features pca:0"] {
+        for line in ["cvx --penalty x", "cvx --alpha 1", "cvx --arl 1", "cvx --arl 0d", "cvx --warmup 12"] {
             assert!(Alone::try_parse_from(line.split(' ')).is_err(), "{line}");
         }
     }

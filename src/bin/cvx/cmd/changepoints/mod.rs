@@ -7,7 +7,7 @@ mod online;
 mod pelt;
 mod saved;
 
-pub use args::{Args, expected_run, warmup};
+pub use args::{Args, arl, warmup};
 
 use crate::context::Context;
 use cvx::error::Result;

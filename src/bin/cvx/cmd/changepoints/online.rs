@@ -11,6 +11,7 @@ use crate::select::Selection;
 use crate::signals;
 use crate::stored::Storing;
 use cvx::analytics::Status;
+use cvx::analytics::changepoint::bocpd::Doubt;
 use cvx::dataset::Snapshot;
 use cvx::error::{Error, Result};
 use cvx::model::Trajectory;
@@ -22,11 +23,11 @@ use cvx::results::stored::What;
 /// Runs the command.
 pub fn run(context: &Context, args: &Args) -> Result<()> {
     let settings = Settings {
-        params: args.bocpd(),
         normalize: args.normalize,
         max_gap_us: args.batch.cuts.max_gap.map(|d| d.mean_us()),
         mix_models: args.batch.cuts.align == Aligns::Off,
         points: args.select.points(),
+        ..Settings::new(args.bocpd())
     };
     let storing = Storing::begin(context, What::States, args.state.as_deref())?;
     let saving = Storing::begin(context, What::Changepoints, args.save.as_deref())?;
@@ -119,6 +120,18 @@ fn resume(
     })
 }
 
+/// What makes a result doubtful, in words.
+fn doubt(doubt: Doubt) -> String {
+    match doubt {
+        Doubt::Wanders => {
+            "the level wanders by itself: only steps that are large for it are alarms".to_owned()
+        }
+        Doubt::Varies(times) => format!(
+            "over 64 points the level varies {times:.0} times as much as the noise explains: small changes are missed"
+        ),
+    }
+}
+
 fn rows(args: &Args, subject: &Subject, step: Step) -> Found {
     let scale = args.batch.scale_name(subject.scale);
     let summary = SearchRow {
@@ -129,7 +142,7 @@ fn rows(args: &Args, subject: &Subject, step: Step) -> Found {
         penalty: None,
         noise_sd: None,
         lag1: None,
-        warning: None,
+        warning: step.doubt.map(doubt),
         cost: None,
         p_recent: step.p_recent,
         approx: step.approx,
@@ -144,6 +157,7 @@ fn rows(args: &Args, subject: &Subject, step: Step) -> Found {
         index: a.index,
         t_before: Time(a.t_before),
         method: "bocpd",
+        kind: Some(a.kind.as_str()),
         severity: a.severity,
         gain: None,
         p_recent: Some(a.p_recent),

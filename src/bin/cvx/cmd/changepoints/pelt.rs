@@ -94,6 +94,7 @@ fn change_row(subject: &Subject, scale: Option<String>, approx: bool, c: Change)
         index: c.index as u64,
         t_before: Time(c.t_before),
         method: "pelt",
+        kind: None,
         severity: c.severity,
         gain: Some(c.gain),
         p_recent: None,
