@@ -90,7 +90,7 @@ pub struct Args {
     /// Times beside an npy file: npy of numbers or datetime64, a csv with a header, or one a line
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     times_file: Option<PathBuf>,
-    /// Look for change points in what becomes durable: bocpd, or bocpd:threshold=P,expected-run=N,warmup=N,state=NAME
+    /// Look for change points in what becomes durable: bocpd, or bocpd:arl=N,warmup=N,state=NAME
     #[arg(long, value_name = "bocpd[:..]", value_parser = detect, requires = "events")]
     detect: Option<Detect>,
     /// Append the changes that --detect notices to FILE, or write them to - : JSON lines
