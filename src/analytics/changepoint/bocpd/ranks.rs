@@ -32,10 +32,6 @@ impl From<Ranks> for VecDeque<f64> {
 }
 
 impl Ranks {
-    pub fn len(&self) -> usize {
-        self.sorted.len()
-    }
-
     pub fn push(&mut self, x: f64) {
         if self.ring.len() == KEPT
             && let Some(old) = self.ring.pop_front()
@@ -167,7 +163,7 @@ mod tests {
         let mut ranks = Ranks::default();
         assert_eq!(ranks.score(1.0), None);
         (0..KEPT + 100).for_each(|i| ranks.push(i as f64));
-        assert_eq!(ranks.len(), KEPT);
+        assert_eq!(ranks.sorted.len(), KEPT);
         assert_eq!(ranks.score(99.5 + KEPT as f64 / 2.0), Some(0.0));
         assert!(ranks.score(-1.0).unwrap() < -2.9 && ranks.score(1e9).unwrap() > 2.9);
         let again: Ranks = serde_json::from_str(&serde_json::to_string(&ranks).unwrap()).unwrap();

@@ -129,7 +129,9 @@ fn memory_is_bounded() {
 fn rates_in_time_follow_the_step() {
     let params = Params { arl: Arl::Seconds(3600.0), ..Params::default() };
     let mut detector = Detector::new(1, params);
-    (0..10).for_each(|i| drop(detector.observe(i * 60_000_000, &[i as f32])));
+    for i in 0..10 {
+        detector.observe(i * 60_000_000, &[i as f32]);
+    }
     assert!((detector.points_apart() - 60.0).abs() < 1e-9);
     assert!(detector.observe(0, &[2.0]).is_none() && detector.seen() == 10);
 }
