@@ -30,6 +30,8 @@ pub struct Change {
     pub cosine: Option<f64>,
     /// The dimensions that moved most.
     pub top_dims: Vec<DimShare>,
+    /// True when a level that wanders explains the series as well without this change.
+    pub doubtful: bool,
 }
 
 /// A stretch without a change.
@@ -77,8 +79,8 @@ pub(crate) struct View<'a> {
 }
 
 impl View<'_> {
-    /// The changes between `segments`, under noise of the given trace.
-    pub fn changes(&self, segments: &[Segment], trace: f64, top: usize) -> Vec<Change> {
+    /// The changes between `segments`, under noise of the given trace; those of `doubtful` are marked.
+    pub fn changes(&self, segments: &[Segment], trace: f64, top: usize, doubtful: &[usize]) -> Vec<Change> {
         let edges = self.edges();
         let jumps = edges.windows(3).zip(segments.windows(2)).zip(self.gains(&edges));
         jumps
@@ -97,6 +99,7 @@ impl View<'_> {
                     l2,
                     cosine: cosine_distance(&pair[0].mean, &pair[1].mean),
                     top_dims: attribute(&delta, top).0,
+                    doubtful: doubtful.contains(&edge[1]),
                 }
             })
             .collect()

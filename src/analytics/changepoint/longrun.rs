@@ -12,7 +12,9 @@ use super::series::Series;
 
 /// Searches after the first one.
 const ROUNDS: usize = 4;
-/// No penalty and no variance falls below these, for columns of variance 1.
+/// Share of the whole sum of squares that is enough for a change, whatever the price.
+const NEARLY_ALL: f64 = 0.99;
+/// No penalty falls below this share of the mean square, and no variance below this.
 const LEAST_PENALTY: f64 = 1e-9;
 const LEAST_VARIANCE: f64 = 1e-12;
 
@@ -59,15 +61,29 @@ pub(crate) struct Found {
     pub criterion: f64,
 }
 
-/// Searches a series whose columns have mean 0 and variance 1.
-pub(crate) fn search(series: &Series, shape: Shape, min_segment: usize) -> Found {
+/// What the user knows, or wants to risk.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Stakes {
+    /// Price of a change in proportion to the default one.
+    pub price: f64,
+    /// False where the noise is known to be independent from point to point.
+    pub remembers: bool,
+}
+
+/// Searches a centred series whose noise has about the same variance along every direction.
+pub(crate) fn search(series: &Series, shape: Shape, min_segment: usize, stakes: Stakes) -> Found {
     let n = series.len();
-    let unit = 3.0 * series.dim as f64 * (n.max(2) as f64).ln();
-    let mut penalty = unit;
+    let unit = 3.0 * stakes.price * series.dim as f64 * (n.max(2) as f64).ln();
+    let total: f64 = series.x.iter().map(|v| v * v).sum();
+    // All that there is must be enough for the first change: of four points it would not be.
+    let mut penalty = (unit * total / series.x.len() as f64).min(NEARLY_ALL * total);
+    let least = LEAST_PENALTY * total / series.x.len() as f64;
+    let memory = |r: &Residuals| if stakes.remembers { r.phi() } else { 0.0 };
     let mut changes = shape.search(series, penalty, min_segment);
     for _ in 0..ROUNDS {
         let r = Residuals::of(series, &changes, shape);
-        penalty = (unit * r.variance() * (1.0 + r.phi()) / (1.0 - r.phi())).max(LEAST_PENALTY);
+        let phi = memory(&r);
+        penalty = (unit * r.variance() * (1.0 + phi) / (1.0 - phi)).min(NEARLY_ALL * total).max(least);
         let again = shape.search(series, penalty, min_segment);
         if again == changes {
             break;
@@ -77,7 +93,8 @@ pub(crate) fn search(series: &Series, shape: Shape, min_segment: usize) -> Found
     let left = Residuals::of(series, &changes, shape);
     let segments = changes.len() + 1;
     let numbers = series.dim * shape.parameters() * segments + changes.len();
-    let criterion = left.log_likelihood(n) + numbers as f64 * (n as f64).ln();
+    let criterion = left.log_likelihood(n, LEAST_VARIANCE * total / series.x.len() as f64)
+        + numbers as f64 * (n as f64).ln();
     Found { shape, changes, penalty, phi: left.phi(), criterion }
 }
 
@@ -117,16 +134,11 @@ impl Residuals {
         self.squares.iter().sum::<f64>() / (self.spare * self.squares.len() as f64)
     }
 
-    /// `-2 log likelihood`, each column with its own variance and memory, up to a constant.
-    fn log_likelihood(&self, n: usize) -> f64 {
-        let columns = self.squares.iter().zip(&self.products);
-        columns
-            .map(|(&squares, &products)| {
-                let phi = clipped(products, squares);
-                let innovation = squares / self.spare * (1.0 - phi * phi);
-                n as f64 * innovation.max(LEAST_VARIANCE).ln()
-            })
-            .sum()
+    /// `-2 log likelihood` up to a constant: one variance and one memory for all directions, so that
+    /// rotating them changes nothing.
+    fn log_likelihood(&self, n: usize, least: f64) -> f64 {
+        let innovation = self.variance() * (1.0 - self.phi() * self.phi());
+        (n * self.squares.len()) as f64 * innovation.max(least).ln()
     }
 }
 

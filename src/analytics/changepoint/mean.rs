@@ -56,7 +56,7 @@ pub(crate) fn search(
     }
     let drifts = noise::within(series, &changes).1 >= 0.8;
     let cost = if rule.parameters == 2 { Cost::Line } else { Cost::Mean };
-    Outcome { cost, changes, penalty, drifts }
+    Outcome { cost, changes, penalty, drifts, doubtful: Vec::new() }
 }
 
 /// Removes changes, the weakest first, whose gain between their neighbours does not reach the

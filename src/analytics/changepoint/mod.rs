@@ -18,6 +18,7 @@ mod recalling;
 mod scan;
 mod select;
 mod series;
+mod verify;
 mod walk;
 
 pub use describe::{Change, Segment};
@@ -28,13 +29,15 @@ use super::{Status, geometry};
 use crate::model::{Trajectory, seconds_between};
 use cost::{LineCost, MeanCost};
 use describe::View;
-use longrun::Shape;
+use longrun::{Shape, Stakes};
 use penalty::Rule;
 use series::Series;
 use std::borrow::Cow;
 
 /// Up to this many dimensions columns are scaled one by one and segments are lines by default.
 const FEW_DIMENSIONS: usize = 8;
+/// Least length of a line, and of a mean in few dimensions, where a few outliers in a row are common.
+const MIN_FEW: usize = 5;
 /// Up to this many points the matrix of inner products of all of them is formed.
 const MAX_GRAM: usize = 4096;
 /// And up to this many a dimension: with fewer dimensions prefix sums and pruning are quicker.
@@ -115,7 +118,7 @@ impl Default for Params {
         Params {
             cost: Cost::Auto,
             penalty: Penalty::Auto,
-            alpha: 0.05,
+            alpha: penalty::DEFAULT_ALPHA,
             sensitive: false,
             min_segment: None,
             noise: Noise::Ar1,
@@ -124,6 +127,14 @@ impl Default for Params {
             top: 10,
             cuts: Cuts::default(),
         }
+    }
+}
+
+impl Params {
+    /// True when [`Params::noise`] has an effect on vectors of `dim` dimensions.
+    pub fn uses_noise(&self, dim: usize) -> bool {
+        let dim = if self.signal == Signal::Norm { 1 } else { dim };
+        resolve(self, dim) != Cost::Level
     }
 }
 
@@ -207,10 +218,11 @@ fn resolve(params: &Params, dim: usize) -> Cost {
 }
 
 /// The least length of a segment: short series allow shorter lines.
-fn min_segment(params: &Params, cost: Cost, n: usize) -> usize {
+fn min_segment(params: &Params, cost: Cost, n: usize, dim: usize) -> usize {
     match (params.min_segment, cost) {
         (Some(m), _) => m.max(1),
-        (None, Cost::Line) => (n / 4).clamp(2, 5),
+        (None, Cost::Line) => (n / 4).clamp(2, MIN_FEW),
+        (None, Cost::Mean) if dim <= FEW_DIMENSIONS => (n / 4).clamp(2, MIN_FEW),
         (None, _) => 2,
     }
 }
@@ -221,13 +233,15 @@ struct Outcome {
     changes: Vec<usize>,
     penalty: f64,
     drifts: bool,
+    /// The changes that a level that wanders explains as well.
+    doubtful: Vec<usize>,
 }
 
 fn detect_piece(part: &Trajectory<'_>, params: &Params, cost: Cost) -> Report {
     let mut series = signal(part, params);
     // An increment belongs to the point it leads to: its first point has none.
     let offset = part.len() - series.len();
-    let min_segment = min_segment(params, cost, series.len());
+    let min_segment = min_segment(params, cost, series.len(), series.dim);
     if series.len() < 2 * min_segment {
         return Report::empty(part.len(), cost, Status::FewPoints);
     }
@@ -243,7 +257,7 @@ fn detect_piece(part: &Trajectory<'_>, params: &Params, cost: Cost) -> Report {
     let view = view(&found.changes, found.cost);
     let segments = view.segments();
     Report {
-        changes: view.changes(&segments, trace, params.top),
+        changes: view.changes(&segments, trace, params.top, &found.doubtful),
         segments,
         penalty: Some(found.penalty),
         noise_sd: Some(trace.sqrt()),
@@ -262,13 +276,12 @@ fn search(series: &Series, params: &Params, cost: Cost, min_segment: usize) -> O
     let mean_segments = || mean::search(series, &MeanCost::new(series), rule, min_segment, params.noise);
     let few = series.dim <= FEW_DIMENSIONS && params.penalty == Penalty::Auto;
     match cost {
-        Cost::Auto | Cost::Line | Cost::Mean if few => {
-            let mut scaled = Series::clone(series);
-            scaled.scale_columns();
-            few_dimensions(&scaled, params, cost)
-        }
+        Cost::Auto | Cost::Line | Cost::Mean if few => few_dimensions(&series.whitened(), params, cost, rule),
         Cost::Level | Cost::Auto => match select::explain(series, rule, min_segment) {
-            Some(f) => Outcome { cost, changes: f.changes, penalty: f.penalty, drifts: f.wanders },
+            Some(f) => {
+                let doubtful = Vec::new();
+                Outcome { cost, changes: f.changes, penalty: f.penalty, drifts: f.wanders, doubtful }
+            }
             None => mean_segments(),
         },
         Cost::Line => mean::search(series, &LineCost::new(series), rule, min_segment, params.noise),
@@ -276,9 +289,14 @@ fn search(series: &Series, params: &Params, cost: Cost, min_segment: usize) -> O
     }
 }
 
-/// Lines, means, or whichever of the two explains the series better.
-fn few_dimensions(series: &Series, params: &Params, cost: Cost) -> Outcome {
-    let fit = |shape, cost| longrun::search(series, shape, min_segment(params, cost, series.len()));
+/// Lines, means, or whichever of the two explains a whitened series better.
+fn few_dimensions(whitened: &Series, params: &Params, cost: Cost, rule: Rule) -> Outcome {
+    let calm = select::without_spikes(whitened);
+    let series = calm.as_ref().unwrap_or(whitened);
+    let stakes = Stakes { price: rule.price(series.len()), remembers: params.noise == Noise::Ar1 };
+    let fit = |shape, cost| {
+        longrun::search(series, shape, min_segment(params, cost, series.len(), series.dim), stakes)
+    };
     let found = match cost {
         Cost::Line => fit(Shape::Line, Cost::Line),
         Cost::Mean => fit(Shape::Mean, Cost::Mean),
@@ -288,7 +306,20 @@ fn few_dimensions(series: &Series, params: &Params, cost: Cost) -> Outcome {
         }
     };
     let cost = if found.shape == Shape::Line { Cost::Line } else { Cost::Mean };
-    Outcome { cost, changes: found.changes, penalty: found.penalty, drifts: found.phi >= 0.8 }
+    let doubtful = explained_by_wandering(whitened, &found.changes, rule);
+    Outcome { cost, changes: found.changes, penalty: found.penalty, drifts: found.phi >= 0.8, doubtful }
+}
+
+/// The changes that a search for jumps of a level that may wander does not find: slow drift, a
+/// curve or a walk explains the series as well without them.
+fn explained_by_wandering(series: &Series, changes: &[usize], rule: Rule) -> Vec<usize> {
+    if changes.is_empty() {
+        return Vec::new();
+    }
+    let rule = Rule { parameters: 1, ..rule };
+    let jumps = select::explain(series, rule, 2).map_or(Vec::new(), |e| e.changes);
+    let is_jump = |c: usize| jumps.iter().any(|j| j.abs_diff(c) <= MIN_FEW);
+    changes.iter().copied().filter(|&c| !is_jump(c)).collect()
 }
 
 /// The numbers to search: one row a point, or one a step.

@@ -2,6 +2,9 @@
 
 use super::noise::Shape;
 
+/// Chance of a false change in a series without one.
+pub(crate) const DEFAULT_ALPHA: f64 = 0.05;
+
 /// How the penalty for a change is chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub enum Penalty {
@@ -29,6 +32,19 @@ pub(crate) struct Rule {
 }
 
 impl Rule {
+    /// `x` such that chance gives a false change, over all places it could be at, with a probability
+    /// of about `exp(-x)` times their number.
+    pub fn evidence(&self, n: usize) -> f64 {
+        let ln_n = (n.max(2) as f64).ln();
+        if self.sensitive { ln_n + 3.0 } else { 2.0 * ln_n - self.alpha.ln() }
+    }
+
+    /// What [`Self::alpha`] and [`Self::sensitive`] make of a price that was set for their defaults.
+    pub fn price(&self, n: usize) -> f64 {
+        let usual = Rule { alpha: DEFAULT_ALPHA, sensitive: false, ..*self };
+        self.evidence(n) / usual.evidence(n)
+    }
+
     /// In squared vector units, for `n` rows of `dim` values with noise of the given trace.
     pub fn value(&self, trace: f64, shape: &Shape, dim: usize, n: usize) -> f64 {
         let ln_n = (n.max(2) as f64).ln();
@@ -36,7 +52,7 @@ impl Rule {
         let each = k + 1.0 / dim as f64;
         match self.penalty {
             Penalty::Auto => {
-                let x = if self.sensitive { ln_n + 3.0 } else { 2.0 * ln_n - self.alpha.ln() };
+                let x = self.evidence(n);
                 // k independent fits of the same noise: k times the trace and the trace of the square.
                 trace * (k + 2.0 * (k * x / shape.d_eff).sqrt() + 2.0 * shape.top * x)
             }

@@ -8,8 +8,9 @@
 use super::cost::LineCost;
 use super::level::{self, Model, PURE_WALK, Search};
 use super::noise::{MAX_PHI, Memory, Shape, median, variogram};
-use super::penalty::Rule;
+use super::penalty::{Penalty, Rule};
 use super::series::Series;
+use super::verify::Judge;
 use super::{by_inner_products, pelt, scan};
 use crate::analytics::geometry::squared_distance;
 use crate::analytics::gram::Gram;
@@ -34,7 +35,9 @@ pub(crate) struct Explained {
 /// The explanation with the least criterion. `None` when the series does not vary enough to tell.
 pub(crate) fn explain(series: &Series, rule: Rule, min_segment: usize) -> Option<Explained> {
     let shape = Shape::of(series)?;
-    let calm = if shape.heavy_tails() { pull_in_outliers(series, &shape) } else { None };
+    let limit = (series.len().max(2) as f64).ln() + 2.0;
+    let calm = if shape.heavy_tails() { pull_in_outliers(series, &shape, limit) } else { None };
+    let given = series;
     let series = calm.as_ref().unwrap_or(series);
     let variogram = variogram(series, &shape);
     let inflation = if calm.is_some() { mean_over_median(series, &variogram) } else { 1.0 };
@@ -54,7 +57,14 @@ pub(crate) fn explain(series: &Series, rule: Rule, min_segment: usize) -> Option
         .into_par_iter()
         .map(|i| models.get(i).map_or_else(|| task.lines(), |model| task.levels(*model)))
         .collect();
-    explained.into_iter().reduce(|best, new| if new.criterion < best.criterion { new } else { best })
+    let mut best =
+        explained.into_iter().reduce(|best, new| if new.criterion < best.criterion { new } else { best })?;
+    if rule.penalty == Penalty::Auto {
+        let x = rule.evidence(series.len());
+        // Rows that were pulled towards their neighbours share with them what they did not.
+        Judge { series: given, shape: &shape, x }.keep_jumps(&mut best.changes);
+    }
+    Some(best)
 }
 
 /// What every explanation starts from.
@@ -120,26 +130,52 @@ fn edges(changes: &[usize], n: usize) -> Vec<usize> {
     std::iter::once(0).chain(changes.iter().copied()).chain(std::iter::once(n)).collect()
 }
 
-/// The series with each row that lies too far from the medians of its five neighbours (itself
-/// among them) pulled towards these; `None` when too short for that.
-fn pull_in_outliers(series: &Series, shape: &Shape) -> Option<Series> {
+/// The series without spikes, for few dimensions: each row that lies farther from the most central
+/// of its five neighbours (itself among them) than noise does but with probability exp(-1.5) is
+/// pulled towards it, which leaves Gaussian noise nearly as it is. `None` when too short for that.
+pub(crate) fn without_spikes(series: &Series) -> Option<Series> {
+    let n = series.len();
+    let shape = Shape::of(series).filter(|_| n >= 5)?;
+    let limit = variogram(series, &shape).first()?.1 * shape.tail(1.5);
+    let mut out = series.clone();
+    for (i, row) in out.x.chunks_exact_mut(series.dim).enumerate() {
+        // The same number on both sides: at the end of a trend the middle lies behind.
+        let reach = i.min(n - 1 - i).min(2);
+        let near = i - reach..i + reach + 1;
+        let far = |j: usize| -> f64 {
+            near.clone().map(|k| squared_distance(series.row(j), series.row(k)).sqrt()).sum()
+        };
+        let middle = near.clone().min_by(|a, b| far(*a).total_cmp(&far(*b))).unwrap_or(i);
+        pull(row, series.row(middle), limit);
+    }
+    Some(out)
+}
+
+/// Moves `row` towards `middle` until its squared distance is `limit`.
+fn pull(row: &mut [f64], middle: &[f64], limit: f64) {
+    let far = squared_distance(row, middle);
+    if far > limit {
+        let keep = (limit / far).sqrt();
+        row.iter_mut().zip(middle).for_each(|(v, m)| *v = m + keep * (*v - m));
+    }
+}
+
+/// The series with each row that lies farther from the medians of its five neighbours (itself
+/// among them) than noise does but with probability exp(-x) pulled towards these; `None` when too
+/// short for that.
+fn pull_in_outliers(series: &Series, shape: &Shape, x: f64) -> Option<Series> {
     let n = series.len();
     if n < 5 {
         return None;
     }
-    let ln_n = (n as f64).ln();
     let noise = variogram(series, shape).first()?.1;
-    let limit = noise * shape.tail(ln_n + 2.0);
+    let limit = noise * shape.tail(x);
     let mut out = series.clone();
     for (i, row) in out.x.chunks_exact_mut(series.dim).enumerate() {
         let first = i.saturating_sub(2).min(n - 5);
         let middle: Vec<f64> =
             (0..series.dim).map(|d| median(&mut [0, 1, 2, 3, 4].map(|j| series.row(first + j)[d]))).collect();
-        let far = squared_distance(row, &middle);
-        if far > limit {
-            let keep = (limit / far).sqrt();
-            row.iter_mut().zip(&middle).for_each(|(v, m)| *v = m + keep * (*v - m));
-        }
+        pull(row, &middle, limit);
     }
     Some(out)
 }

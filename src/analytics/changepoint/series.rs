@@ -7,6 +7,11 @@ use rayon::prelude::*;
 /// Rows that are projected at once.
 const BLOCK: usize = 256;
 
+/// Fewer rows a direction do not show the shape of the noise.
+const ROWS_PER_DIRECTION: usize = 4;
+/// Share of a column's variance that may be rounding: vectors come in single precision.
+const RANK_TOLERANCE: f64 = 1e-9;
+
 /// `n` rows of `dim` values.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Series {
@@ -59,18 +64,38 @@ impl Series {
         mean
     }
 
-    /// Divides each column by its standard deviation; columns that do not vary become 0.
-    /// Expects a centred series.
-    pub fn scale_columns(&mut self) {
-        let n = self.len() as f64;
-        let mut squares = vec![0.0; self.dim];
-        for row in self.x.chunks_exact(self.dim) {
-            squares.iter_mut().zip(row).for_each(|(s, v)| *s += v * v);
+    /// The rows in coordinates in which the noise, as differences of neighbours show it, has
+    /// variance 1 along every direction: rotating, stretching or repeating columns changes nothing
+    /// of what distances say then. Directions in which nothing moves are left out. Series too short
+    /// to know their noise keep their directions and are scaled as a whole.
+    pub fn whitened(&self) -> Series {
+        let (n, dim) = (self.len(), self.dim);
+        let mut s = vec![0.0; dim * dim];
+        for i in 1..n {
+            let step: Vec<f64> = self.row(i).iter().zip(self.row(i - 1)).map(|(b, a)| b - a).collect();
+            for (row, x) in s.chunks_exact_mut(dim).zip(&step) {
+                row.iter_mut().zip(&step).for_each(|(s, y)| *s += x * y / (2.0 * (n - 1) as f64));
+            }
         }
-        let factors: Vec<f64> = squares.iter().map(|&s| if s > 0.0 { (n / s).sqrt() } else { 0.0 }).collect();
-        for row in self.x.chunks_exact_mut(self.dim) {
-            row.iter_mut().zip(&factors).for_each(|(v, f)| *v *= f);
+        let trace: f64 = (0..dim).map(|d| s[d * dim + d]).sum();
+        if trace <= 0.0 {
+            return self.clone();
         }
+        if n < ROWS_PER_DIRECTION * dim {
+            let scale = (dim as f64 / trace).sqrt();
+            return Series::new(self.x.iter().map(|v| v * scale).collect(), dim);
+        }
+        let (order, root) = pivoted_root(s, dim);
+        let rank = order.len();
+        let mut out = Vec::with_capacity(n * rank);
+        for row in self.x.chunks_exact(dim) {
+            let start = out.len();
+            for (k, &column) in order.iter().enumerate() {
+                let known: f64 = (0..k).map(|l| root[l * dim + column] * out[start + l]).sum();
+                out.push((row[column] - known) / root[k * dim + column]);
+            }
+        }
+        Series::new(out, rank)
     }
 
     /// The rows in `to` random orthonormal directions, scaled to keep squared lengths on average.
@@ -83,6 +108,30 @@ impl Series {
         blocks.for_each(|(rows, out)| products(rows, &basis, self.dim, out, to));
         Series::new(out, to)
     }
+}
+
+/// The pivots of a Cholesky factorisation of a covariance, the largest that is left first, and the
+/// rows of the factor (Higham 2002, 10.3). Ends where what is left of a column is rounding.
+fn pivoted_root(mut s: Vec<f64>, dim: usize) -> (Vec<usize>, Vec<f64>) {
+    let first: Vec<f64> = (0..dim).map(|d| s[d * dim + d]).collect();
+    let (mut order, mut root) = (Vec::new(), Vec::new());
+    for _ in 0..dim {
+        // By share, so that the unit of a column does not decide.
+        let share = |d: usize| if first[d] > 0.0 { s[d * dim + d] / first[d] } else { 0.0 };
+        let free = (0..dim).filter(|d| !order.contains(d));
+        let Some(pivot) = free.max_by(|a, b| share(*a).total_cmp(&share(*b)).then(b.cmp(a))) else { break };
+        if share(pivot) <= RANK_TOLERANCE {
+            break;
+        }
+        let length = s[pivot * dim + pivot].sqrt();
+        let row: Vec<f64> = (0..dim).map(|d| s[pivot * dim + d] / length).collect();
+        for a in 0..dim {
+            (0..dim).for_each(|b| s[a * dim + b] -= row[a] * row[b]);
+        }
+        order.push(pivot);
+        root.extend(row);
+    }
+    (order, root)
 }
 
 /// `rows` random orthonormal directions in `dim` dimensions (Gram and Schmidt, twice).
@@ -109,11 +158,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn columns_are_centred_and_scaled() {
-        let mut s = Series::new(vec![1.0, 5.0, 3.0, 5.0], 2);
-        s.centre();
-        s.scale_columns();
-        assert_eq!(s.x, [-1.0, 0.0, 1.0, 0.0]);
+    fn whitening_knows_no_rotation_no_stretch_and_no_idle_column() {
+        let mut random = Random::new(5, "test", 0);
+        let s = Series::new((0..60 * 3).map(|_| random.normal()).collect(), 3);
+        let distance = |s: &Series, i, j| crate::analytics::geometry::squared_distance(s.row(i), s.row(j));
+        let mixed = |f: &dyn Fn(&[f64]) -> Vec<f64>| {
+            let rows: Vec<Vec<f64>> = s.x.chunks_exact(3).map(f).collect();
+            let dim = rows[0].len();
+            Series::new(rows.concat(), dim).whitened()
+        };
+        let plain = s.whitened();
+        let turned = mixed(&|r| vec![r[0] + r[1], 40.0 * (r[0] - r[1]), 0.01 * r[2] + r[0]]);
+        let idle = mixed(&|r| vec![7.0, r[0], r[1], 2.0 * r[1] - r[0], r[2]]);
+        assert_eq!((plain.dim, turned.dim, idle.dim), (3, 3, 3));
+        for (i, j) in [(0, 59), (3, 17), (20, 21)] {
+            let expected = distance(&plain, i, j);
+            assert!((distance(&turned, i, j) / expected - 1.0).abs() < 1e-6);
+            assert!((distance(&idle, i, j) / expected - 1.0).abs() < 1e-6);
+        }
+        let variance: f64 = (1..60).map(|i| distance(&plain, i, i - 1) / 2.0 / 59.0).sum();
+        assert!((variance - 3.0).abs() < 1e-9);
     }
 
     #[test]

@@ -166,3 +166,112 @@ fn other_signals() {
     let flat = Params { normalize: true, ..norms };
     assert!(found(&lengths, 2, &flat).is_empty());
 }
+
+/// `n` rows of Gaussian noise, each `loud(i)` times as loud, around `level(i)` along a fixed direction.
+fn noisy(
+    n: usize,
+    dim: usize,
+    seed: u64,
+    loud: impl Fn(usize, &mut Random) -> f64,
+    level: impl Fn(usize) -> f64,
+) -> Vec<f32> {
+    let mut random = Random::new(seed, "noisy", dim as u64);
+    let way: Vec<f64> = (0..dim).map(|_| random.normal()).collect();
+    let scale = (dim as f64).sqrt() / geometry::norm(&way);
+    let way: Vec<f64> = way.into_iter().map(|w| w * scale).collect();
+    let mut x = Vec::with_capacity(n * dim);
+    for i in 0..n {
+        let by = loud(i, &mut random);
+        x.extend(way.iter().map(|w| (w * level(i) + by * random.normal()) as f32));
+    }
+    x
+}
+
+#[test]
+fn noise_of_varying_loudness_is_no_change_and_hides_none() {
+    for dim in [2, 8, 64, 384] {
+        for seed in 0..4 {
+            let each = |_: usize, r: &mut Random| (0.6 * r.normal()).exp();
+            let half = |i: usize, _: &mut Random| if i < 60 { 1.0 } else { 2.5 };
+            let x = noisy(120, dim, seed, each, |_| 1.0);
+            assert!(found(&x, dim, &Params::default()).is_empty(), "{dim} {seed}");
+            let x = noisy(120, dim, seed, half, |_| 1.0);
+            assert!(found(&x, dim, &Params::default()).is_empty(), "{dim} {seed}");
+        }
+        let each = |_: usize, r: &mut Random| (0.4 * r.normal()).exp();
+        let x = noisy(120, dim, 7, each, |i| if i < 70 { 0.0 } else { 4.0 });
+        let at = found(&x, dim, &Params::default());
+        assert!(at.len() == 1 && at[0].abs_diff(70) <= 2, "{dim}: {at:?}");
+    }
+}
+
+#[test]
+fn one_row_apart_and_a_smooth_curve_are_no_changes_in_many_dimensions() {
+    for dim in [16, 64, 384] {
+        for seed in 0..3 {
+            let mut x = noisy(60, dim, seed, |_, _| 0.4, |_| 1.0);
+            let other = noisy(1, dim, seed + 100, |_, _| 1.0, |_| 0.0);
+            x[30 * dim..31 * dim].copy_from_slice(&other);
+            assert!(found(&x, dim, &Params::default()).is_empty(), "{dim} {seed}");
+            let x = noisy(200, dim, seed, |_, _| 1.0, |i| 2.0 * (i as f64 * 0.1257).sin());
+            assert!(found(&x, dim, &Params::default()).is_empty(), "{dim} {seed}");
+        }
+    }
+}
+
+#[test]
+fn heavy_tails_in_few_dimensions_are_no_changes() {
+    let mut alarms = 0;
+    for seed in 0..20 {
+        let mut random = Random::new(seed, "student", 0);
+        let mut draw = || {
+            let chi = random.normal().powi(2) + random.normal().powi(2);
+            (random.normal() / (chi / 2.0).sqrt()) as f32
+        };
+        let x: Vec<f32> = (0..200).map(|_| draw()).collect();
+        alarms += usize::from(!found(&x, 1, &Params::default()).is_empty());
+    }
+    // Before spikes were pulled in: 12 of 20.
+    assert!(alarms <= 2, "{alarms}");
+}
+
+#[test]
+fn alpha_sensitive_and_noise_have_an_effect_in_few_dimensions() {
+    let total = |params: &Params| -> usize {
+        (0..30)
+            .map(|seed| {
+                let x = noisy(100, 1, seed, |_, _| 1.0, |i| if i < 50 { 0.0 } else { 0.9 });
+                found(&x, 1, params).len()
+            })
+            .sum()
+    };
+    let default = Params::default();
+    let strict = total(&Params { alpha: 1e-9, ..default });
+    let sensitive = total(&Params { sensitive: true, ..default });
+    assert!(strict < total(&default) && total(&default) < sensitive);
+    let mean = Params { cost: Cost::Mean, ..default };
+    let mut x = noisy(200, 1, 3, |_, _| 1.0, |_| 0.0);
+    (1..x.len()).for_each(|i| x[i] += 0.85 * x[i - 1]);
+    let iid = found(&x, 1, &Params { noise: Noise::Iid, ..mean });
+    assert!(iid.len() > found(&x, 1, &mean).len());
+}
+
+#[test]
+fn rotation_and_idle_columns_change_nothing_in_few_dimensions() {
+    for seed in 0..6 {
+        let x = noisy(150, 3, seed, |_, _| 1.0, |i| if i < 80 { 0.0 } else { 0.7 });
+        let expected = found(&x, 3, &Params::default());
+        let (s, c) = 0.7f32.sin_cos();
+        let turned: Vec<f32> =
+            x.chunks_exact(3).flat_map(|r| [c * r[0] - s * r[1], s * r[0] + c * r[1], r[2]]).collect();
+        assert_eq!(found(&turned, 3, &Params::default()), expected);
+        let idle: Vec<f32> = x.chunks_exact(3).flat_map(|r| [r[0], 5.0, r[1], 0.0, r[2]]).collect();
+        assert_eq!(found(&idle, 5, &Params::default()), expected);
+    }
+}
+
+#[test]
+fn four_points_with_a_step_of_a_thousand_to_one() {
+    assert_eq!(found(&[0.0, 0.001, 1.0, 1.001], 1, &Params::default()), [2]);
+    assert!(found(&[0.0, 0.4, 1.0, 0.7], 1, &Params::default()).is_empty());
+}

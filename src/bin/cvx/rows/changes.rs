@@ -36,6 +36,8 @@ row! {
         pub top_dims: Option<Json>,
         /// For bocpd: level, or outlier for a single far point.
         pub kind: Option<&'static str>,
+        /// What makes the change doubtful.
+        pub warning: Option<&'static str>,
         /// Time of the point at which the change was noticed, for bocpd.
         pub detected_at: Option<Time>,
         /// True when it depends on a vector that a lossy codec changed.

@@ -43,10 +43,10 @@ pub struct Args {
     /// Chance of a false change in a trajectory without one, for --penalty auto [default: 0.05]
     #[arg(long, value_name = "P", value_parser = probability, help_heading = "PELT")]
     pub alpha: Option<f64>,
-    /// Least number of points between changes [default: 2, and 5 for lines]
+    /// Least number of points between changes [default: 5 in up to eight dimensions and for lines, 2 else]
     #[arg(long, value_name = "N", value_parser = at_least_one, help_heading = "PELT")]
     pub min_segment: Option<usize>,
-    /// What is known of the noise, for --cost mean
+    /// What is known of the noise: for means and lines
     #[arg(long, value_enum, value_name = "NOISE", help_heading = "PELT")]
     pub noise: Option<Noises>,
     /// What is searched
@@ -181,8 +181,56 @@ impl Args {
                 Err(Error::usage("--state takes points as they come, and --scale needs whole cells")
                     .fix("leave one of the two out"))
             }
+            None => self.check_effects(),
+        }
+    }
+
+    /// Refuses options that others leave without an effect.
+    fn check_effects(&self) -> Result<()> {
+        let fixed = self.penalty.is_some_and(|p| p != Penalty::Auto);
+        let hidden = (self.summary || self.segments) && self.save.is_none();
+        let level = self.cost == Some(Costs::Level);
+        let idle = [
+            (
+                "--alpha",
+                self.alpha.is_some() && fixed,
+                "sets the automatic penalty, and --penalty gives another",
+            ),
+            (
+                "--alpha",
+                self.alpha.is_some() && self.sensitive,
+                "and --sensitive both set the automatic penalty",
+            ),
+            (
+                "--sensitive",
+                self.sensitive && fixed,
+                "lowers the automatic penalty, and --penalty gives another",
+            ),
+            (
+                "--noise",
+                self.noise.is_some() && level,
+                "has no effect with --cost level, which estimates the noise",
+            ),
+            ("--top", self.top.is_some() && hidden, "has no effect on --summary and --segments"),
+        ];
+        match idle.iter().find(|(_, given, _)| *given) {
+            Some((name, _, why)) => Err(Error::usage(format!("{name} {why}"))
+                .what(format!("option {name}"))
+                .fix("leave one of the two out")),
             None => Ok(()),
         }
+    }
+
+    /// Refuses `--noise` where the dimension decides that it has no effect.
+    pub fn check_dim(&self, dim: usize) -> Result<()> {
+        if self.noise.is_none() || self.pelt().uses_noise(dim) {
+            return Ok(());
+        }
+        Err(Error::usage(format!(
+            "--noise has no effect on vectors of {dim} dimensions, whose noise is estimated by default"
+        ))
+        .what("option --noise")
+        .fix("add --cost mean or --cost line, or leave --noise out"))
     }
 
     /// Parameters of PELT.
@@ -315,6 +363,18 @@ mod tests {
         ] {
             assert!(parsed(line).check().is_err(), "{line}");
         }
+        for line in [
+            "cvx --penalty bic --alpha 0.1",
+            "cvx --penalty 3 --sensitive",
+            "cvx --alpha 0.1 --sensitive",
+            "cvx --cost level --noise iid",
+            "cvx --summary --top 3",
+        ] {
+            assert!(parsed(line).check().is_err(), "{line}");
+        }
+        let noise = parsed("cvx --noise iid");
+        assert!(noise.check_dim(8).is_ok() && noise.check_dim(9).is_err());
+        assert!(parsed("cvx --noise iid --cost mean").check_dim(384).is_ok());
         for line in ["cvx --penalty x", "cvx --alpha 1", "cvx --arl 1", "cvx --arl 0d", "cvx --warmup 12"] {
             assert!(Alone::try_parse_from(line.split(' ')).is_err(), "{line}");
         }

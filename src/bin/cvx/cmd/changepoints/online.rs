@@ -166,6 +166,7 @@ fn rows(args: &Args, subject: &Subject, step: Step) -> Found {
         l2: Some(a.stretches.l2),
         cosine: a.stretches.cosine,
         top_dims: None,
+        warning: None,
         detected_at: Some(Time(a.detected_at)),
         approx: step.approx,
         scale: scale.clone(),

@@ -21,6 +21,7 @@ pub fn run(context: &Context, args: &Args) -> Result<()> {
     let storing = Storing::begin(context, What::Changepoints, args.save.as_deref())?;
     let snapshot = context.snapshot()?;
     let selection = args.select.resolve(context, &snapshot)?;
+    args.check_dim(snapshot.config().dim)?;
     let params = args.pelt();
     let sparks = context.sparks()?;
     let mut printer = Printer::new(context, &snapshot, args, storing)?;
@@ -103,6 +104,7 @@ fn change_row(subject: &Subject, scale: Option<String>, approx: bool, c: Change)
         l2: Some(c.l2),
         cosine: c.cosine,
         top_dims: Some(Json(top_dims(&c.top_dims))),
+        warning: c.doubtful.then_some("a level that wanders explains it as well (--cost level)"),
         detected_at: None,
         approx,
         scale,
