@@ -21,7 +21,7 @@ pub fn run(context: &Context, args: &Args) -> Result<()> {
     let storing = Storing::begin(context, What::Changepoints, args.save.as_deref())?;
     let snapshot = context.snapshot()?;
     let selection = args.select.resolve(context, &snapshot)?;
-    args.check_dim(snapshot.config().dim)?;
+    args.check_dim(snapshot.config().settings.dim)?;
     let params = args.pelt();
     let sparks = context.sparks()?;
     let mut printer = Printer::new(context, &snapshot, args, storing)?;
