@@ -288,7 +288,8 @@ impl Config {
     /// Fails unless the manifest says the same of what answers depend on.
     pub fn check_against(&self, m: &crate::manifest::Manifest, dir: &Path) -> Result<()> {
         let path = dir.join(FILE);
-        let text = std::fs::read_to_string(&path).unwrap_or_default();
+        let bytes = fsio::read_file(&path, MAX_LEN).unwrap_or_default();
+        let text = String::from_utf8_lossy(&bytes);
         let s = &self.settings;
         let differs = |name: &str, here: String, there: String| {
             let e = Error::damaged(&path, format!("{name} is {here} here and {there} in the manifest"))

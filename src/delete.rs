@@ -30,12 +30,28 @@ pub fn plan(dir: &Path, select: &Select) -> Result<Deleted> {
 }
 
 /// Deletes the selected points in one new version. `confirm` sees the numbers first, under the
-/// lock, and ends it with an error.
+/// lock, and ends it with an error. Files that were ingested are no longer all there: giving one
+/// again brings its points back.
 pub fn delete(
     dir: &Path,
     options: Options,
     select: &Select,
     confirm: impl FnOnce(&Deleted) -> Result<()>,
+) -> Result<Deleted> {
+    remove(dir, options, select, confirm, Ledger::forget)
+}
+
+/// As [`delete`], for points that must not come back: finished files stay finished.
+pub(crate) fn delete_for_good(dir: &Path, options: Options, select: &Select) -> Result<Deleted> {
+    remove(dir, options, select, |_| Ok(()), |_| Ok(()))
+}
+
+fn remove(
+    dir: &Path,
+    options: Options,
+    select: &Select,
+    confirm: impl FnOnce(&Deleted) -> Result<()>,
+    then: impl FnOnce(&Path) -> Result<()>,
 ) -> Result<Deleted> {
     let mut writer = Writer::open(dir, options)?;
     let snapshot = Snapshot::open(dir, None)?;
@@ -62,8 +78,7 @@ pub fn delete(
     }
     if !rows.is_empty() {
         writer.delete(&rows)?;
-        // Files that were ingested are no longer all there: giving one again brings it back.
-        Ledger::forget(dir)?;
+        then(dir)?;
     }
     drop(selected);
     drop(snapshot);

@@ -8,6 +8,7 @@ pub mod config;
 pub mod dataset;
 pub mod delete;
 pub mod dict;
+pub mod erase;
 pub mod error;
 pub mod filter;
 pub mod forecast;

@@ -250,8 +250,27 @@ impl Writer {
         Ok(())
     }
 
+    /// Takes the parts whose files hold what `holds` looks for out of the next version: queries scan what they
+    /// covered, and the next build covers it again. Returns how many there were. The caller publishes.
+    pub(super) fn drop_index_parts(&mut self, holds: &dyn Fn(&Reader<'_>) -> Result<bool>) -> Result<usize> {
+        let mut ids = Vec::new();
+        for entry in self.manifest.index_parts() {
+            let look =
+                || holds(&open(&self.dir, &self.config, &self.manifest, &entry)?.part.reader(Check::Lazy)?);
+            match look() {
+                Ok(false) => {}
+                // What cannot be read may hold it.
+                Ok(true) => ids.push(entry.id),
+                Err(e) if matches!(e.code(), Code::Damaged | Code::Io) => ids.push(entry.id),
+                Err(e) => return Err(e),
+            }
+        }
+        self.remove_index(&ids);
+        Ok(ids.len())
+    }
+
     /// Takes parts and their deletion sets out of the next version.
-    fn remove_index(&mut self, ids: &[u64]) {
+    pub(super) fn remove_index(&mut self, ids: &[u64]) {
         let before = self.manifest.files.len();
         let gone: Vec<FileEntry> =
             self.manifest.of(FileKind::Index).filter(|f| ids.contains(&f.id)).copied().collect();

@@ -42,7 +42,7 @@ pub use snapshot::Snapshot;
 pub use trajectories::{Rows, Trajectories};
 pub use verify::{Finding, Level, Status, verify};
 pub use workshop::Workshop;
-pub use writer::{Appended, Conflict, Exchange, Made, OnConflict, Options, Sync, Writer};
+pub use writer::{Appended, Conflict, Exchange, Forgotten, Made, OnConflict, Options, Sync, Writer};
 
 use crate::config::Config;
 use crate::manifest::Manifest;

@@ -1,8 +1,10 @@
 //! The one writer of a dataset: takes batches, makes them durable, seals them, publishes.
 
 mod exchange;
+mod forget;
 
 pub use exchange::{Exchange, Made};
+pub use forget::Forgotten;
 
 use super::content::{self, Verdict};
 use super::live_log;
@@ -547,18 +549,26 @@ impl Writer {
             names.extend(self.dict.names_of_file(f.id)?);
             merged.push(f.id);
         }
-        names.sort_unstable();
-        let id = self.take_id();
-        let (finished, w) = dict::write(self.temp(id)?, dict::Spec { dataset: self.config.id, id }, &names)?;
-        let entry = FileEntry {
-            rows: w.names,
-            entity_min: w.entities.0,
-            entity_max: w.entities.1,
-            ..FileEntry::bare(FileKind::Dictionary, id, w.seal)
-        };
-        self.publish_file(finished, &entry)?;
-        self.manifest.files.retain(|f| f.kind != FileKind::Dictionary || !merged.contains(&f.id));
-        self.manifest.files.push(entry);
+        self.replace_names(names, &merged)
+    }
+
+    /// Puts one file of `names` in the place of some dictionary files; none where there are no names.
+    fn replace_names(&mut self, mut names: Vec<(EntityId, String)>, replaced: &[u64]) -> Result<()> {
+        self.manifest.files.retain(|f| f.kind != FileKind::Dictionary || !replaced.contains(&f.id));
+        if !names.is_empty() {
+            names.sort_unstable();
+            let id = self.take_id();
+            let spec = dict::Spec { dataset: self.config.id, id };
+            let (finished, w) = dict::write(self.temp(id)?, spec, &names)?;
+            let entry = FileEntry {
+                rows: w.names,
+                entity_min: w.entities.0,
+                entity_max: w.entities.1,
+                ..FileEntry::bare(FileKind::Dictionary, id, w.seal)
+            };
+            self.publish_file(finished, &entry)?;
+            self.manifest.files.push(entry);
+        }
         self.dict = open_dictionary(&self.dir, &self.config, &self.manifest)?;
         self.unpublished = true;
         Ok(())

@@ -9,6 +9,7 @@
 //! them to rebuild the states that a power cut could leave.
 
 mod bytes;
+mod chunks;
 pub mod fault;
 mod file;
 mod inside;
@@ -17,6 +18,7 @@ mod scratch;
 mod space;
 
 pub use bytes::{Access, Bytes};
+pub use chunks::read_chunks;
 pub use file::{
     AppendFile, NewFile, Publish, TempFile, create_dir, create_lock, create_new, is_own_dir, link, list_dir,
     open_read, read_file, read_range, regular_len, remove_dir, remove_file, sync_dir, touch,

@@ -3,6 +3,7 @@
 
 mod conflicts;
 mod detection;
+mod erased;
 mod mending;
 mod planned;
 mod reading;
@@ -21,6 +22,7 @@ use crate::metric::Metric;
 use crate::model::EntityId;
 use crate::results::ledger::{Entry, Ledger, Tail};
 use detection::Detection;
+use erased::Erased;
 use reading::{Message, Plan, Reading};
 use rejects::Rejects;
 use std::path::{Path, PathBuf};
@@ -53,6 +55,8 @@ pub struct Options {
     pub trust_mtime: bool,
     /// Look for change points in what becomes durable.
     pub detect: Option<Detect>,
+    /// Take rows of erased entities and points too, and lift their tombstones.
+    pub allow_erased: bool,
 }
 
 /// What happened while ingesting.
@@ -101,6 +105,8 @@ pub struct Report {
     pub rows_replaced: u64,
     /// Bad rows and conflicts.
     pub rows_rejected: u64,
+    /// Rows of erased entities and erased points, which were left out.
+    pub rows_erased: u64,
     /// Entities without a point before.
     pub entities_new: u64,
     /// Points in the dataset afterwards.
@@ -181,6 +187,7 @@ struct Run<'a> {
     tail: Option<Tail>,
     /// The first names were looked at.
     named: bool,
+    erased: Erased,
 }
 
 impl<'a> Run<'a> {
@@ -208,6 +215,7 @@ impl<'a> Run<'a> {
                 Ledger::default()
             }
         };
+        let erased = Erased::open(dir, writer.config().id, options.allow_erased)?;
         let input = input_of(&settings, options);
         let report = Report { seq_from: writer.next_seq(), ..Report::default() };
         Ok(Run {
@@ -228,13 +236,17 @@ impl<'a> Run<'a> {
             detection: None,
             tail: None,
             named: false,
+            erased,
         })
     }
 
     /// Which files to read, and from where.
     fn plan(&mut self, stop: &dyn Fn() -> Result<()>) -> Result<Plan> {
         let fingerprint = reading::fingerprint(&self.input, self.options.on_conflict);
-        let plan = reading::plan(self.options, &self.input, &self.ledger, fingerprint, stop)?;
+        // A finished file may hold rows that were left out as erased.
+        let none = Ledger::default();
+        let known = if self.options.allow_erased { &none } else { &self.ledger };
+        let plan = reading::plan(self.options, &self.input, known, fingerprint, stop)?;
         for line in &plan.left_out {
             (self.on_event)(Event::Note(line.clone()))?;
         }
@@ -317,6 +329,7 @@ impl<'a> Run<'a> {
     /// Stores a batch; returns how many of its rows are new.
     fn append(&mut self, job: &reading::Job, rows: &mut crate::input::InputRows) -> Result<u64> {
         let named = self.writer.config().settings.ids == IdKind::String;
+        self.report.rows_erased += self.erased.filter(rows);
         self.zero_vectors +=
             rows.points.x.chunks_exact(rows.points.dim).filter(|x| x.iter().all(|v| *v == 0.0)).count()
                 as u64;
@@ -419,12 +432,20 @@ impl<'a> Run<'a> {
         let seen = (self.writer.commit(), self.writer.next_seq());
         let dataset = self.writer.config().id;
         let late = self.detection.as_ref().map_or(0, Detection::late);
+        let (dir, erased) = (self.dir, self.erased);
         let (commit, _) = self.writer.finish_with(|| {
             if sync != Sync::Commit && self.ledger_dirty {
                 self.ledger.write(self.dir)?;
             }
+            erased.finish(dir)?;
             self.detection.map_or(Ok(()), |d| d.finish(self.dir, dataset, seen))
         })?;
+        if report.rows_erased > 0 {
+            (self.on_event)(Event::Warning(format!(
+                "{} rows belong to entities or points that were erased, and were left out; --allow-erased takes them",
+                report.rows_erased
+            )))?;
+        }
         if late > 0 {
             (self.on_event)(Event::Warning(format!(
                 "{late} points came at times that the detectors had passed, and were left out by them"

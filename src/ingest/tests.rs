@@ -37,6 +37,7 @@ impl Bench {
             batch: Limits { rows: 10, bytes: 1 << 20 },
             trust_mtime: false,
             detect: None,
+            allow_erased: false,
         }
     }
 

@@ -48,6 +48,16 @@ impl InputRows {
         self.byte.clear();
     }
 
+    /// Keeps the rows for which `keep` holds, in their order.
+    pub fn retain(&mut self, mut keep: impl FnMut(usize) -> bool) {
+        let kept: Vec<usize> = (0..self.len()).filter(|i| keep(*i)).collect();
+        if kept.len() < self.len() {
+            let mut rows = InputRows::new(self.points.dim);
+            kept.into_iter().for_each(|i| rows.push_from(self, i));
+            *self = rows;
+        }
+    }
+
     /// Appends a row; `name` is kept where there are names.
     pub(super) fn push(&mut self, row: &Row, origin: &Origin, named: bool, place: u64, byte: u64) {
         let ordinal = self.ordinal(origin);

@@ -111,6 +111,11 @@ impl NextStates {
         self.write(entity, packed)
     }
 
+    /// Leaves an entity's old state out; entities come in ascending order, with those of [`NextStates::put`].
+    pub fn leave_out(&mut self, entity: EntityId) -> Result<()> {
+        self.carry(Some(entity))
+    }
+
     fn write(&mut self, entity: EntityId, packed: &[u8]) -> Result<()> {
         self.creator.writer.write(packed)?;
         self.entities.push(entity);
@@ -177,6 +182,13 @@ mod tests {
         assert_eq!(read(dir), [(1, "one".into()), (3, "three".into()), (9, "NINE".into())]);
         write(dir, &[]);
         assert_eq!(read(dir).len(), 3);
+        let mut next =
+            NextStates::create(dir, [1; 16], "s", States::open(dir, [1; 16], "s").unwrap()).unwrap();
+        next.leave_out(2).unwrap();
+        next.leave_out(3).unwrap();
+        next.finish(head(What::States, "s")).unwrap();
+        assert_eq!(read(dir), [(1, "one".into()), (9, "NINE".into())]);
+        write(dir, &[(3, "three")]);
         assert!(States::open(dir, [1; 16], "s").unwrap().unwrap().get(2).unwrap().is_none());
     }
 }

@@ -135,6 +135,7 @@ const OF_DATASETS: [&str; 20] = [
     "dataset",
     "delete",
     "dict",
+    "erase",
     "forecast",
     "format",
     "index",

@@ -5,6 +5,7 @@ mod changepoints;
 mod config;
 mod delete;
 mod detect;
+mod erase;
 mod export;
 mod format_doc;
 mod help;

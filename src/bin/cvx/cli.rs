@@ -74,6 +74,7 @@ pub enum Command {
     Index(cmd::index::Args),
     Export(cmd::export::Args),
     Delete(cmd::delete::Args),
+    Erase(cmd::erase::Args),
     Compact(cmd::compact::Args),
     Tier(cmd::tier::Args),
     Velocity(cmd::velocity::Args),
@@ -96,7 +97,11 @@ impl Command {
     /// True for commands that change the newest version, or check it.
     pub fn needs_newest(&self) -> bool {
         match self {
-            Command::Init(_) | Command::Ingest(_) | Command::Delete(_) | Command::Compact(_) => true,
+            Command::Init(_)
+            | Command::Ingest(_)
+            | Command::Delete(_)
+            | Command::Erase(_)
+            | Command::Compact(_) => true,
             Command::Tier(args) => args.writes(),
             Command::Index(args) => args.writes(),
             Command::Config(args) => args.writes(),
@@ -117,6 +122,7 @@ impl Command {
             Command::Index(args) => cmd::index::run(context, args),
             Command::Export(args) => cmd::export::run(context, args),
             Command::Delete(args) => cmd::delete::run(context, args),
+            Command::Erase(args) => cmd::erase::run(context, args),
             Command::Compact(args) => cmd::compact::run(context, args),
             Command::Tier(args) => cmd::tier::run(context, args),
             Command::Velocity(args) => cmd::velocity::run(context, args),

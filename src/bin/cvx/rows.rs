@@ -16,7 +16,7 @@ pub use changes::{ChangeRow, SavedRow, SearchRow, SegmentRow};
 pub use index::{IndexBuiltRow, IndexDroppedRow, IndexRow};
 pub use info::{Check, EntityRow, InfoRow, ModelRow, PartRow, TierRow};
 pub use motion::{DriftRow, PopulationRow, VelocityRow};
-pub use points::{DeleteRow, EventRow, IngestPlanRow, IngestRow, PointKey, PointRow};
+pub use points::{DeleteRow, EraseRow, EventRow, IngestPlanRow, IngestRow, PointKey, PointRow};
 pub use predict::{CaseRow, EvalRow, NodeRow, PredictRow};
 pub use query::{NeighbourRow, StateRow, TrajectoryRow};
 pub use setup::{ErrorCode, FieldOf, Made, Setting};
@@ -47,6 +47,7 @@ pub const TABLES: &[(&str, &[Column])] = &[
     ("export", PointRow::COLUMNS),
     ("export --npy", PointKey::COLUMNS),
     ("delete", DeleteRow::COLUMNS),
+    ("erase", EraseRow::COLUMNS),
     ("compact", CompactRow::COLUMNS),
     ("compact --dry-run", PlanRow::COLUMNS),
     ("tier status", TierGroupRow::COLUMNS),

@@ -172,6 +172,18 @@ impl SelectArgs {
         e.fix(hint + "a name that holds a comma goes into a file for --entities-from")
     }
 
+    /// The entities that are named, when nothing else is selected by; else none.
+    pub fn labels(&self) -> Result<Vec<String>> {
+        if self.has_window() || self.chooses_points() {
+            return Ok(Vec::new());
+        }
+        let mut labels = self.entity.clone();
+        if let Some(path) = &self.entities_from {
+            labels.extend(listed(path)?);
+        }
+        Ok(labels)
+    }
+
     /// The whole selection.
     pub fn resolve(&self, context: &Context, snapshot: &Snapshot) -> Result<Selection> {
         let mut selection = self.chosen(context, snapshot)?;

@@ -93,6 +93,9 @@ pub struct Args {
     /// Look for change points in what becomes durable: bocpd, or bocpd:arl=N,warmup=N,state=NAME
     #[arg(long, value_name = "bocpd[:..]", value_parser = detect, requires = "events")]
     detect: Option<Detect>,
+    /// Also take rows of entities and points that `cvx erase` removed; from then on they are ingested as before
+    #[arg(long)]
+    allow_erased: bool,
     /// Append the changes that --detect notices to FILE, or write them to - : JSON lines
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "detect")]
     events: Option<PathBuf>,
@@ -218,6 +221,7 @@ impl Args {
             batch: Limits { rows: self.batch_rows, bytes: self.batch_bytes },
             trust_mtime: self.trust_mtime,
             detect: self.detect,
+            allow_erased: self.allow_erased,
         };
         let sync = match self.sync {
             Syncs::Commit => Sync::Commit,
@@ -369,6 +373,7 @@ fn row(r: &Report) -> IngestRow {
         rows_unchanged: r.rows_unchanged,
         rows_replaced: r.rows_replaced,
         rows_rejected: r.rows_rejected,
+        rows_erased: r.rows_erased,
         entities_new: r.entities_new,
         points_total: r.points_total,
         bytes_read: r.bytes_read,

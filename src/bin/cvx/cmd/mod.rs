@@ -6,6 +6,7 @@ pub mod completions;
 pub mod config;
 pub mod delete;
 pub mod drift;
+pub mod erase;
 pub mod export;
 pub mod index;
 pub mod info;

@@ -18,6 +18,8 @@ row! {
         pub rows_replaced: u64,
         /// Bad rows and conflicts that were tolerated.
         pub rows_rejected: u64,
+        /// Rows of entities and points that were erased, which were left out.
+        pub rows_erased: u64,
         /// Entities without a point before.
         pub entities_new: u64,
         /// Points in the dataset afterwards.
@@ -39,7 +41,7 @@ row! {
         /// Files that had been ingested before and were skipped.
         pub files_skipped: u64,
     }
-    wide [points_total, bytes_read, bytes_written, commits, seq_from, seq_to]
+    wide [rows_erased, points_total, bytes_read, bytes_written, commits, seq_from, seq_to]
 }
 
 row! {
@@ -128,4 +130,35 @@ row! {
         /// The version without them; with --dry-run the newest one.
         pub commit: u64,
     }
+}
+
+row! {
+    /// What erase did, and what is left.
+    pub struct EraseRow {
+        /// Points that no longer count.
+        pub points: u64,
+        /// Entities that had them.
+        pub entities: u64,
+        /// Names taken out of the dictionary.
+        pub names: u64,
+        /// Parts of the index that were dropped.
+        pub index_parts: u64,
+        /// Baselines, states and saved changes that were rewritten.
+        pub results_rewritten: u64,
+        /// Calibrations and unfinished trainings that were dropped.
+        pub results_dropped: u64,
+        /// Files of points that were rewritten.
+        pub files_rewritten: u64,
+        /// Dead rows that are gone with them, those of other entities included.
+        pub points_purged: u64,
+        /// Tombstones of the dataset.
+        pub tombstones: u64,
+        /// True when a search of every file found nothing of what was erased.
+        pub clean: bool,
+        /// Where something is left.
+        pub left: Option<String>,
+        /// The newest version.
+        pub commit: u64,
+    }
+    wide [results_rewritten, results_dropped, tombstones]
 }
