@@ -10,7 +10,7 @@ const NAMES: [&str; 4] = ["aleksandra", "bartholomew", "constantine", "dragomiro
 
 /// A vector that no compression hides: the same bytes wherever it is stored as it is.
 fn vector(entity: usize, day: usize) -> Vec<f32> {
-    let mut state = (entity as u64 + 1) * 0x9e37_79b9_7f4a_7c15 + day as u64;
+    let mut state = (entity as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) + day as u64;
     let mut next = || {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         ((state >> 40) as f32) / 16_777_216.0
