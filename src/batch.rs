@@ -195,17 +195,18 @@ impl<T> Window<T> {
 /// A trajectory on a grid of time, `None` for the points as they are.
 pub type Scale = Option<Grid>;
 
-/// Runs `work` on a trajectory once for each scale, with the last value of each cell, and with the
-/// points that these values are where they are not all.
+/// Runs `work` on a trajectory once for each scale, with a value for each cell as `fill` says, and with
+/// the point that each value is, or the last of those it is made of, where these are not all points.
 pub fn on_scales<T>(
     trajectory: &Trajectory<'_>,
     scales: &[Scale],
+    fill: Fill,
     mut work: impl FnMut(&Trajectory<'_>, usize, Option<&[usize]>) -> T,
 ) -> Vec<T> {
     let one = |(i, scale): (usize, &Scale)| match scale {
         None => work(trajectory, i, None),
         Some(grid) => {
-            let on_grid = resample(trajectory, *grid, Fill::Last);
+            let on_grid = resample(trajectory, *grid, fill);
             let source = Some(on_grid.source.as_slice());
             work(&on_grid.as_trajectory(trajectory.entity, trajectory.dim), i, source)
         }
@@ -292,7 +293,9 @@ mod tests {
         let (t, x) = ([0, 1, 12], [1.0, 2.0, 3.0]);
         let trajectory = Trajectory { entity: 4, t: &t, x: &x, dim: 1, model: &[] };
         let scales = [None, Some(Grid::Micros(10))];
-        let found = on_scales(&trajectory, &scales, |t, i, source| (i, t.x[0], source.map(<[_]>::to_vec)));
+        let found = on_scales(&trajectory, &scales, Fill::Last, |t, i, source| {
+            (i, t.x[0], source.map(<[_]>::to_vec))
+        });
         assert_eq!(found, [(0, 1.0, None), (1, 2.0, Some(vec![1, 2]))]);
     }
 }

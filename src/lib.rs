@@ -21,6 +21,7 @@ pub mod metric;
 pub mod model;
 pub mod online;
 pub mod output;
+pub mod periods;
 pub mod points;
 pub mod pq;
 pub mod results;

@@ -2,7 +2,7 @@
 //! move is more than wandering.
 
 use super::Status;
-use super::geometry::{self, DimShare, cosine_and_angle, l2_distance, norm};
+use super::geometry::{self, DimShare, cosine_and_angle, l2_distance, norm, rounding};
 use super::pieces::{Cuts, slice};
 use super::signflip::{self, SignFlip};
 use crate::model::{TimestampUs, Trajectory, seconds_between};
@@ -86,8 +86,12 @@ pub struct Drift {
     pub pareto80: Option<usize>,
     /// `|sum r_i|^2 / sum |r_i|^2` of the rate-standardised steps `r_i = dx_i / sqrt(dt_i)`.
     pub t2_stat: Option<f64>,
-    /// Its p-value by sign flips: how often steps without a common direction add up as far.
-    pub p_value: Option<f64>,
+    /// Its p-value by sign flips of blocks of steps: how often steps without a common direction add up
+    /// as far. It does not ask whether the states differ.
+    pub direction_p: Option<f64>,
+    /// Steps from the start of one block of the flips to that of the next; 1 when steps are taken for
+    /// independent.
+    pub direction_block: Option<usize>,
     /// `y - x`.
     pub delta: Vec<f64>,
     /// The points whose vectors it comes from.
@@ -112,7 +116,8 @@ impl Drift {
             top_dims: Vec::new(),
             pareto80: None,
             t2_stat: None,
-            p_value: None,
+            direction_p: None,
+            direction_block: None,
             delta: Vec::new(),
             used: 0..0,
             status,
@@ -122,8 +127,9 @@ impl Drift {
 
 /// Drift between two as-of states, or from a reference state.
 ///
-/// Needs two points between the states (one, with a given reference state); otherwise the
-/// status is `few_points`.
+/// An entity without a point between the two instants has the same state at both: its drift is 0 and
+/// its status `untouched`. Without a state at either instant, or with a single point where none is
+/// named, the status is `few_points`.
 pub fn drift(trajectory: &Trajectory<'_>, p: &Params<'_>) -> Drift {
     let last_at_or_before = |t: TimestampUs| trajectory.t.partition_point(|&u| u <= t).checked_sub(1);
     let own = !matches!(p.reference, Reference::State(..));
@@ -140,15 +146,27 @@ pub fn drift(trajectory: &Trajectory<'_>, p: &Params<'_>) -> Drift {
     let (Some(start), Some(end)) = (start, end) else {
         return Drift::empty(0, Status::FewPoints);
     };
-    if start > end || (start == end && own) {
+    // Without --from the first state is the first point, which is no second state.
+    if start > end || (start == end && own && p.from.is_none()) {
         let n = usize::from(start == end);
         return Drift::empty(n, Status::FewPoints);
     }
     let part = slice(trajectory, start..end + 1);
     match p.cuts.refusal(&part) {
         Some(status) => Drift::empty(part.len(), status),
+        None if start == end && own => untouched(&part, start, p),
         None => Drift { used: if own { start } else { end }..end + 1, ..between_states(&part, p) },
     }
+}
+
+/// Drift of an entity whose state is its only point at both instants.
+fn untouched(part: &Trajectory<'_>, at: usize, p: &Params<'_>) -> Drift {
+    let mut out = Drift::empty(1, Status::Ok);
+    (out.t1, out.t2) = (Some(part.t[0]), Some(part.t[0]));
+    compare(&mut out, part.row(0), part.row(0), p);
+    out.path_l2 = Some(0.0);
+    out.status = if out.status == Status::Ok { Status::Untouched } else { out.status };
+    Drift { used: at..at + 1, ..out }
 }
 
 /// Drift over all points of `part`, which has at least one.
@@ -197,7 +215,10 @@ fn compare<X: Copy + Into<f64>>(out: &mut Drift, x: &[X], y: &[f32], p: &Params<
 
 /// Fills path length, efficiency and significance, and the statuses that come from the steps.
 fn along_the_path(out: &mut Drift, part: &Trajectory<'_>, p: &Params<'_>) {
+    let largest = (0..part.len()).map(|i| norm(part.row(i))).fold(0.0, f64::max);
+    let blur = rounding(largest);
     let mut path = 0.0;
+    let mut moved = out.l2.is_some_and(|l2| l2 > blur);
     let mut rates: Vec<f64> = Vec::new();
     let mut skipped = false;
     for i in 1..part.len() {
@@ -206,25 +227,30 @@ fn along_the_path(out: &mut Drift, part: &Trajectory<'_>, p: &Params<'_>) {
             continue;
         }
         let (from, to) = (part.row(i - 1), part.row(i));
-        path += l2_distance(to, from);
+        let length = l2_distance(to, from);
+        path += length;
+        moved |= length > blur;
         if p.flips > 0 {
+            // A step that is rounding alone has no direction.
             let root = seconds_between(part.t[i - 1], part.t[i]).sqrt();
-            rates.extend(to.iter().zip(from).map(|(&b, &a)| (f64::from(b) - f64::from(a)) / root));
+            let scale = if length > blur { 1.0 / root } else { 0.0 };
+            rates.extend(to.iter().zip(from).map(|(&b, &a)| (f64::from(b) - f64::from(a)) * scale));
         }
     }
     out.path_l2 = Some(path);
     if skipped {
         out.status = if out.status == Status::Ok { Status::Gap } else { out.status };
-    } else if path > 0.0 {
+    } else if moved {
         out.efficiency = out.l2.map(|l2| (l2 / path).min(1.0));
     } else if out.status == Status::Ok {
         out.status = Status::Constant;
     }
-    if let Some(SignFlip { statistic, p_value }) =
+    if let Some(SignFlip { statistic, p_value, block }) =
         signflip::test(&rates, part.dim, p.flips, p.seed, part.entity)
     {
         out.t2_stat = Some(statistic);
-        out.p_value = Some(p_value);
+        out.direction_p = p_value;
+        out.direction_block = Some(block);
     }
 }
 

@@ -6,6 +6,9 @@ use std::cmp::Reverse;
 /// Number of independent partial sums: fixed, so that results never depend on the machine.
 const LANES: usize = 8;
 
+/// Units in the last place of an f32 that a recomputed vector may be away by.
+const ROUNDING: f64 = 4.0;
+
 /// One dimension's part in a move.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct DimShare {
@@ -111,6 +114,12 @@ where
     B: Copy + Into<f64>,
 {
     chords(x, y).map(|chords| (chords.0 / 2.0, angle_of(chords)))
+}
+
+/// Vectors no longer than `largest` that differ by no more than this differ by rounding alone: they
+/// hold f32 values, and the same computation in another order differs in their last digits.
+pub(crate) fn rounding(largest: f64) -> f64 {
+    ROUNDING * f64::from(f32::EPSILON) * largest
 }
 
 /// The angle in degrees between vectors of length 1.

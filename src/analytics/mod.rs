@@ -4,8 +4,10 @@
 //! Sums run in f64 in a fixed order; random draws come from named, seeded generators.
 //! What cannot be computed is `None`, and [`Status`] says why.
 
+mod blocks;
 pub mod changepoint;
 pub mod drift;
+pub mod fdr;
 mod geometry;
 #[cfg(test)]
 mod golden;
@@ -16,9 +18,12 @@ pub mod predict;
 mod principal;
 pub mod rng;
 pub mod scales;
+pub mod shift;
 mod signflip;
+mod student;
 pub mod velocity;
 
+pub use blocks::Layout;
 pub use geometry::{DimShare, angle_deg, cosine_distance, l2_distance};
 pub use pieces::{Align, Cuts};
 
@@ -37,7 +42,7 @@ pub enum Status {
     ZeroNorm,
     /// Two points of the trajectory share a time.
     ZeroDt,
-    /// All points are equal.
+    /// All points are equal, up to the rounding of f32 values.
     Constant,
     /// The row stands beside, or spans, a step longer than the allowed gap.
     Gap,
@@ -54,11 +59,16 @@ pub enum Status {
     OutOfRange,
     /// The instant is not after the last point.
     NotFuture,
+    /// The points remember one another for so long, or the clusters are so few, that too few
+    /// independent units are left for a test.
+    FewBlocks,
+    /// No point lies between the two instants: the entity's state is the same at both.
+    Untouched,
 }
 
 impl Status {
     /// Every status, in order.
-    pub const ALL: [Status; 13] = [
+    pub const ALL: [Status; 15] = [
         Status::Ok,
         Status::FewPoints,
         Status::FewEntities,
@@ -72,6 +82,8 @@ impl Status {
         Status::Uncalibrated,
         Status::OutOfRange,
         Status::NotFuture,
+        Status::FewBlocks,
+        Status::Untouched,
     ];
 
     /// The stable word that rows print.
@@ -90,6 +102,8 @@ impl Status {
             Status::Uncalibrated => "uncalibrated",
             Status::OutOfRange => "out_of_range",
             Status::NotFuture => "not_future",
+            Status::FewBlocks => "few_blocks",
+            Status::Untouched => "untouched",
         }
     }
 }

@@ -27,6 +27,8 @@ pub enum Fill {
     Linear,
 }
 
+/// The model of a mean over points of several models: none of theirs.
+const MIXED: u32 = u32::MAX;
 const DAY_US: i128 = 86_400_000_000;
 const WEEK_US: i128 = 7 * DAY_US;
 /// The first Monday of the calendar's grid: 1970-01-05.
@@ -118,7 +120,9 @@ pub fn resample(trajectory: &Trajectory<'_>, grid: Grid, fill: Fill) -> Resample
             out.x.extend(row);
             out.source.push(source);
             if let Some(&model) = trajectory.model.get(source) {
-                out.model.push(model);
+                let inside = &trajectory.model[start..next];
+                let mixes = fill == Fill::Mean && inside.iter().any(|m| *m != model);
+                out.model.push(if mixes { MIXED } else { model });
             }
         }
         let skips = matches!(fill, Fill::Last | Fill::Mean);
@@ -259,6 +263,10 @@ mod tests {
         let r = resample(&mixed, Grid::Micros(10), Fill::Last);
         assert_eq!(r.model, [5, 6]);
         assert!(r.as_trajectory(1, 1).mixes_models());
+        // A mean over two models is of neither, also where every cell ends with the same one.
+        let hidden = Trajectory { model: &[5, 6, 6], ..trajectory(&t, &x) };
+        assert!(!resample(&hidden, Grid::Micros(10), Fill::Last).as_trajectory(1, 1).mixes_models());
+        assert!(resample(&hidden, Grid::Micros(10), Fill::Mean).as_trajectory(1, 1).mixes_models());
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod info;
 mod ingest;
 mod init;
 mod merge;
+mod periods;
 mod population;
 mod predict;
 mod query;

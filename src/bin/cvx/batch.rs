@@ -7,7 +7,8 @@ use crate::progress::Progress;
 use crate::select::Selection;
 use crate::signals;
 use cvx::analytics::Status;
-use cvx::batch;
+use cvx::analytics::scales::Fill;
+use cvx::batch::{self, Order};
 use cvx::dataset::{Rows, Snapshot, Trajectories};
 use cvx::error::{Code, Error, Result};
 use cvx::filter::Tally;
@@ -56,65 +57,101 @@ pub struct Job<'a> {
 struct Seen {
     entities: u64,
     points: u64,
-    mixed: u64,
 }
 
 impl Job<'_> {
     /// Runs `work` on every trajectory and scale, and hands what it says of an entity, scale by
-    /// scale, to `emit`.
+    /// scale, to `emit`; then says how many trajectories mix embedding models.
     pub fn for_each<T: Send>(
         &self,
         work: impl Fn(&Trajectory<'_>, &Subject) -> T + Sync,
-        mut emit: impl FnMut(Vec<T>) -> Result<()>,
+        emit: impl FnMut(Vec<T>) -> Result<()>,
     ) -> Result<()> {
+        let mixed = self.on_scales(work, emit)?;
+        tell_mixed(self.context, self.args.cuts.align, "--model", mixed);
+        Ok(())
+    }
+
+    /// As [`Job::for_each`], for commands that count in their rows what could not be computed: only
+    /// models that are taken for one space are told.
+    pub fn for_each_counted<T: Send>(
+        &self,
+        work: impl Fn(&Trajectory<'_>, &Subject) -> T + Sync,
+        emit: impl FnMut(Vec<T>) -> Result<()>,
+    ) -> Result<()> {
+        let mixed = self.on_scales(work, emit)?;
+        if self.args.cuts.align == Aligns::Off {
+            tell_mixed(self.context, Aligns::Off, "--model", mixed);
+        }
+        Ok(())
+    }
+
+    /// The number of trajectories that mix embedding models.
+    fn on_scales<T: Send>(
+        &self,
+        work: impl Fn(&Trajectory<'_>, &Subject) -> T + Sync,
+        mut emit: impl FnMut(Vec<T>) -> Result<()>,
+    ) -> Result<u64> {
         let dim = self.snapshot.settings().dim;
         let scales = self.args.scales();
-        // Asked once: the system is slow to say how much memory there is.
+        // The system is slow to say how much memory there is: once is enough.
         let room = self.context.memory();
+        let fill = self.args.fill();
         let one = |rows: &Rows<'_>, x: &mut Vec<f32>| {
-            self.check_memory(rows, dim, room)?;
+            self.check_memory(rows, rows.len(), dim, room)?;
             rows.read(0..rows.len(), x)?;
             let models = rows.models();
             let trajectory = rows.trajectory(x, &models, dim);
             let name = self.snapshot.entity_name(rows.entity)?;
             let mut subject = Subject { id: rows.entity, name, scale: 0, approx: Vec::new() };
             let any = rows.any_approx();
-            let found = batch::on_scales(&trajectory, &scales, |t, scale, source| {
+            let found = batch::on_scales(&trajectory, &scales, fill, |t, scale, source| {
                 subject.scale = scale;
                 subject.approx = match source {
                     _ if !any => Vec::new(),
-                    Some(points) => points.iter().map(|&i| rows.is_approx(i)).collect(),
+                    Some(last) => approximate_cells(rows, last, fill),
                     None => (0..rows.len()).map(|i| rows.is_approx(i)).collect(),
                 };
                 work(t, &subject)
             });
-            Ok((found, rows.len(), trajectory.mixes_models()))
+            Ok((found, trajectory.mixes_models()))
         };
+        let mut all_mixed = 0;
+        self.for_each_rows(self.args.order(), one, |(found, mixed)| {
+            all_mixed += u64::from(mixed);
+            emit(found)
+        })?;
+        Ok(all_mixed)
+    }
+
+    /// Runs `work` on the rows of every entity, whose vectors are not read yet.
+    pub fn for_each_rows<T: Send>(
+        &self,
+        order: Order,
+        work: impl Fn(&Rows<'_>, &mut Vec<f32>) -> Result<T> + Sync,
+        mut emit: impl FnMut(T) -> Result<()>,
+    ) -> Result<()> {
         let mut seen = Seen::default();
         let mut progress = Progress::new(self.context);
         let selected = self.selection.select.resolve(self.snapshot)?;
-        let order = self.args.order();
-        batch::for_each(Trajectories::new(selected), dim, order, one, |(found, points, mixed)| {
+        let dim = self.snapshot.settings().dim;
+        let counted = |rows: &Rows<'_>, x: &mut Vec<f32>| Ok((work(rows, x)?, rows.len()));
+        batch::for_each(Trajectories::new(selected), dim, order, counted, |(found, points)| {
             signals::check()?;
             seen.entities += 1;
             seen.points += points as u64;
-            seen.mixed += u64::from(mixed);
             progress.analysed(seen.entities, seen.points);
             emit(found)
-        })?;
-        drop(progress);
-        tell_mixed(self.context, self.args.cuts.align, "--model", seen.mixed);
-        Ok(())
+        })
     }
 
     /// Refuses a trajectory that the analytic cannot hold: everything else of a run is bounded.
-    fn check_memory(&self, rows: &Rows<'_>, dim: usize, room: usize) -> Result<()> {
-        let need = rows.len() as u128 * dim as u128 * self.bytes_a_value as u128;
+    pub fn check_memory(&self, rows: &Rows<'_>, points: usize, dim: usize, room: usize) -> Result<()> {
+        let need = points as u128 * dim as u128 * self.bytes_a_value as u128;
         if need <= room as u128 {
             return Ok(());
         }
         let entity = self.snapshot.entity_name(rows.entity)?.unwrap_or_else(|| rows.entity.to_string());
-        let points = rows.len();
         Err(Error::new(
             Code::Failed,
             format!(
@@ -124,6 +161,17 @@ impl Job<'_> {
         .entity(entity)
         .fix("give more --memory, or take fewer points: --from and --to, or --scale after export"))
     }
+}
+
+/// For each cell whether its value depends on a vector that a lossy codec changed.
+fn approximate_cells(rows: &Rows<'_>, last: &[usize], fill: Fill) -> Vec<bool> {
+    let mut next = 0;
+    let mut cell = |&last: &usize| {
+        let first = if fill == Fill::Mean { next } else { last };
+        next = last + 1;
+        (first..=last).any(|i| rows.is_approx(i))
+    };
+    last.iter().map(&mut cell).collect()
 }
 
 /// Says how many trajectories mix embedding models; `option` selects one of these.

@@ -3,7 +3,7 @@
 
 use crate::values::{duration, words};
 use clap::ValueEnum;
-use cvx::analytics::scales::Grid;
+use cvx::analytics::scales::{Fill, Grid};
 use cvx::analytics::{Align, Cuts};
 use cvx::batch::{Order, Scale};
 use cvx::filter::Condition;
@@ -62,14 +62,27 @@ pub struct GateArgs {
 pub struct BatchArgs {
     #[command(flatten)]
     pub cuts: CutArgs,
-    /// Put trajectories on calendar grids first: the last value of each cell; rows then name their scale
+    /// Put trajectories on calendar grids first, one value a cell (--scale-by); rows then name their scale
     #[arg(long, value_name = "DUR,..", value_delimiter = ',', value_parser = cell)]
     pub scale: Vec<Cell>,
+    /// The value of a cell of --scale
+    #[arg(long, value_enum, value_name = "VALUE", default_value_t = ScaleBy::Last)]
+    pub scale_by: ScaleBy,
     #[command(flatten)]
     pub gate: GateArgs,
     /// Rows as they are ready, not in the order of entities
     #[arg(long)]
     pub unordered: bool,
+}
+
+/// `--scale-by`.
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ScaleBy {
+    /// The cell's last point
+    #[default]
+    Last,
+    /// The mean of the cell's points: less noise where cells hold several
+    Mean,
 }
 
 /// A value of `--scale`, kept as it was written for the rows that name it.
@@ -91,6 +104,14 @@ impl BatchArgs {
         match self.scale.is_empty() {
             true => vec![None],
             false => self.scale.iter().map(|c| Some(grid(c))).collect(),
+        }
+    }
+
+    /// What a cell's value is made from.
+    pub fn fill(&self) -> Fill {
+        match self.scale_by {
+            ScaleBy::Last => Fill::Last,
+            ScaleBy::Mean => Fill::Mean,
         }
     }
 

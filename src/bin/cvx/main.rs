@@ -18,6 +18,7 @@ mod settings;
 mod signals;
 mod sparks;
 mod stored;
+mod uncomputed;
 mod values;
 mod version;
 mod words;

@@ -15,7 +15,7 @@ mod tiers;
 pub use changes::{ChangeRow, SavedRow, SearchRow, SegmentRow};
 pub use index::{IndexBuiltRow, IndexDroppedRow, IndexRow};
 pub use info::{Check, EntityRow, InfoRow, ModelRow, PartRow, TierRow};
-pub use motion::{DriftRow, PopulationRow, VelocityRow};
+pub use motion::{DriftRow, PeriodRow, PopulationRow, VelocityRow};
 pub use points::{DeleteRow, EraseRow, EventRow, IngestPlanRow, IngestRow, PointKey, PointRow};
 pub use predict::{CaseRow, EvalRow, NodeRow, PredictRow};
 pub use query::{NeighbourRow, StateRow, TrajectoryRow};
@@ -56,6 +56,7 @@ pub const TABLES: &[(&str, &[Column])] = &[
     ("tier restore", RestoreRow::COLUMNS),
     ("velocity", VelocityRow::COLUMNS),
     ("drift", DriftRow::COLUMNS),
+    ("drift --from A..B --to C..D", PeriodRow::COLUMNS),
     ("drift population", PopulationRow::COLUMNS),
     ("changepoints", ChangeRow::COLUMNS),
     ("changepoints --summary", SearchRow::COLUMNS),

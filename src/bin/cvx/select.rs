@@ -44,11 +44,11 @@ pub struct SelectArgs {
     #[arg(long = "where", value_name = "EXPR", value_parser = filter, long_help = WHERE)]
     pub where_: Option<Filter>,
     /// Only points at or after T: a date, RFC 3339, -30d, now, min, max
-    #[arg(long, value_name = "T", value_parser = time, allow_hyphen_values = true)]
-    pub from: Option<TimeExpr>,
+    #[arg(long, value_name = "T", value_parser = when, allow_hyphen_values = true)]
+    pub from: Option<When>,
     /// Only points before T; with max also the newest one
-    #[arg(long, value_name = "T", value_parser = time, allow_hyphen_values = true)]
-    pub to: Option<TimeExpr>,
+    #[arg(long, value_name = "T", value_parser = when, allow_hyphen_values = true)]
+    pub to: Option<When>,
     /// Only points in PERIOD: 2024, 2024-03, 2024-W05, or A..B
     #[arg(long = "in", value_name = "PERIOD", conflicts_with_all = ["from", "to"], allow_hyphen_values = true)]
     pub in_: Option<String>,
@@ -70,6 +70,30 @@ pub struct SelectArgs {
     /// Only the I-th of N equal parts of the entities, for one of several jobs
     #[arg(long, value_name = "I/N", value_parser = shard)]
     pub shard: Option<Shard>,
+}
+
+/// `--from` and `--to`: times, but for the command that compares two periods.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum When {
+    /// A time.
+    At(TimeExpr),
+    /// A period `A..B`, as it was written.
+    In(String),
+}
+
+impl When {
+    /// The time; a period is refused with the option that takes one.
+    pub fn time(&self, option: &str) -> Result<TimeExpr> {
+        match self {
+            When::At(t) => Ok(*t),
+            When::In(text) => Err(Error::usage(format!("`{text}` is a period, not a time"))
+                .what(format!("option {option}"))
+                .fix(format!(
+                    "select a period with --in {text}; `cvx drift --from A..B --to C..D` compares two, \
+                     `cvx drift population --ref A..B --cur C..D` whole populations"
+                ))),
+        }
+    }
 }
 
 /// A selection of a snapshot, and what of it could not be found.
@@ -187,19 +211,26 @@ impl SelectArgs {
     /// The whole selection.
     pub fn resolve(&self, context: &Context, snapshot: &Snapshot) -> Result<Selection> {
         let mut selection = self.chosen(context, snapshot)?;
-        let now = context.now(snapshot, &selection.select, &[self.from, self.to], self.in_.as_deref())?;
-        selection.select.time = self.window(&now)?;
+        let times = self.times()?;
+        let now = context.now(snapshot, &selection.select, &times, self.in_.as_deref())?;
+        selection.select.time = self.window(&now, &times)?;
         absent::tell(context, snapshot, &selection.select)?;
         Ok(selection)
     }
 
-    fn window(&self, now: &Now) -> Result<TimeRange> {
+    /// `--from` and `--to`, both times.
+    pub fn times(&self) -> Result<[Option<TimeExpr>; 2]> {
+        let time = |when: &Option<When>, option| when.as_ref().map(|w| w.time(option)).transpose();
+        Ok([time(&self.from, "--from")?, time(&self.to, "--to")?])
+    }
+
+    fn window(&self, now: &Now, [from, to]: &[Option<TimeExpr>; 2]) -> Result<TimeRange> {
         match &self.in_ {
             Some(text) => {
                 let read = if text.contains("..") { parse_range } else { parse_period };
                 read(text, now).map_err(|e| e.what("option --in"))
             }
-            None if self.has_window() => now.window(self.from.as_ref(), self.to.as_ref()),
+            None if self.has_window() => now.window(from.as_ref(), to.as_ref()),
             None => Ok(TimeRange::ALL),
         }
     }
@@ -250,6 +281,14 @@ fn filter(text: &str) -> Result<Filter, String> {
 /// Reads a time.
 pub fn time(text: &str) -> Result<TimeExpr, String> {
     TimeExpr::parse(text).map_err(|e| crate::values::words(&e))
+}
+
+/// Reads `--from` and `--to`.
+fn when(text: &str) -> Result<When, String> {
+    match text.contains("..") {
+        true => Ok(When::In(text.to_string())),
+        false => time(text).map(When::At),
+    }
 }
 
 /// Reads `--sample`.

@@ -5,6 +5,7 @@ use crate::context::Context;
 use crate::cuts::{BatchArgs, PerArg};
 use crate::rows::VelocityRow;
 use crate::select::{SelectArgs, time};
+use crate::uncomputed::Uncomputed;
 use clap::ValueEnum;
 use cvx::analytics::velocity::{self, Params, Scheme, Velocity};
 use cvx::error::Result;
@@ -82,8 +83,14 @@ pub fn run(context: &Context, args: Args) -> Result<()> {
     };
     let job =
         Job { context, snapshot: &snapshot, selection: &selection, args: &args.batch, bytes_a_value: 4 };
-    job.for_each(work, |scales| scales.iter().flatten().try_for_each(|r| sink.row(r)))?;
+    let mut uncomputed = Uncomputed::default();
+    job.for_each_counted(work, |scales| {
+        let none = scales.iter().flatten().all(|r| r.speed.is_none());
+        uncomputed.count(scales.iter().flatten().next().filter(|_| none).map(|r| r.status));
+        scales.iter().flatten().try_for_each(|r| sink.row(r))
+    })?;
     sink.finish()?;
+    uncomputed.finish()?;
     selection.finish()
 }
 

@@ -73,10 +73,10 @@ row! {
         pub top_dims: Json,
         /// Least number of dimensions with 80 % of the squared distance.
         pub pareto80: Option<usize>,
-        /// How far the steps share a direction.
+        /// How far the steps between share one direction.
         pub t2_stat: Option<f64>,
-        /// Probability of a statistic this large without a common direction.
-        pub p_value: Option<f64>,
+        /// Probability of a t2_stat this large when steps have no common direction; it does not ask whether the states differ.
+        pub direction_p: Option<f64>,
         /// True when it depends on a vector that a lossy codec changed.
         pub approx: bool,
         /// Why something is missing.
@@ -87,8 +87,73 @@ row! {
         pub roughness: Option<f64>,
         /// Distance to the first state along the trajectory, in tables.
         pub path: Option<String>,
+        /// Steps that direction_p takes together, with the gap after them: 1 when steps do not remember the ones before.
+        pub direction_block: Option<usize>,
     }
-    wide [norm_ratio, rate_per, rate, path_l2, pareto80, t2_stat, approx]
+    wide [norm_ratio, rate_per, rate, path_l2, pareto80, t2_stat, approx, direction_block]
+}
+
+row! {
+    /// How far the mean of an entity's points has moved between two periods.
+    pub struct PeriodRow {
+        /// Entity.
+        pub entity_id: Id,
+        /// Its name.
+        pub entity: Option<String>,
+        /// Time of the first point in the period --from.
+        pub from_t1: Option<Time>,
+        /// Time of the last point in the period --from.
+        pub from_t2: Option<Time>,
+        /// Time of the first point in the period --to.
+        pub to_t1: Option<Time>,
+        /// Time of the last point in the period --to.
+        pub to_t2: Option<Time>,
+        /// Points in the period --from.
+        pub n_from: usize,
+        /// Points in the period --to.
+        pub n_to: usize,
+        /// Euclidean distance of the two means.
+        pub l2: Option<f64>,
+        /// Cosine distance of the two means.
+        pub cosine: Option<f64>,
+        /// Angle between the two means.
+        pub angle_deg: Option<f64> => "degree",
+        /// Length of the second mean over that of the first.
+        pub norm_ratio: Option<f64>,
+        /// Squared Euclidean distance of the means less what noise adds: zero in the mean without a change, for any number of points.
+        pub change: Option<f64>,
+        /// Root of change; 0 where that is negative.
+        pub l2_corrected: Option<f64>,
+        /// Cosine distance of the means, corrected for noise; missing when either mean is not longer than its noise.
+        pub cosine_corrected: Option<f64>,
+        /// Euclidean distance of two means as noisy as these without a change, as the root of the mean square.
+        pub noise_floor: Option<f64>,
+        /// Lower end of the interval of the Euclidean distance of the true means, at --level.
+        pub ci_low: Option<f64>,
+        /// Upper end of that interval.
+        pub ci_high: Option<f64>,
+        /// How often relabelled blocks or clusters differ as much.
+        pub p_value: Option<f64>,
+        /// The same over all entities of the run: the expected share of false ones among those called at it (Benjamini and Hochberg).
+        pub q_value: Option<f64>,
+        /// Independent blocks or clusters in the period --from.
+        pub units_from: Option<usize>,
+        /// Independent blocks or clusters in the period --to.
+        pub units_to: Option<usize>,
+        /// Points of a block, without --cluster.
+        pub block: Option<usize>,
+        /// Points left out between two blocks, because points remember the ones before.
+        pub gap: Option<usize>,
+        /// The dimensions with the largest shares of the squared distance: dim, delta, share.
+        pub top_dims: Json,
+        /// Least number of dimensions with 80 % of the squared distance.
+        pub pareto80: Option<usize>,
+        /// True when it depends on a vector that a lossy codec changed.
+        pub approx: bool,
+        /// Why something is missing.
+        pub status: &'static str,
+    }
+    wide [from_t1, from_t2, to_t1, to_t2, angle_deg, norm_ratio, change, cosine_corrected, units_from, units_to, block, gap, pareto80, approx]
 }
 
 row! {

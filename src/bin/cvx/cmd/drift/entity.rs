@@ -1,10 +1,14 @@
 //! How far entities have moved between two instants, and in which dimensions.
+//!
+//! [`super::periods`] compares two periods.
 
+use super::periods::{self, PeriodArgs};
 use crate::batch::{Job, Sink, Subject};
 use crate::context::Context;
 use crate::cuts::{BatchArgs, PerArg};
 use crate::rows::DriftRow;
-use crate::select::{SelectArgs, known_entity, time};
+use crate::select::{SelectArgs, When, known_entity, time};
+use crate::uncomputed::Uncomputed;
 use clap::ValueEnum;
 use cvx::analytics::DimShare;
 use cvx::analytics::drift::{self, Drift, Params, Reference};
@@ -12,38 +16,40 @@ use cvx::analytics::scales;
 use cvx::dataset::Snapshot;
 use cvx::error::{Code, Error, Result};
 use cvx::model::{TimestampUs, Trajectory};
-use cvx::output::{Id, Json, Time};
+use cvx::output::{Id, Json, Row, Time};
 use cvx::time::TimeExpr;
 
 /// Drift of entities.
 #[derive(clap::Args, Debug)]
 pub struct EntityArgs {
     #[command(flatten)]
-    select: SelectArgs,
+    pub(super) select: SelectArgs,
     /// What the last state is compared with: first, centroid, or ENTITY@T
     #[arg(long, value_name = "REF", default_value = "first")]
-    reference: String,
+    pub(super) reference: String,
     /// Dimensions to name
     #[arg(long, value_name = "N", default_value_t = 10)]
-    top: usize,
+    pub(super) top: usize,
     #[command(flatten)]
-    per: PerArg,
-    /// Random sign flips of the test; 0 for none
-    #[arg(long, value_name = "N", default_value_t = 999)]
-    flips: usize,
+    pub(super) per: PerArg,
+    /// Random sign flips for direction_p; 0 for none [default: 999]
+    #[arg(long, value_name = "N")]
+    pub(super) flips: Option<usize>,
     /// Order the rows by this, largest first
     #[arg(long, value_enum, value_name = "FIELD")]
-    sort: Option<SortBy>,
+    pub(super) sort: Option<SortBy>,
     /// Only the first N rows, after sorting
     #[arg(long, value_name = "N")]
-    top_rows: Option<usize>,
+    pub(super) top_rows: Option<usize>,
     #[command(flatten)]
-    batch: BatchArgs,
+    pub(super) period: PeriodArgs,
+    #[command(flatten)]
+    pub(super) batch: BatchArgs,
 }
 
 /// `--sort`.
 #[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
-enum SortBy {
+pub(super) enum SortBy {
     /// Euclidean distance
     L2,
     /// Cosine distance
@@ -54,6 +60,8 @@ enum SortBy {
     Rate,
     /// Length of the path
     Path,
+    /// Distance of two periods, corrected for noise
+    Change,
 }
 
 impl SortBy {
@@ -64,6 +72,7 @@ impl SortBy {
             SortBy::Angle => row.angle_deg,
             SortBy::Rate => row.rate,
             SortBy::Path => row.path_l2,
+            SortBy::Change => None,
         };
         value.unwrap_or(f64::NEG_INFINITY)
     }
@@ -71,6 +80,11 @@ impl SortBy {
 
 /// Runs the command.
 pub fn run(context: &Context, args: EntityArgs) -> Result<()> {
+    let is_period = |when: &Option<When>| matches!(when, Some(When::In(_)));
+    if is_period(&args.select.from) || is_period(&args.select.to) {
+        return periods::run(context, args);
+    }
+    args.refuse_options_of_periods()?;
     let snapshot = context.snapshot()?;
     let selection = args.select.without_time(context, &snapshot)?;
     let select = &selection.select;
@@ -86,7 +100,7 @@ pub fn run(context: &Context, args: EntityArgs) -> Result<()> {
         },
         per_s: args.per.seconds(),
         top: args.top,
-        flips: args.flips,
+        flips: args.flips.unwrap_or(999),
         seed: context.seed(),
         cuts: args.batch.cuts.cuts(),
     };
@@ -94,7 +108,8 @@ pub fn run(context: &Context, args: EntityArgs) -> Result<()> {
     let hidden = hidden(args.batch.scale.is_empty(), sparks.is_none());
     let sink = Sink::new(context.rows_of::<DriftRow>(&snapshot, &hidden)?, &args.batch.gate)?;
     let room = args.top_rows.unwrap_or(usize::MAX);
-    let mut sorted = Sorted { sink, sort: args.sort, rows: Vec::new(), room };
+    let mut sorted = Sorted::new(sink, args.sort.map(|by| move |row: &DriftRow| by.key(row)), room);
+    let mut uncomputed = Uncomputed::default();
     let work = |trajectory: &Trajectory<'_>, subject: &Subject| {
         let mut row = row(&args, subject, drift::drift(trajectory, &params));
         row.approx |= matches!(&state, Some((.., true))) && row.l2.is_some();
@@ -103,12 +118,15 @@ pub fn run(context: &Context, args: EntityArgs) -> Result<()> {
     };
     let job =
         Job { context, snapshot: &snapshot, selection: &selection, args: &args.batch, bytes_a_value: 12 };
-    job.for_each(work, |mut scales| {
+    job.for_each_counted(work, |mut scales| {
+        let none = scales.iter().all(|r| r.l2.is_none());
+        uncomputed.count(scales.first().filter(|_| none).map(|r| r.status));
         let roughness = roughness(&args, &scales);
         scales.iter_mut().for_each(|r| r.roughness = roughness);
         scales.into_iter().try_for_each(|row| sorted.take(row))
     })?;
     sorted.finish()?;
+    uncomputed.finish()?;
     selection.finish()
 }
 
@@ -132,6 +150,16 @@ fn roughness(args: &EntityArgs, scales: &[DriftRow]) -> Option<f64> {
 }
 
 impl EntityArgs {
+    fn refuse_options_of_periods(&self) -> Result<()> {
+        let sorts = self.sort == Some(SortBy::Change);
+        match self.period.given().or(sorts.then_some("--sort change")) {
+            None => Ok(()),
+            Some(option) => Err(Error::usage("this compares two periods, and drift was given instants")
+                .what(format!("option {option}"))
+                .fix("name two periods, e.g. --from 1850..1900 --to 1950..2000")),
+        }
+    }
+
     fn instants(
         &self,
         context: &Context,
@@ -139,12 +167,16 @@ impl EntityArgs {
         select: &cvx::dataset::Select,
     ) -> Result<(Option<TimestampUs>, Option<TimestampUs>)> {
         if self.select.in_.is_some() {
-            return Err(Error::usage("drift compares two instants")
+            return Err(Error::usage("drift compares two instants or two periods, not one period")
                 .what("option --in")
-                .fix("name them with --from and --to"));
+                .fix(
+                    "instants: --from 1990 --to 2010; means of periods: --from 1850..1900 --to 1950..2000; \
+                     whole populations: `cvx drift population --ref A..B --cur C..D`",
+                ));
         }
-        let from = context.instant(snapshot, select, self.select.from.as_ref())?;
-        let to = context.instant(snapshot, select, self.select.to.as_ref())?;
+        let [from, to] = self.select.times()?;
+        let from = context.instant(snapshot, select, from.as_ref())?;
+        let to = context.instant(snapshot, select, to.as_ref())?;
         match (from, to) {
             (Some(a), Some(b)) if a > b => {
                 Err(Error::usage("--from lies after --to").fix("exchange the two"))
@@ -185,19 +217,24 @@ impl EntityArgs {
 }
 
 /// Rows out as they come, or once all are there and sorted.
-struct Sorted<'a> {
-    sink: Sink<'a, DriftRow>,
-    sort: Option<SortBy>,
-    rows: Vec<DriftRow>,
+pub(super) struct Sorted<'a, R, K> {
+    sink: Sink<'a, R>,
+    key: Option<K>,
+    rows: Vec<R>,
     room: usize,
 }
 
-impl Sorted<'_> {
-    fn take(&mut self, row: DriftRow) -> Result<()> {
+impl<'a, R: Row, K: Fn(&R) -> f64> Sorted<'a, R, K> {
+    /// Rows by `key`, largest first, no more than `room`.
+    pub(super) fn new(sink: Sink<'a, R>, key: Option<K>, room: usize) -> Self {
+        Sorted { sink, key, rows: Vec::new(), room }
+    }
+
+    pub(super) fn take(&mut self, row: R) -> Result<()> {
         if !self.sink.admits(&row) {
             return Ok(());
         }
-        if self.sort.is_some() {
+        if self.key.is_some() {
             self.rows.push(row);
         } else if self.room > 0 {
             self.room -= 1;
@@ -207,9 +244,9 @@ impl Sorted<'_> {
     }
 
     /// Equal rows stay in the order of entities.
-    fn finish(mut self) -> Result<()> {
-        if let Some(by) = self.sort {
-            self.rows.sort_by(|a, b| by.key(b).total_cmp(&by.key(a)));
+    pub(super) fn finish(mut self) -> Result<()> {
+        if let Some(key) = &self.key {
+            self.rows.sort_by(|a, b| key(b).total_cmp(&key(a)));
             self.rows.iter().take(self.room).try_for_each(|r| self.sink.write(r))?;
         }
         self.sink.finish()
@@ -234,12 +271,13 @@ fn row(args: &EntityArgs, subject: &Subject, d: Drift) -> DriftRow {
         top_dims: Json(top_dims(&d.top_dims)),
         pareto80: d.pareto80,
         t2_stat: d.t2_stat,
-        p_value: d.p_value,
+        direction_p: d.direction_p,
         approx: subject.is_approx(d.used),
         status: d.status.as_str(),
         scale: args.batch.scale_name(subject.scale),
         roughness: None,
         path: None,
+        direction_block: d.direction_block,
     }
 }
 
