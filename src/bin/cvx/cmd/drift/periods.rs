@@ -111,9 +111,11 @@ pub fn run(context: &Context, args: EntityArgs) -> Result<()> {
         args: &args.batch,
         bytes_a_value: BYTES_A_VALUE,
     };
+    // The system is slow to say how much memory there is: once is enough.
+    let room = context.memory();
     let tested = match args.period.no_q {
         true => None,
-        false => Some(first_pass(&job, &question)?),
+        false => Some(first_pass(&job, &question, room)?),
     };
     let hidden: &[&str] = if args.period.no_q { &["q_value"] } else { &[] };
     let sink = Sink::new(context.rows_of::<PeriodRow>(&snapshot, hidden)?, &args.batch.gate)?;
@@ -128,7 +130,7 @@ pub fn run(context: &Context, args: EntityArgs) -> Result<()> {
     };
     let again = Question { params, ..question.clone() };
     let one = |rows: &Rows<'_>, _: &mut Vec<f32>| {
-        let answer = compare(&job, rows, &again)?;
+        let answer = compare(&job, rows, &again, room)?;
         let tested =
             tested.as_ref().and_then(|t| Some(&t[t.binary_search_by_key(&rows.entity, |t| t.entity).ok()?]));
         Ok((row(&snapshot, rows.entity, &answer, tested)?, answer.compared, answer.without_key))
@@ -224,19 +226,19 @@ fn question<'a>(
     Ok(Question { from, to, cluster, params })
 }
 
-fn compare(job: &Job<'_>, rows: &Rows<'_>, q: &Question<'_>) -> Result<Answer> {
+fn compare(job: &Job<'_>, rows: &Rows<'_>, q: &Question<'_>, room: usize) -> Result<Answer> {
     let dim = job.snapshot.settings().dim;
-    job.check_memory(rows, periods::points(rows, q), dim, job.context.memory())?;
+    job.check_memory(rows, periods::points(rows, q), dim, room)?;
     periods::compare(rows, dim, q)
 }
 
 /// The p-values of all entities, which q-values come from: a few bytes an entity, where rows would be
 /// hundreds.
-fn first_pass(job: &Job<'_>, q: &Question<'_>) -> Result<Vec<Tested>> {
+fn first_pass(job: &Job<'_>, q: &Question<'_>, room: usize) -> Result<Vec<Tested>> {
     let mut tested: Vec<Tested> = Vec::new();
     let mut keys = Keys::default();
     let one = |rows: &Rows<'_>, _: &mut Vec<f32>| {
-        let answer = compare(job, rows, q)?;
+        let answer = compare(job, rows, q, room)?;
         let (p_value, status) = (answer.shift.p_value, answer.shift.status);
         Ok((
             Tested { entity: rows.entity, p_value, q_value: None, status },
