@@ -277,7 +277,7 @@ impl Keys {
             (0, n) if n > 0 => {
                 Err(Error::new(Code::Partial, format!("none of the {n} points has the cluster key"))
                     .what("option --cluster")
-                    .fix("`cvx export -k 1 -f jsonl` shows a point with its metadata"))
+                    .fix("`cvx export --limit 1 -f jsonl` shows points with their metadata"))
             }
             _ => Ok(()),
         }
