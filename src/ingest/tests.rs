@@ -152,7 +152,8 @@ fn a_conflict_is_a_bad_row() {
 fn stopped_and_run_again_ends_in_the_same_state() {
     let b = Bench::new(Settings::new(2));
     let f = b.file("a.jsonl", &lines(100));
-    let left = std::cell::Cell::new(3);
+    // Once for the plan, then once before each batch.
+    let left = std::cell::Cell::new(4);
     let stop = || {
         left.set(left.get() - 1);
         if left.get() > 0 { Ok(()) } else { Err(Error::new(Code::Interrupted, "interrupted")) }

@@ -91,6 +91,15 @@ fn closing_quote(text: &[u8], mut from: usize, last: bool) -> Option<(usize, boo
     }
 }
 
+/// True when a carriage return stands outside of quotes.
+fn ends_lines_in_cr(record: &[u8]) -> bool {
+    let mut quoted = false;
+    record.iter().any(|b| {
+        quoted ^= *b == b'"';
+        *b == b'\r' && !quoted
+    })
+}
+
 /// The fault of lines that end as on the Macintosh before 2001.
 fn bare_cr() -> Fault {
     Fault::new(Code::BadRow, "a carriage return stands where no line ends").fix(
@@ -167,7 +176,7 @@ impl Csv {
         let text = check_text(trim_line(record)).map_err(|f| f.in_text(path, 1, 0, record).into_error())?;
         let mut header = Vec::new();
         dialect.walk(text.as_bytes(), true, |c| header.push(unquote(text, c).trim().to_owned()));
-        if memchr::memchr(b'\r', trim_line(record)).is_some() && !record.contains(&b'"') {
+        if ends_lines_in_cr(trim_line(record)) {
             return Err(bare_cr().in_text(path, 1, 0, b"").into_error());
         }
         if header.len() < 3 {

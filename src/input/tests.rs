@@ -375,6 +375,7 @@ fn mends_that_mend() {
         format!("{{\"entity_id\":1,\"t\":\"2024-01-01\",\"vector\":{vector}{more}}}\n")
     };
     for (name, text, message, hint) in [
+        ("a.csv", "entity_id,t,vector\r1,2024-01-01,\"[1,2]\"\r".to_owned(), "carriage return", "tr '"),
         ("a.csv", "entity_id,t,v0,v1\r1,2024-01-01,1,2\r".to_owned(), "carriage return", "tr '"),
         (
             "a.csv",

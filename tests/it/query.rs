@@ -184,7 +184,7 @@ fn many_queries_from_a_file() {
     let dir = world();
     let lines = "{\"vector\":[1,0],\"k\":1}\n\
                  {\"query\":\"mine\",\"entity\":\"turn\",\"at\":\"2024-01-03\"}\n\
-                 {\"vector\":[0,1],\"from\":\"2024-01-05\",\"to\":1704844800000000,\"k\":5}\n";
+                 {\"vector\":[0,1],\"from\":\"2024-01-05\",\"to\":\"2024-01-10\",\"k\":5}\n";
     std::fs::write(dir.path().join("q.jsonl"), lines).unwrap();
     let text = stdout(cvx(dir.path()).args([
         "query",
@@ -371,7 +371,7 @@ fn an_export_is_a_file_of_queries() {
         ("q.tsv", "list"),
     ] {
         stdout(cvx(path).args(["export", "-d", "d", "-o", name, "--vectors", vectors]));
-        let n = stdout(cvx(path).args(["export", "-d", "d"])).lines().count();
+        let n = stdout(cvx(path).args(["export", "-d", "d", "-f", "jsonl"])).lines().count();
         let found = hits(&dir, &["knn", "--queries", name, "-k", "1"]);
         assert_eq!(found.len(), n, "{name}");
         assert!(found.iter().all(|f| f.ends_with(" 0.0")), "{name}: {found:?}");

@@ -9,7 +9,7 @@ use crate::values::{Color, Errors, IdsJson, LogForm, VectorForm};
 use clap::parser::ValueSource;
 use cvx::config::{Config, IdKind};
 use cvx::dataset::{Options as WriterOptions, Select, Shard, Snapshot};
-use cvx::error::{Error, Result};
+use cvx::error::{Code, Error, Result};
 use cvx::manifest::{FileKind, Manifest};
 use cvx::output::{self, Format, Options, Output, Pipe, Row, Stamp, Style, Target, Vectors};
 use cvx::pq::Codec;
@@ -154,13 +154,20 @@ impl Context {
             .what("option --threads")
             .fix("leave it out to use every core"));
         }
-        let Err(e) = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global() else {
-            return Ok(());
+        // A pool of everyone is made once, also when that fails: so a first one is tried and dropped.
+        let make = || rayon::ThreadPoolBuilder::new().num_threads(threads);
+        let pool = match make().build() {
+            Ok(_) => make(),
+            Err(e) => {
+                // At the user's limit of processes; this thread is there already.
+                self.warn(&format!("no threads can be started ({e}): one does all the work"));
+                rayon::ThreadPoolBuilder::new().num_threads(1).use_current_thread()
+            }
         };
-        // At the user's limit of processes; this thread is there already.
-        self.warn(&format!("no threads can be started ({e}): one does all the work"));
-        let alone = rayon::ThreadPoolBuilder::new().num_threads(1).use_current_thread().build_global();
-        alone.map_err(|e| Error::internal(format!("cannot start threads: {e}")))
+        pool.build_global().map_err(|e| {
+            Error::new(Code::Io, format!("no threads can be started: {e}"))
+                .fix("the limit of processes is reached: raise it with ulimit -u, or give fewer with -j")
+        })
     }
 
     /// Asks before something that cannot be undone, where somebody can answer; `--yes` answers.

@@ -10,6 +10,7 @@ use arrow_array::{Array, ArrayRef, StructArray};
 use arrow_cast::cast;
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
 use arrow_schema::{ArrowError, DataType, TimeUnit};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 /// Writes the value of row `i`. Integers, floats and booleans stay what they are (NaN and
@@ -50,9 +51,9 @@ pub(in crate::input) fn write(
         }
         DataType::Map(..) => {
             let entries = array.as_map().value(i);
-            let pairs = keys(&entries)?.into_iter().enumerate();
             let values = entries.column(1);
-            return object(pairs.map(|(k, key)| (key, values.clone(), k)), out, depth, most);
+            let pairs = keys(&entries)?.into_iter();
+            return object(pairs.map(|(key, k)| (key, values.clone(), k)), out, depth, most);
         }
         DataType::Dictionary(..) => {
             let dictionary = array.as_any_dictionary();
@@ -85,12 +86,13 @@ pub(in crate::input) fn write(
     Ok(())
 }
 
-/// The keys of a map's entries, as text.
-pub(in crate::input) fn keys(entries: &StructArray) -> Result<Vec<String>, Fault> {
+/// The keys of a map's entries, as text, and the place of each one's value. Of a key that is given
+/// twice the last value counts, as the Parquet format has it.
+pub(in crate::input) fn keys(entries: &StructArray) -> Result<BTreeMap<String, usize>, Fault> {
     let bad = |e: String| Fault::new(Code::BadMetadata, e).fix("leave the column out with --meta");
     let keys = cast(entries.column(0), &DataType::Utf8).map_err(|e| bad(e.to_string()))?;
     let keys = keys.as_string::<i32>();
-    Ok((0..entries.len()).map(|k| keys.value(k).to_owned()).collect())
+    Ok((0..entries.len()).map(|k| (keys.value(k).to_owned(), k)).collect())
 }
 
 /// A time or a date as text. The largest and the smallest numbers stand for infinity, as

@@ -215,7 +215,7 @@ impl Table {
             Some(Held::Map(array)) if array.is_valid(i) => {
                 let pairs = array.as_map().value(i);
                 let keys = json::keys(&pairs).map_err(|f| f.column(held))?;
-                for (k, key) in keys.into_iter().enumerate() {
+                for (key, k) in keys {
                     push(&mut entries, key, pairs.column(1), k).map_err(|f| f.column(held))?;
                 }
             }
