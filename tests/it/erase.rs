@@ -37,7 +37,7 @@ fn rows(days: std::ops::Range<usize>) -> String {
 }
 
 fn run(dir: &Path, args: &[&str]) -> String {
-    let out = cvx(dir).args(["-d", "d", "-q", "-f", "csv", "--digits", "all"]).args(args).output().unwrap();
+    let out = cvx(dir).args(["-d", "d", "-q", "-f", "csv"]).args(args).output().unwrap();
     let said = String::from_utf8_lossy(&out.stderr).into_owned();
     assert!(matches!(out.status.code(), Some(0 | 3)), "{args:?}: {said}");
     String::from_utf8(out.stdout).unwrap()

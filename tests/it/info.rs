@@ -83,7 +83,7 @@ fn selections_that_name_nothing() {
         (&["--model", "n"], 1),
         (&["--source", "given"], 3),
         (&["--from", "max"], 2),
-        (&["--to", "min"], 1),
+        (&["--to", "min"], 2),
         (&["--sample", "100%"], 3),
     ] {
         let (code, found, said) = run(args);
