@@ -72,12 +72,14 @@ fn batches_tell_what_one_run_over_everything_tells() {
         assert!(record.contains("\"rows_added\":") && said.is_empty(), "{record} {said}");
     }
     let rows = whole(d);
-    assert_eq!(rows.len(), 1);
-    assert_eq!((&rows[0]["entity"], &rows[0]["t"]), (&"a".into(), &"2024-04-30T00:00:00Z".into()));
+    let jumps = rows.iter().filter(|r| r["entity"] == "a" && r["t"] == "2024-04-30T00:00:00Z");
+    assert_eq!(jumps.count(), 1, "{rows:?}");
+    // At the stated rate, 480 points may bring a false alarm.
+    assert!(rows.len() <= 2, "{rows:?}");
     same(&events(d), &rows);
     // The same files again say nothing again.
     ingest(d, &[&["first.jsonl", "second.jsonl"], &DETECT[..]].concat());
-    assert_eq!(events(d).len(), 1);
+    assert_eq!(events(d).len(), rows.len());
     // `changepoints --state` can take over.
     let next = cvx(d).args(["-d", "d", "changepoints", "--state", "ingest", "-f", "jsonl"]).output().unwrap();
     assert!(next.status.success() && next.stdout.is_empty());
