@@ -78,7 +78,7 @@ fn everywhere(files: &[&str]) -> TempDir {
         }
     }
     run(d, &["index", "build"]);
-    run(d, &["drift", "population", "--ref", "2024-03", "--cur", "2024-03", "--baseline", "save", "b"]);
+    run(d, &["drift", "population", "--ref", "2024-02", "--cur", "2024-03", "--baseline", "save", "b"]);
     run(d, &["changepoints", "--state", "s"]);
     run(d, &["changepoints", "--save", "c", "--cost", "mean", "--sensitive"]);
     run(d, &["predict", "--horizon", "1d"]);

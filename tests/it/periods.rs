@@ -37,7 +37,7 @@ fn world() -> TempDir {
             all.push(Key { entity, t: day(i) }, &[noise() + by, noise()], &meta, old);
         }
     }
-    for (t, x) in [(0, 0.5), (40, 1.0)] {
+    for (t, x) in [(0, 0.5), (40, 1.5)] {
         all.push(Key { entity: 40, t: day(t) }, &[x, 0.0], "", old);
         all.push(Key { entity: 41, t: day(t) }, &[x, 0.0], "", if t == 0 { old } else { new });
     }
