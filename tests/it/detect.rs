@@ -72,7 +72,7 @@ fn batches_tell_what_one_run_over_everything_tells() {
         assert!(record.contains("\"rows_added\":") && said.is_empty(), "{record} {said}");
     }
     let rows = whole(d);
-    let jumps = rows.iter().filter(|r| r["entity"] == "a" && r["t"] == "2024-04-30T00:00:00Z");
+    let jumps = rows.iter().filter(|r| r["kind"] == "level" && r["t"] == "2024-04-30T00:00:00Z");
     assert_eq!(jumps.count(), 1, "{rows:?}");
     // At the stated rate, 480 points may bring a false alarm.
     assert!(rows.len() <= 2, "{rows:?}");

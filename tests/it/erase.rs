@@ -111,7 +111,11 @@ fn nothing_of_an_erased_entity_is_left_and_nothing_comes_back() {
             "the test must have something to find: {part} {before:?}"
         );
     }
-    let others = |name: &str| run(d, &["query", "trajectory", "--entity", name, "--vectors", "list"]);
+    // Rows that come back from kept originals are exact again, so their vectors may differ from those of the codes.
+    let others = |name: &str| -> Vec<String> {
+        let rows = run(d, &["export", "--entity", name, "--vectors", "none"]);
+        rows.lines().map(|l| l.split(',').take(3).collect::<Vec<_>>().join(",")).collect()
+    };
     let kept = others(NAMES[0]);
     let (code, said) = failure(cvx(d).args(["-d", "d", "erase", "--entity", NAMES[1]]));
     assert!(code == 2 && said.contains("erasing 100 points of 1 entities"), "{said}");
@@ -155,10 +159,7 @@ fn points_are_erased_by_what_they_are() {
     assert!(row.contains(",true,,"), "{row}");
     // Days 0 to 59 of two entities.
     assert!(row.contains("\n120,2,"), "{row}");
-    let report = run(
-        d,
-        &["ingest", "one.jsonl", "two.jsonl", "three.jsonl", "--time-unit", "s", "--on-conflict", "skip"],
-    );
+    let report = run(d, &["ingest", "one.jsonl", "two.jsonl", "three.jsonl", "--time-unit", "s"]);
     assert!(!report.contains(",120,"), "finished files stay finished: {report}");
     std::fs::write(d.join("again.jsonl"), rows(0..100)).unwrap();
     let out = cvx(d).args(["-d", "d", "ingest", "again.jsonl", "--time-unit", "s"]).output().unwrap();
