@@ -65,7 +65,7 @@ class Cvx:
 
     @contextlib.contextmanager
     def dataset(self, points, dim, metric="l2", *init):
-        """A dataset in a temporary folder. `points` yields objects as `cvx ingest -` takes them, JSON lines."""
+        """A dataset in a temporary folder. `points` yields objects as `cvx ingest` takes them; times are text, or microseconds since 1970."""
         work = tempfile.mkdtemp(prefix="cvx-truth-")
         d = os.path.join(work, "d")
         try:
@@ -74,7 +74,7 @@ class Cvx:
             with open(source, "w") as f:
                 for p in points:
                     f.write(json.dumps(p) + "\n")
-            self.run("-d", d, "-q", "ingest", source)
+            self.run("-d", d, "-q", "ingest", source, "--time-unit", "us")
             yield d
         finally:
             shutil.rmtree(work, ignore_errors=True)

@@ -225,7 +225,8 @@ def recalls(cvx, d, kind, x, entity, minute, asked):
         dist = distances(metric, x[newest[e]], x)
         note("like", "stored", got, *wanted(dist, entity, entity != e, k, False), dist)
     for (which, q, _), dist in list(zip(asked, all_distances))[:: max(len(asked) // 6, 1)]:
-        radius = float(np.sort(dist[np.isfinite(dist)])[min(40, n - 1)])
+        # Past the ties: at the distance itself the last bit of a sum decides.
+        radius = float(np.sort(dist[np.isfinite(dist)])[min(40, n - 1)]) * (1 + 1e-6) + 1e-9
         got = ask(cvx, d, "range", [{"vector": [float(v) for v in q]}], "--radius", repr(radius))[0]
         note("radius", which, got, radius, int((dist <= radius).sum()), dist)
     return result

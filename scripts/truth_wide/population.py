@@ -112,6 +112,8 @@ def effects(cvx, rng, small):
     groups = 60 if small else 400
     tests = ["mmd", "energy", "centroid", "norm"]
     for moved in (0.0, 1.0):
+        # A mean of few groups of three points an entity scatters by .04.
+        room = 0.12 if small else 0.04
         means = {}
         for n in (3, 24):
             found = population(cvx, rng, repeat((15, (n, max(1, n // 3)))), groups, 4, tests=tests, spread=0.5, moved=moved)
@@ -124,7 +126,7 @@ def effects(cvx, rng, small):
                 # |move|^2 over the variances of both windows: 4 / (2 * 4 * 1.25).
                 yield within("effect, centroid", "24 points, move 1, true value .4", means[24][t], 0.37, 0.43)
             if moved == 1:
-                yield within(f"effect of 24 points less that of 3, {t}", "move 1", means[24][t] - means[3][t], -0.04, 0.04)
+                yield within(f"effect of 24 points less that of 3, {t}", "move 1", means[24][t] - means[3][t], -room, room)
 
 
 def many_rows(cvx, rng, small):
