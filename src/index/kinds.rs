@@ -54,7 +54,7 @@ const KINDS: &[(&str, Metric, usize, Make)] = &[
     ("cone of mean cosine .999", Cosine, 32, |r, _, d| plus(gauss(r, d, 1.0), vec![31.6; d])),
     ("rogue coordinates", Cosine, 48, |r, _, d| {
         let mut x = gauss(r, d, 1.0);
-        x[3] = 60.0 + x[3];
+        x[3] += 60.0;
         x[17] *= 40.0;
         x
     }),
