@@ -9,7 +9,7 @@
 //! 4. results: samples, detector states and saved rows of the entities; calibrations as a whole;
 //! 5. files of points with dead rows are rewritten, in every tier and store;
 //! 6. older versions and cached pieces go, as soon as no reader holds them;
-//! 7. [`proof`] reads what is there now and lists where anything is left.
+//! 7. `proof` reads what is there now and lists where anything is left.
 
 mod proof;
 mod results;

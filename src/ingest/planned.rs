@@ -20,12 +20,12 @@ pub struct Planned {
     pub rows_known: Option<u64>,
 }
 
-/// What [`ingest`] would read, by the names of the files and the ledger, and what it would leave
+/// What `ingest` would read, by the names of the files and the ledger, and what it would leave
 /// out. The first row of each regular file is read, so that a column that is not there is found;
 /// nothing is changed.
 ///
 /// # Errors
-/// As [`ingest`] for sources and columns; for a first row that is bad, where no bad row is tolerated.
+/// As `ingest` for sources and columns; for a first row that is bad, where no bad row is tolerated.
 pub fn plan(
     dir: &Path,
     options: &Options,

@@ -2,7 +2,7 @@
 //!
 //! Split conformal prediction (Papadopoulos et al. 2002; Lei et al. 2018) at each horizon by
 //! itself. The score of a past forecast is its error over the history's own step, carried to the
-//! horizon by the learned [`Growth`]. The radius of a new forecast is its own step times its own
+//! horizon by the learned `Growth`. The radius of a new forecast is its own step times its own
 //! growth times a weighted quantile of the scores, which covers the truth with probability
 //! `level` when the new case is exchangeable with the old ones: the same kind of movement, at a
 //! time like those before, whichever entity it is.

@@ -1,7 +1,7 @@
 //! Rolling origin: forecasts made from the past of stored points, against what came next.
 //!
 //! From each sampled trajectory some origins are drawn. The history up to an origin is carried to
-//! later points of the same trajectory: to each point within [`DENSE_STEPS`] median steps, and to
+//! later points of the same trajectory: to each point within `DENSE_STEPS` median steps, and to
 //! a few points of each octave beyond. All methods face the same cases.
 //!
 //! Two choices make the cases resemble the forecasts that they stand for. Origins lie near the

@@ -4,7 +4,7 @@
 //! a change, and the more so the fewer the points: `change` is the squared distance less what noise
 //! adds to it, zero in the mean without a change for any numbers of points. The noise is that of whole
 //! units, which are independent of one another: blocks of consecutive points, with gaps as long as the
-//! points remember (see [`super::blocks`]), or clusters such as authors. The test relabels units, with
+//! points remember (see `blocks`), or clusters such as authors. The test relabels units, with
 //! a statistic that is studentised, so that it also holds where the periods differ in their spread
 //! (Janssen 1997; Chung and Romano 2013).
 

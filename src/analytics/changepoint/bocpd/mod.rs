@@ -38,7 +38,7 @@ use sums::{Evidence, LONGEST, Sums};
 
 /// Points before sums are formed: what is left of the first ones is mostly the level itself.
 const START: u64 = 20;
-/// Points of warm-up at least: [`ranks::LEAST_TAIL`] values, and as many scores to compare with.
+/// Points of warm-up at least: `ranks::LEAST_TAIL` values, and as many scores to compare with.
 pub const MIN_WARMUP: usize = 50;
 /// Points after an alarm from which the new level is learnt; nothing is told meanwhile.
 const QUIET: u64 = 25;
