@@ -1,5 +1,7 @@
 //! Several tests in one run: adjusted p-values, and whether a run can find anything at all.
 
+use crate::analytics::fdr::q_values;
+
 /// How the p-values of a run are adjusted for their number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Adjust {
@@ -28,13 +30,7 @@ pub fn adjust(how: Adjust, p_values: &[Option<f64>]) -> Vec<Option<f64>> {
                 out[i] = Some(least);
             }
         }
-        Adjust::Fdr => {
-            let mut most = 1.0f64;
-            for (rank, &(p, i)) in order.iter().enumerate().rev() {
-                most = most.min(p * m as f64 / (rank + 1) as f64);
-                out[i] = Some(most);
-            }
-        }
+        Adjust::Fdr => return q_values(p_values),
         Adjust::None => order.iter().for_each(|&(p, i)| out[i] = Some(p)),
     }
     out

@@ -360,7 +360,7 @@ struct Counts {
     uncalibrated: u64,
     /// Their instant is not after the last point.
     not_future: u64,
-    /// No other vector could be made; those of several embedding models are told elsewhere.
+    /// No other vector could be made; trajectories of several embedding models have a warning of their own.
     without: u64,
 }
 
