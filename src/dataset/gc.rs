@@ -181,14 +181,18 @@ pub(super) fn sweep(dir: &Path) -> Result<()> {
     let tmp = own_tmp(dir)?;
     for name in fsio::list_dir(&tmp)? {
         let path = tmp.join(&name);
-        if !fsio::is_own_dir(&path) {
+        let Ok(meta) = path.symlink_metadata() else {
+            continue;
+        };
+        if !meta.is_dir() {
             // The name of a link, and not what it leads to.
             fsio::remove_file(&path)?;
             continue;
         }
+        // A build may be about to take a directory without a lock: only who holds the lock clears it.
         let lock = path.join("LOCK");
-        let free = fsio::try_exclusive(&lock)?;
-        if free.is_some() || lock.symlink_metadata().is_err() {
+        let held = if fsio::create_lock(&lock)? { fsio::try_exclusive(&lock)? } else { None };
+        if held.is_some() {
             clear(&path)?;
             fsio::remove_dir(&path)?;
         }

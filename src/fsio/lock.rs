@@ -62,9 +62,7 @@ impl Lock {
     /// True when the lock's path still names the locked file. It may have been removed between opening
     /// and locking it; then the lock keeps nobody out.
     pub fn is_current(&self) -> bool {
-        let id = |m: std::fs::Metadata| (m.dev(), m.ino());
-        let named = std::fs::symlink_metadata(&self.path).ok().map(id);
-        named.is_some() && named == self.file.metadata().ok().map(id)
+        is_named(&self.file, &self.path)
     }
 
     /// What the owner of the lock on `path` wrote, whether it lives or not. `None` for no text.
@@ -152,7 +150,15 @@ impl SharedLock {
     }
 }
 
-/// True when nobody holds any lock on the regular file `path`; keeps an exclusive lock on the returned file.
+/// True when `path` is still the name of the open file, which another process may have removed or replaced.
+fn is_named(file: &File, path: &Path) -> bool {
+    let id = |m: std::fs::Metadata| (m.dev(), m.ino());
+    let named = std::fs::symlink_metadata(path).ok().map(id);
+    named.is_some() && named == file.metadata().ok().map(id)
+}
+
+/// An exclusive lock on the regular file `path`, held by the returned file. `None` when another process holds
+/// a lock on it, or has just removed or replaced it.
 pub fn try_exclusive(path: &Path) -> Result<Option<File>> {
     let file = match open_regular(path, File::options().read(true)) {
         Ok(f) => f,
@@ -162,7 +168,7 @@ pub fn try_exclusive(path: &Path) -> Result<Option<File>> {
         Err(e) => return Err(e),
     };
     match file.try_lock() {
-        Ok(()) => Ok(Some(file)),
+        Ok(()) => Ok(is_named(&file, path).then_some(file)),
         Err(TryLockError::WouldBlock) => Ok(None),
         Err(TryLockError::Error(e)) => Err(Error::io("lock", path, &e)),
     }
