@@ -4,7 +4,7 @@
 use super::cache::Cache;
 use super::store::Store;
 use crate::error::{Code, Error, Result};
-use crate::format::checksum::{Identity, hash128};
+use crate::format::checksum::{Identity, hash128, holds};
 use crate::format::codec::{Decoder, Malformed};
 use crate::format::container::{BLOCK_LEN, END_MAGIC, Expect, HEADER_LEN, MAGIC, SECTION_LEN, Tag};
 use std::ops::Range;
@@ -84,12 +84,12 @@ impl Remote {
         let table = sections * SECTION_LEN as u64 + sums * 8;
         let zeros = footer[32..HEADER_LEN - END_MAGIC.len()].iter().all(|b| *b == 0);
         let fits = zeros && body.checked_add(table) == Some(footer_at) && sums == body.div_ceil(BLOCK);
-        if !fits || !footer.ends_with(&END_MAGIC) || root != expect.seal.root {
+        if !fits || !footer.ends_with(&END_MAGIC) || !holds(root, expect.seal.root) {
             return Ok(false);
         }
         let table = self.raw(body..footer_at)?;
         let seed = self.id.block_seed(u64::MAX).to_le_bytes();
-        if hash128(&[&table, &footer[..16], &seed].concat()) != root {
+        if !holds(hash128(&[&table, &footer[..16], &seed].concat()), root) {
             return Ok(false);
         }
         let mut t = Decoder::new(&table);
@@ -187,7 +187,9 @@ impl Remote {
     fn first_bad(&self, bytes: &[u8], start: u64) -> Option<u64> {
         let number = |i: usize| start / BLOCK + i as u64;
         let holds = |(i, block): (usize, &[u8])| {
-            self.sums.get(number(i) as usize) == Some(&self.id.block_sum(number(i), block))
+            self.sums
+                .get(number(i) as usize)
+                .is_some_and(|sum| holds(self.id.block_sum(number(i), block), *sum))
         };
         bytes.chunks(BLOCK_LEN).enumerate().position(|b| !holds(b)).map(|i| number(i) * BLOCK)
     }

@@ -14,7 +14,7 @@
 //! nothing that grows with the data.
 
 use super::DatasetId;
-use super::checksum::{Identity, hash128};
+use super::checksum::{Identity, hash128, holds};
 use super::codec::{Decoder, Encoder};
 use crate::error::{Code, Error, Result};
 use crate::fsio::{Bytes, TempFile};
@@ -331,7 +331,7 @@ impl Container {
         let mut rooted = trailer.to_vec();
         rooted.extend_from_slice(&footer[..16]);
         rooted.extend_from_slice(&id.block_seed(u64::MAX).to_le_bytes());
-        if hash128(&rooted) != root || root != expect.seal.root {
+        if !holds(hash128(&rooted), root) || !holds(root, expect.seal.root) {
             return Err(
                 damaged("the checksum of the file's table does not hold".into()).byte(trailer_at as u64)
             );
@@ -460,7 +460,7 @@ impl Container {
             if word.load(Ordering::Relaxed) & bit == 0 {
                 let start = block * BLOCK_LEN;
                 let end = (start + BLOCK_LEN).min(body);
-                if self.id.block_sum(block as u64, &self.bytes[start..end]) != self.sum(block) {
+                if !holds(self.id.block_sum(block as u64, &self.bytes[start..end]), self.sum(block)) {
                     return Err(self.damaged("the checksum of a block does not hold").byte(start as u64));
                 }
                 word.fetch_or(bit, Ordering::Relaxed);

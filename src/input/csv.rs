@@ -7,16 +7,70 @@
 //! is a JSON number, true or false, are left out when empty, and are strings otherwise.
 
 use super::columns::{Columns, VectorColumns};
+use super::formats::{Opened, RowReader, Spec};
 use super::meta::{self, Entry};
 use super::numbers::{cell, list};
 use super::options::InputOptions;
+use super::rows::InputRows;
 use super::rows::{Fault, Row};
-use super::text::{Grammar, Split, check_text, too_long, trim_line};
+use super::text::{Grammar, Split, TextReader, check_text, too_long, trim_line};
 use super::value::{finish, set_entity, time_from_text};
+use super::{BadSink, Checkpoint, Limits, dimension, origin_of, text_blocks};
 use crate::error::{Code, Error, Result};
 use crate::points::Origin;
 use std::borrow::Cow;
 use std::path::Path;
+
+pub(super) const CSV: Spec = Spec {
+    name: "csv",
+    endings: &["csv"],
+    is_text: true,
+    open: |path, options, from| open(path, options, b',', from),
+    dimension: |path, options| dimension::of_table(path, options, b','),
+};
+
+pub(super) const TSV: Spec = Spec {
+    name: "tsv",
+    endings: &["tsv", "tab"],
+    is_text: true,
+    open: |path, options, from| open(path, options, b'\t', from),
+    dimension: |path, options| dimension::of_table(path, options, b'\t'),
+};
+
+fn open(
+    path: &Path,
+    options: &InputOptions,
+    delimiter: u8,
+    from: Option<&Checkpoint>,
+) -> crate::Result<Opened> {
+    let dialect = Dialect { delimiter, max_line: options.max_line };
+    let (mut blocks, _) = text_blocks(path, options, None)?;
+    let Some(header) = blocks.first_record(&|text, last| dialect.split(text, last))? else {
+        return Ok(Opened { rows: Box::new(Empty), resumed: false });
+    };
+    let grammar = Csv::new(&header, dialect, options, path)?;
+    let mut rows = 0;
+    if from.is_some()
+        && let (there, Some(checkpoint)) = text_blocks(path, options, from)?
+    {
+        (blocks, rows) = (there, checkpoint.rows);
+    }
+    let reader = TextReader::new(blocks, grammar, origin_of(path, options), options, rows);
+    Ok(Opened { rows: Box::new(reader), resumed: rows > 0 })
+}
+
+/// A file without a header, which is an empty one.
+pub(super) struct Empty;
+
+impl RowReader for Empty {
+    fn next_batch(&mut self, _: &mut InputRows, _: Limits, _: &mut BadSink<'_>) -> crate::Result<bool> {
+        Ok(false)
+    }
+
+    fn checkpoint(&mut self) -> Checkpoint {
+        Checkpoint::default()
+    }
+}
 
 /// How records are cut: all that is known before the header.
 #[derive(Debug, Clone, Copy)]

@@ -3,7 +3,7 @@
 use super::guard::broken;
 use super::jsonl::names;
 use super::sources::open_bytes;
-use super::{Format, InputOptions, format_of, ipc, npy, parquet};
+use super::{InputOptions, format_of, ipc, parquet};
 use crate::error::{Code, Error, Result};
 use arrow_array::{Array, ArrayRef, cast::AsArray};
 use arrow_schema::{DataType, Schema};
@@ -14,24 +14,24 @@ use std::path::Path;
 /// The dimension of the vectors in a file. `options` say its format and how its vector column is
 /// called; the dimension that they hold is not looked at.
 pub fn dimension(path: &Path, options: &InputOptions) -> Result<usize> {
-    let columns = names(&options.map.vector, &["vector", "embedding"]);
-    let found = match format_of(path, options)? {
-        Format::Jsonl => of_jsonl(path, &columns, options.max_line)?,
-        Format::Csv => of_table(path, &columns, b',', options.max_line)?,
-        Format::Tsv => of_table(path, &columns, b'\t', options.max_line)?,
-        Format::Parquet => of_parquet(path, &columns, options.memory)?,
-        Format::Arrow => of_arrow(path, &columns, options.memory)?,
-        Format::Npy => Some(npy::dimension(path)?),
-    };
+    let found = (format_of(path, options)?.spec().dimension)(path, options)?;
     found.filter(|d| *d > 0).ok_or_else(|| {
-        Error::new(Code::BadFile, format!("no vector was found in a column {}", columns.join(" or ")))
-            .file(path)
-            .fix("give --dim N")
+        Error::new(
+            Code::BadFile,
+            format!("no vector was found in a column {}", columns(options).join(" or ")),
+        )
+        .file(path)
+        .fix("give --dim N")
     })
 }
 
-fn of_jsonl(path: &Path, columns: &[String], max_line: usize) -> Result<Option<usize>> {
-    let mut lines = BufReader::new(open_bytes(path)?.take(max_line as u64));
+/// Names of the column of vectors.
+fn columns(options: &InputOptions) -> Vec<String> {
+    names(&options.map.vector, &["vector", "embedding"])
+}
+
+pub(super) fn of_jsonl(path: &Path, options: &InputOptions) -> Result<Option<usize>> {
+    let mut lines = BufReader::new(open_bytes(path)?.take(options.max_line as u64));
     let mut line = String::new();
     while line.trim_matches(['\u{feff}', ' ', '\n', '\r', '\t']).is_empty() {
         line.clear();
@@ -41,7 +41,7 @@ fn of_jsonl(path: &Path, columns: &[String], max_line: usize) -> Result<Option<u
     }
     let row: serde_json::Value = serde_json::from_str(line.trim_matches(['\u{feff}', '\n', '\r']))
         .map_err(|e| broken(path, &e.to_string()).line(1))?;
-    Ok(columns.iter().find_map(|c| match row.get(c)? {
+    Ok(columns(options).iter().find_map(|c| match row.get(c)? {
         serde_json::Value::Array(values) => Some(values.len()),
         serde_json::Value::String(text) => super::numbers::count(text.as_bytes()),
         _ => None,
@@ -49,13 +49,13 @@ fn of_jsonl(path: &Path, columns: &[String], max_line: usize) -> Result<Option<u
 }
 
 /// The first record of a table: a list in the vector's column, or columns `v0`, `v1`, …
-fn of_table(path: &Path, columns: &[String], delimiter: u8, max_line: usize) -> Result<Option<usize>> {
-    let source = open_bytes(path)?.take(2 * max_line as u64);
+pub(super) fn of_table(path: &Path, options: &InputOptions, delimiter: u8) -> Result<Option<usize>> {
+    let source = open_bytes(path)?.take(2 * options.max_line as u64);
     let mut table = csv::ReaderBuilder::new().delimiter(delimiter).from_reader(source);
     let bad = |e: csv::Error| broken(path, &e.to_string());
     let header = table.headers().map_err(bad)?.clone();
     let at = |name: &str| header.iter().position(|h| h.trim_start_matches('\u{feff}') == name);
-    let Some(column) = columns.iter().find_map(|c| at(c)) else {
+    let Some(column) = columns(options).iter().find_map(|c| at(c)) else {
         let names: HashSet<&str> = header.iter().map(|h| h.trim_start_matches('\u{feff}')).collect();
         return Ok(Some((0..).take_while(|i| names.contains(format!("v{i}").as_str())).count()));
     };
@@ -66,9 +66,11 @@ fn of_table(path: &Path, columns: &[String], delimiter: u8, max_line: usize) -> 
     Ok(super::numbers::count(record.get(column).unwrap_or("").as_bytes()))
 }
 
-fn of_parquet(path: &Path, columns: &[String], memory: usize) -> Result<Option<usize>> {
-    let table = parquet::Table::open(path, memory)?;
-    let Some(index) = vector_field(table.schema(), columns) else { return Ok(numbered(table.schema())) };
+pub(super) fn of_parquet(path: &Path, options: &InputOptions) -> Result<Option<usize>> {
+    let table = parquet::Table::open(path, options.memory)?;
+    let Some(index) = vector_field(table.schema(), &columns(options)) else {
+        return Ok(numbered(table.schema()));
+    };
     if let Some(n) = fixed(table.schema().field(index).data_type()) {
         return Ok(Some(n));
     }
@@ -76,9 +78,11 @@ fn of_parquet(path: &Path, columns: &[String], memory: usize) -> Result<Option<u
     first.map_or(Ok(None), |b| list_len(b.column(0)))
 }
 
-fn of_arrow(path: &Path, columns: &[String], memory: usize) -> Result<Option<usize>> {
-    let mut table = ipc::Table::open(path, memory)?;
-    let Some(index) = vector_field(&table.schema, columns) else { return Ok(numbered(&table.schema)) };
+pub(super) fn of_arrow(path: &Path, options: &InputOptions) -> Result<Option<usize>> {
+    let mut table = ipc::Table::open(path, options.memory)?;
+    let Some(index) = vector_field(&table.schema, &columns(options)) else {
+        return Ok(numbered(&table.schema));
+    };
     if let Some(n) = fixed(table.schema.field(index).data_type()) {
         return Ok(Some(n));
     }

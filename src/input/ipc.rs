@@ -6,10 +6,11 @@
 //! unpack to is checked against the memory allowed.
 
 use super::arrow::{Batches, TableReader, find_columns};
+use super::formats::{Opened, Spec};
 use super::guard::{broken, decode, too_large};
 use super::options::InputOptions;
 use super::sources::{open_bytes, open_seekable};
-use super::{Checkpoint, STDIN};
+use super::{Checkpoint, STDIN, dimension};
 use crate::error::{Error, Result};
 use arrow_array::RecordBatch;
 use arrow_buffer::Buffer;
@@ -61,8 +62,19 @@ impl Table {
     }
 }
 
+pub(super) const ARROW: Spec = Spec {
+    name: "arrow",
+    endings: &["arrow", "arrows", "ipc", "feather"],
+    is_text: false,
+    open: |path, options, from| {
+        let rows = Box::new(open(path, options, from)?);
+        Ok(Opened { rows, resumed: from.is_some() })
+    },
+    dimension: dimension::of_arrow,
+};
+
 /// Opens a stream or file; the rows before a checkpoint are decoded and passed over.
-pub(super) fn open(path: &Path, options: &InputOptions, from: Option<&Checkpoint>) -> Result<TableReader> {
+fn open(path: &Path, options: &InputOptions, from: Option<&Checkpoint>) -> Result<TableReader> {
     let table = Table::open(path, options.memory)?;
     let columns = find_columns(&table.schema, options, path)?;
     let skip = from.map_or(0, |c| c.rows);

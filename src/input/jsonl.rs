@@ -3,17 +3,39 @@
 //! The object's own level is read here, so that the vector goes from text to f32 in one pass;
 //! everything else is cut out by serde_json and kept as text until its role is known.
 
+use super::formats::{Opened, Spec};
 use super::meta::{self, Entry};
 use super::numbers::{json_array, list};
 use super::options::{IdKind, InputOptions, MetaColumns};
 use super::rows::{Fault, Row};
-use super::text::{Grammar, Split, check_text, too_long, trim_line};
+use super::text::{Grammar, Split, TextReader, check_text, too_long, trim_line};
 use super::value::{finish, set_entity, shorten, time_from_number, time_from_text, whole_part};
-use crate::error::Code;
+use super::{Checkpoint, dimension, origin_of, text_blocks};
+use crate::error::{Code, Error};
 use crate::points::Origin;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::HashSet;
+use std::path::Path;
+
+pub(super) const JSONL: Spec = Spec {
+    name: "jsonl",
+    endings: &["jsonl", "ndjson", "json"],
+    is_text: true,
+    open,
+    dimension: dimension::of_jsonl,
+};
+
+fn open(path: &Path, options: &InputOptions, from: Option<&Checkpoint>) -> crate::Result<Opened> {
+    if options.vector_cols.is_some() {
+        return Err(Error::usage("--vector-cols is for tables").file(path).fix("use --map vector=FIELD"));
+    }
+    let (blocks, resumed) = text_blocks(path, options, from)?;
+    let rows = resumed.map_or(0, |c| c.rows);
+    let grammar = Jsonl::new(options);
+    let reader = TextReader::new(blocks, grammar, origin_of(path, options), options, rows);
+    Ok(Opened { rows: Box::new(reader), resumed: resumed.is_some() })
+}
 
 /// The grammar, with what the user said about columns.
 pub(super) struct Jsonl<'a> {

@@ -24,6 +24,7 @@ mod base64;
 mod columns;
 mod csv;
 mod dimension;
+mod formats;
 mod glob;
 mod guard;
 mod ipc;
@@ -42,10 +43,11 @@ mod unpack;
 mod value;
 
 pub use dimension::dimension;
+pub use formats::Format;
 pub use meta::{MAX_METADATA, MAX_METADATA_DEPTH};
 pub use names::Names;
 pub use npy::matrix;
-pub use options::{Format, IdKind, InputOptions, Mapping, MetaColumns, TimeUnit};
+pub use options::{IdKind, InputOptions, Mapping, MetaColumns, TimeUnit};
 pub use records::{ListFormat, Record, RecordSink, for_each_line, for_each_record, is_export, vector_of};
 pub use rows::{BadRow, InputRows};
 pub use sources::{STDIN, Sources, content_hash, expand_sources, is_packed};
@@ -80,23 +82,11 @@ pub struct Checkpoint {
 }
 
 /// A reader of one source.
-pub struct Reader {
-    kind: Kind,
-    resumed: bool,
-}
-
-enum Kind {
-    Jsonl(Box<text::TextReader<jsonl::Jsonl<'static>>>),
-    Csv(Box<text::TextReader<csv::Csv>>),
-    Table(Box<arrow::TableReader>),
-    Npy(Box<npy::NpyReader>),
-    /// A text file without a header, which is an empty one.
-    Empty,
-}
+pub struct Reader(formats::Opened);
 
 impl std::fmt::Debug for Reader {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Reader").field("resumed", &self.resumed).finish_non_exhaustive()
+        f.debug_struct("Reader").field("resumed", &self.0.resumed).finish_non_exhaustive()
     }
 }
 
@@ -111,10 +101,10 @@ pub fn format_of(path: &Path, options: &InputOptions) -> Result<Format> {
     Format::of_path(path).ok_or_else(|| {
         let other = ["xz", "zip", "lz4", "7z", "tar"].into_iter().any(|e| sources::has_extension(path, e));
         let e = Error::usage("the file's name does not tell its format").file(path);
-        e.fix(match other {
-            true => "it is packed: unpack it first; .gz, .zst and .bz2 are read as they are",
-            false => "name it with --input-format jsonl, csv, tsv, parquet, arrow or npy",
-        })
+        if other {
+            return e.fix("it is packed: unpack it first; .gz, .zst and .bz2 are read as they are");
+        }
+        e.fix(format!("name it with --input-format {}", Format::names()))
     })
 }
 
@@ -131,24 +121,10 @@ pub fn open(path: &Path, options: &InputOptions, from: Option<&Checkpoint>) -> R
             .what("option --names")
             .fix("create a dataset with --ids string"));
     }
-    match format {
-        Format::Jsonl => open_jsonl(path, options, from),
-        Format::Csv => open_csv(path, options, b',', from),
-        Format::Tsv => open_csv(path, options, b'\t', from),
-        Format::Parquet => Ok(Reader::table(parquet::open(path, options, from)?, from)),
-        Format::Arrow => Ok(Reader::table(ipc::open(path, options, from)?, from)),
-        Format::Npy => {
-            let kind = Kind::Npy(Box::new(npy::open(path, options, from)?));
-            Ok(Reader { kind, resumed: from.is_some() })
-        }
-    }
+    (format.spec().open)(path, options, from).map(Reader)
 }
 
 impl Reader {
-    fn table(reader: arrow::TableReader, from: Option<&Checkpoint>) -> Reader {
-        Reader { kind: Kind::Table(Box::new(reader)), resumed: from.is_some() }
-    }
-
     /// Fills `rows`, which it clears first, with the next rows in input order. Bad rows between
     /// them go to `bad` as they come; when that fails `rows` holds the good rows before it.
     /// False when the input is at its end and `rows` is empty.
@@ -159,38 +135,23 @@ impl Reader {
         bad: &mut BadSink<'_>,
     ) -> Result<bool> {
         rows.clear();
-        match &mut self.kind {
-            Kind::Jsonl(r) => r.next_batch(rows, limits, bad),
-            Kind::Csv(r) => r.next_batch(rows, limits, bad),
-            Kind::Table(r) => r.next_batch(rows, limits, bad),
-            Kind::Npy(r) => r.next_batch(rows, limits, bad),
-            Kind::Empty => Ok(false),
-        }
+        self.0.rows.next_batch(rows, limits, bad)
     }
 
     /// How far the last batch reached.
     pub fn checkpoint(&mut self) -> Checkpoint {
-        match &mut self.kind {
-            Kind::Jsonl(r) => r.checkpoint(),
-            Kind::Csv(r) => r.checkpoint(),
-            Kind::Table(r) => r.checkpoint(),
-            Kind::Npy(r) => r.checkpoint(),
-            Kind::Empty => Checkpoint::default(),
-        }
+        self.0.rows.checkpoint()
     }
 
     /// Where the last row of a finished text file begins, when it has no line end and may be a part
     /// of what its writer meant: the file may grow, and the row with it.
     pub fn tail(&self) -> Option<Checkpoint> {
-        match &self.kind {
-            Kind::Csv(r) => r.tail(),
-            _ => None,
-        }
+        self.0.rows.tail()
     }
 
     /// True when reading goes on from the checkpoint that was given.
     pub fn resumed(&self) -> bool {
-        self.resumed
+        self.0.resumed
     }
 }
 
@@ -221,34 +182,6 @@ fn text_blocks(
         blocks = fresh()?;
     }
     Ok((blocks, None))
-}
-
-fn open_jsonl(path: &Path, options: &InputOptions, from: Option<&Checkpoint>) -> Result<Reader> {
-    if options.vector_cols.is_some() {
-        return Err(Error::usage("--vector-cols is for tables").file(path).fix("use --map vector=FIELD"));
-    }
-    let (blocks, resumed) = text_blocks(path, options, from)?;
-    let rows = resumed.map_or(0, |c| c.rows);
-    let grammar = jsonl::Jsonl::new(options);
-    let reader = text::TextReader::new(blocks, grammar, origin_of(path, options), options, rows);
-    Ok(Reader { kind: Kind::Jsonl(Box::new(reader)), resumed: resumed.is_some() })
-}
-
-fn open_csv(path: &Path, options: &InputOptions, delimiter: u8, from: Option<&Checkpoint>) -> Result<Reader> {
-    let dialect = csv::Dialect { delimiter, max_line: options.max_line };
-    let (mut blocks, _) = text_blocks(path, options, None)?;
-    let Some(header) = blocks.first_record(&|text, last| dialect.split(text, last))? else {
-        return Ok(Reader { kind: Kind::Empty, resumed: false });
-    };
-    let grammar = csv::Csv::new(&header, dialect, options, path)?;
-    let mut rows = 0;
-    if from.is_some()
-        && let (there, Some(checkpoint)) = text_blocks(path, options, from)?
-    {
-        (blocks, rows) = (there, checkpoint.rows);
-    }
-    let reader = text::TextReader::new(blocks, grammar, origin_of(path, options), options, rows);
-    Ok(Reader { kind: Kind::Csv(Box::new(reader)), resumed: rows > 0 })
 }
 
 #[cfg(test)]

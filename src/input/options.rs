@@ -1,60 +1,9 @@
 //! What the user says about the input.
 
+use super::formats::Format;
 use super::names::Names;
-use super::unpack::unpacked_name;
 use crate::error::{Error, Result};
-use std::path::{Path, PathBuf};
-
-/// A format that points can be read from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Format {
-    /// One JSON object a line.
-    Jsonl,
-    /// Comma-separated values with a header.
-    Csv,
-    /// Tab-separated values with a header.
-    Tsv,
-    /// Apache Parquet.
-    Parquet,
-    /// Arrow IPC, file or stream.
-    Arrow,
-    /// A NumPy array of vectors, with ids and times in files of their own.
-    Npy,
-}
-
-impl Format {
-    /// The format that a file's name ends in, before an ending that says that it is packed.
-    pub fn of_path(path: &Path) -> Option<Format> {
-        let name = path.file_name()?.to_string_lossy();
-        let extension = unpacked_name(&name).rsplit_once('.')?.1.to_ascii_lowercase();
-        Some(match extension.as_str() {
-            "jsonl" | "ndjson" | "json" => Format::Jsonl,
-            "csv" => Format::Csv,
-            "tsv" | "tab" => Format::Tsv,
-            "parquet" | "pq" => Format::Parquet,
-            "arrow" | "arrows" | "ipc" | "feather" => Format::Arrow,
-            "npy" => Format::Npy,
-            _ => return None,
-        })
-    }
-
-    /// True when a row has a line: JSONL, CSV, TSV.
-    pub fn is_text(self) -> bool {
-        matches!(self, Format::Jsonl | Format::Csv | Format::Tsv)
-    }
-
-    /// The format's name, as `--input-format` takes it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Format::Jsonl => "jsonl",
-            Format::Csv => "csv",
-            Format::Tsv => "tsv",
-            Format::Parquet => "parquet",
-            Format::Arrow => "arrow",
-            Format::Npy => "npy",
-        }
-    }
-}
+use std::path::PathBuf;
 
 /// The columns that make up a point; `None` takes the usual names.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -228,16 +177,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn mappings_and_formats() {
+    fn mappings() {
         let map = Mapping::parse("t=year,entity=word").unwrap();
         assert_eq!((map.entity.as_deref(), map.t.as_deref(), map.vector), (Some("word"), Some("year"), None));
         for bad in ["", "word", "entity=", "entity=a,entity=b", "id=a"] {
             assert_eq!(Mapping::parse(bad).unwrap_err().exit_code(), 2, "{bad}");
         }
-        assert_eq!(Format::of_path(Path::new("a/b.NDJSON")), Some(Format::Jsonl));
-        assert_eq!(Format::of_path(Path::new("a.txt")), None);
-        assert_eq!(Format::of_path(Path::new("a.csv.GZ")), Some(Format::Csv));
-        assert_eq!(Format::of_path(Path::new("a.gz")), None);
         assert!("minutes".parse::<TimeUnit>().is_err());
     }
 }

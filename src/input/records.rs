@@ -52,7 +52,7 @@ impl ListFormat {
             Format::Tsv => Some(ListFormat::Table(b'\t')),
             Format::Parquet => Some(ListFormat::Parquet),
             Format::Arrow => Some(ListFormat::Arrow),
-            Format::Npy => None,
+            _ => None,
         }
     }
 }

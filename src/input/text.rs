@@ -5,6 +5,7 @@
 //! they hash to, so that a later run can go on from there.
 
 use super::ahead::Source;
+use super::formats::RowReader;
 use super::options::InputOptions;
 use super::rows::{BadRow, Fault, InputRows, Row};
 use super::{BadSink, Checkpoint, Limits};
@@ -321,42 +322,6 @@ impl<G: Grammar> TextReader<G> {
         TextReader { blocks, rules, queue: VecDeque::new(), records, end, tail: None }
     }
 
-    pub(super) fn next_batch(
-        &mut self,
-        rows: &mut InputRows,
-        limits: Limits,
-        bad: &mut BadSink<'_>,
-    ) -> Result<bool> {
-        let started = Instant::now();
-        loop {
-            if self.deliver(rows, limits, bad)? || rows.len() >= limits.rows {
-                break;
-            }
-            if !rows.is_empty() && self.blocks.keeps_waiting(started) {
-                break;
-            }
-            let left = limits.rows.saturating_sub(rows.len()).max(1);
-            let pieces = self.blocks.next_block(&|text, last| self.rules.grammar.split(text, last), left)?;
-            if pieces.is_empty() {
-                break;
-            }
-            let (rules, buffer, offset) = (&self.rules, &self.blocks.buffer, self.blocks.offset);
-            let parse = |piece: Piece| rules.parse(&buffer[piece.start..piece.end], offset, piece);
-            self.queue = pieces.into_par_iter().map(parse).collect();
-        }
-        Ok(!rows.is_empty())
-    }
-
-    pub(super) fn checkpoint(&mut self) -> Checkpoint {
-        self.blocks.hash_to(self.end);
-        Checkpoint { rows: self.records, byte: self.end, prefix: self.blocks.hasher.finish() }
-    }
-
-    /// Where the last row handed out begins, if that may be a part of what its writer meant.
-    pub(super) fn tail(&self) -> Option<Checkpoint> {
-        self.tail
-    }
-
     /// Hands out parsed rows; true when the batch is full, false when there are no more.
     fn deliver(&mut self, rows: &mut InputRows, limits: Limits, sink: &mut BadSink<'_>) -> Result<bool> {
         while let Some(piece) = self.queue.front_mut() {
@@ -392,6 +357,38 @@ impl<G: Grammar> TextReader<G> {
         // Blank lines at the end of the block belong to what is done.
         self.end = self.blocks.offset + self.blocks.used as u64;
         Ok(false)
+    }
+}
+
+impl<G: Grammar> RowReader for TextReader<G> {
+    fn next_batch(&mut self, rows: &mut InputRows, limits: Limits, bad: &mut BadSink<'_>) -> Result<bool> {
+        let started = Instant::now();
+        loop {
+            if self.deliver(rows, limits, bad)? || rows.len() >= limits.rows {
+                break;
+            }
+            if !rows.is_empty() && self.blocks.keeps_waiting(started) {
+                break;
+            }
+            let left = limits.rows.saturating_sub(rows.len()).max(1);
+            let pieces = self.blocks.next_block(&|text, last| self.rules.grammar.split(text, last), left)?;
+            if pieces.is_empty() {
+                break;
+            }
+            let (rules, buffer, offset) = (&self.rules, &self.blocks.buffer, self.blocks.offset);
+            let parse = |piece: Piece| rules.parse(&buffer[piece.start..piece.end], offset, piece);
+            self.queue = pieces.into_par_iter().map(parse).collect();
+        }
+        Ok(!rows.is_empty())
+    }
+
+    fn checkpoint(&mut self) -> Checkpoint {
+        self.blocks.hash_to(self.end);
+        Checkpoint { rows: self.records, byte: self.end, prefix: self.blocks.hasher.finish() }
+    }
+
+    fn tail(&self) -> Option<Checkpoint> {
+        self.tail
     }
 }
 

@@ -4,7 +4,7 @@ use super::placement::{self, Placement};
 use super::{
     FEATURE_COVERED, FEATURE_TIERS, FileEntry, FileKind, KNOWN_FEATURES, MAX_FILES, Manifest, VERSION,
 };
-use crate::format::checksum::hash128;
+use crate::format::checksum::{hash128, holds};
 use crate::format::codec::{Decoder, Encoder, Malformed};
 use crate::format::container::Seal;
 
@@ -70,7 +70,7 @@ impl Manifest {
             return Err(Refused::Malformed(format!("{} bytes are too few for a manifest", bytes.len())));
         };
         let sum = hash128(&bytes[..body]);
-        if Decoder::new(&bytes[body..]).u128()? != sum {
+        if !holds(sum, Decoder::new(&bytes[body..]).u128()?) {
             return Err(Refused::Malformed("the checksum does not hold".into()));
         }
         let mut d = Decoder::new(&bytes[..body]);

@@ -1,7 +1,7 @@
 //! The bytes around a batch, and the header of a log.
 
 use super::{FRAME_HEAD_LEN, HEADER_LEN, LogId, MAGIC, MAX_PAYLOAD, VERSION};
-use crate::format::checksum::{crc32c, hash64};
+use crate::format::checksum::{crc32c, hash64, holds};
 use crate::format::codec::{Decoder, Encoder, Malformed};
 
 /// The only kind of frame so far: a batch.
@@ -41,7 +41,7 @@ impl From<Malformed> for BadHeader {
 pub(super) fn decode_header(bytes: &[u8]) -> Result<LogId, BadHeader> {
     let mut d = Decoder::new(bytes);
     let body = d.raw(HEADER_LEN - 8)?;
-    if d.u64()? != hash64(body) {
+    if !holds(hash64(body), d.u64()?) {
         return Err(BadHeader::Damaged("the checksum of the log's header does not hold".into()));
     }
     let mut d = Decoder::new(body);
@@ -130,7 +130,7 @@ pub(super) fn decode_frame<'a>(id: &LogId, offset: u64, bytes: &'a [u8]) -> Foun
         Ok((len, kind, flags, zero, d.u64()?, d.u32()?, d.u32()?))
     };
     let Ok((len, kind, flags, zero, first_seq, rows, sum)) = read(&mut d) else { return Found::Broken };
-    if sum != head_sum(id, offset, &head[..20]) || kind != KIND_BATCH || flags != 0 || zero != 0 {
+    if !holds(head_sum(id, offset, &head[..20]), sum) || kind != KIND_BATCH || flags != 0 || zero != 0 {
         return Found::Broken;
     }
     if len as usize > MAX_PAYLOAD {
@@ -142,7 +142,7 @@ pub(super) fn decode_frame<'a>(id: &LogId, offset: u64, bytes: &'a [u8]) -> Foun
     let (payload, tail) = rest.split_at(len);
     let (crc, pad) = tail.split_at(4);
     let want = crc32c(&[&sum.to_le_bytes(), payload, pad]);
-    if crc != want.to_le_bytes() || pad.iter().any(|b| *b != 0) {
+    if !holds(&want.to_le_bytes()[..], crc) || pad.iter().any(|b| *b != 0) {
         return Found::Broken;
     }
     Found::Whole(Frame { first_seq, rows, payload, len: total })

@@ -3,7 +3,7 @@
 use super::reader::Expect;
 use super::seal::{self, BLOCK_LEN, Blocks, END_LEN, FOOTER, INDEXES};
 use crate::error::{Error, Result};
-use crate::format::checksum::Identity;
+use crate::format::checksum::{Identity, holds};
 use crate::fsio::Bytes;
 use bytes::Buf;
 use parquet::errors::ParquetError;
@@ -40,7 +40,7 @@ impl Source {
         let damaged = |what: &str| Error::damaged(path, what);
         let id = seal::identity(expect.dataset, expect.id);
         let footer_at = footer_at(&bytes).ok_or_else(|| damaged("the file does not end as Parquet does"))?;
-        if seal::part_sum(&id, FOOTER, &bytes[footer_at..]) != expect.seal.root {
+        if !holds(seal::part_sum(&id, FOOTER, &bytes[footer_at..]), expect.seal.root) {
             return Err(damaged("the checksum of the file's footer does not hold").byte(footer_at as u64));
         }
         let footer = &bytes[footer_at..bytes.len() - END_LEN];
@@ -50,7 +50,7 @@ impl Source {
         let blocks = text.and_then(Blocks::parse).filter(|b| b.body_len <= footer_at as u64);
         let blocks = blocks.ok_or_else(|| damaged("the footer holds no checksums of the file"))?;
         let indexes = &bytes[blocks.body_len as usize..footer_at];
-        if seal::part_sum(&id, INDEXES, indexes) != blocks.index_sum {
+        if !holds(seal::part_sum(&id, INDEXES, indexes), blocks.index_sum) {
             return Err(damaged("the checksum of the page indexes does not hold").byte(blocks.body_len));
         }
         let checked = (0..blocks.sums.len().div_ceil(64)).map(|_| AtomicU64::new(0)).collect();
@@ -87,7 +87,7 @@ impl Source {
             }
             let start = block * BLOCK_LEN;
             let bytes = &inner.bytes[start..(start + BLOCK_LEN).min(body)];
-            if inner.id.block_sum(block as u64, bytes) != inner.blocks.sums[block] {
+            if !holds(inner.id.block_sum(block as u64, bytes), inner.blocks.sums[block]) {
                 return Err(
                     Error::damaged(&inner.path, "the checksum of a block does not hold").byte(start as u64)
                 );

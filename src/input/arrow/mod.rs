@@ -6,6 +6,7 @@ mod texts;
 mod vector;
 
 use super::columns::Columns;
+use super::formats::RowReader;
 use super::guard::decode;
 use super::meta::{self, Entry};
 use super::options::InputOptions;
@@ -69,12 +70,25 @@ impl TableReader {
         TableReader { batches, columns, options, path, origin, current: None, at: 0, rows: before, skip }
     }
 
-    pub(super) fn next_batch(
-        &mut self,
-        rows: &mut InputRows,
-        limits: Limits,
-        bad: &mut BadSink<'_>,
-    ) -> Result<bool> {
+    /// Makes sure that `current` has a row at `at`; false at the end of the input.
+    fn load(&mut self) -> Result<bool> {
+        while self.current.as_ref().is_none_or(|t| self.at >= t.len) {
+            self.current = None;
+            let Some(batch) = self.batches.next()? else { return Ok(false) };
+            let len = batch.num_rows();
+            let passed = self.skip.min(len as u64);
+            (self.skip, self.rows, self.at) = (self.skip - passed, self.rows + passed, passed as usize);
+            if self.at < len {
+                let (columns, options) = (&self.columns, &self.options);
+                self.current = Some(decode(&self.path, || Table::new(&batch, columns, options))?);
+            }
+        }
+        Ok(true)
+    }
+}
+
+impl RowReader for TableReader {
+    fn next_batch(&mut self, rows: &mut InputRows, limits: Limits, bad: &mut BadSink<'_>) -> Result<bool> {
         let (mut row, named) = (Row::default(), self.options.ids == super::IdKind::Name);
         while self.load()? {
             let Some(table) = &self.current else { break };
@@ -104,24 +118,8 @@ impl TableReader {
         Ok(!rows.is_empty())
     }
 
-    pub(super) fn checkpoint(&self) -> Checkpoint {
+    fn checkpoint(&mut self) -> Checkpoint {
         Checkpoint { rows: self.rows, byte: 0, prefix: 0 }
-    }
-
-    /// Makes sure that `current` has a row at `at`; false at the end of the input.
-    fn load(&mut self) -> Result<bool> {
-        while self.current.as_ref().is_none_or(|t| self.at >= t.len) {
-            self.current = None;
-            let Some(batch) = self.batches.next()? else { return Ok(false) };
-            let len = batch.num_rows();
-            let passed = self.skip.min(len as u64);
-            (self.skip, self.rows, self.at) = (self.skip - passed, self.rows + passed, passed as usize);
-            if self.at < len {
-                let (columns, options) = (&self.columns, &self.options);
-                self.current = Some(decode(&self.path, || Table::new(&batch, columns, options))?);
-            }
-        }
-        Ok(true)
     }
 }
 

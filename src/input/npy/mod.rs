@@ -8,6 +8,7 @@
 
 mod values;
 
+use super::formats::{Opened, RowReader, Spec};
 use super::jsonl::{entity_names, names};
 use super::numbers::infinite;
 use super::options::InputOptions;
@@ -210,7 +211,7 @@ pub(super) struct NpyReader {
 }
 
 /// Components of each row of an array of vectors.
-pub(super) fn dimension(path: &Path) -> Result<usize> {
+fn dimension(path: &Path) -> Result<usize> {
     match Array::open(path)?.header.shape.as_slice() {
         [_, dim] => usize::try_from(*dim).map_err(|_| bad_file(path, "the shape is out of bounds")),
         shape => Err(bad_file(path, format!("the shape is {shape:?}, rows and components are needed"))),
@@ -253,8 +254,19 @@ pub fn matrix(path: &Path, dim: usize, sink: &mut dyn FnMut(&[f32]) -> Result<()
     Ok(())
 }
 
+pub(super) const NPY: Spec = Spec {
+    name: "npy",
+    endings: &["npy"],
+    is_text: false,
+    open: |path, options, from| {
+        let rows = Box::new(open(path, options, from)?);
+        Ok(Opened { rows, resumed: from.is_some() })
+    },
+    dimension: |path, _| dimension(path).map(Some),
+};
+
 /// Opens the three files at a row.
-pub(super) fn open(path: &Path, options: &InputOptions, from: Option<&Checkpoint>) -> Result<NpyReader> {
+fn open(path: &Path, options: &InputOptions, from: Option<&Checkpoint>) -> Result<NpyReader> {
     let (vectors, len) = open_vectors(path, options.dim)?;
     let time_names = names(&options.map.t, &["timestamp", "t"]);
     let ids = Values::open(options.ids_file.as_ref(), "--ids-file", &entity_names(options), len)?;
@@ -295,37 +307,6 @@ impl NpyReader {
         Ok(())
     }
 
-    pub(super) fn next_batch(
-        &mut self,
-        rows: &mut InputRows,
-        limits: Limits,
-        bad: &mut BadSink<'_>,
-    ) -> Result<bool> {
-        let named = self.options.ids == IdKind::Name;
-        // The size of a row is known but for its name and norm.
-        let row_bytes = self.options.dim * 4 + 128;
-        while self.rows < self.len && rows.len() < limits.rows {
-            if !rows.is_empty() && rows.size_bytes() + row_bytes > limits.bytes {
-                break;
-            }
-            self.vectors.read(&mut self.buffer)?;
-            let (id, time) = (self.ids.next()?, self.times.next()?);
-            self.rows += 1;
-            match self.read_row(&id, &time) {
-                Ok(()) => rows.push(&self.row, &self.origin, named, self.rows, 0),
-                Err(fault) => bad(fault.in_rows(&self.vectors.path, self.rows))?,
-            }
-        }
-        if rows.is_empty() && self.vectors.bytes.is_none() {
-            self.vectors.check_end()?;
-        }
-        Ok(!rows.is_empty())
-    }
-
-    pub(super) fn checkpoint(&self) -> Checkpoint {
-        Checkpoint { rows: self.rows, byte: 0, prefix: 0 }
-    }
-
     fn read_row(&mut self, id: &Value, time: &Value) -> Result<(), Fault> {
         let row = &mut self.row;
         let ids = self.options.ids;
@@ -348,6 +329,34 @@ impl NpyReader {
         .map_err(|f| f.column("timestamp"))?;
         self.vectors.values(&self.buffer, &mut row.vector).map_err(|f| f.column("vector"))?;
         finish(row, Vec::new(), &self.options).map_err(|f| f.column("metadata"))
+    }
+}
+
+impl RowReader for NpyReader {
+    fn next_batch(&mut self, rows: &mut InputRows, limits: Limits, bad: &mut BadSink<'_>) -> Result<bool> {
+        let named = self.options.ids == IdKind::Name;
+        // The size of a row is known but for its name and norm.
+        let row_bytes = self.options.dim * 4 + 128;
+        while self.rows < self.len && rows.len() < limits.rows {
+            if !rows.is_empty() && rows.size_bytes() + row_bytes > limits.bytes {
+                break;
+            }
+            self.vectors.read(&mut self.buffer)?;
+            let (id, time) = (self.ids.next()?, self.times.next()?);
+            self.rows += 1;
+            match self.read_row(&id, &time) {
+                Ok(()) => rows.push(&self.row, &self.origin, named, self.rows, 0),
+                Err(fault) => bad(fault.in_rows(&self.vectors.path, self.rows))?,
+            }
+        }
+        if rows.is_empty() && self.vectors.bytes.is_none() {
+            self.vectors.check_end()?;
+        }
+        Ok(!rows.is_empty())
+    }
+
+    fn checkpoint(&mut self) -> Checkpoint {
+        Checkpoint { rows: self.rows, byte: 0, prefix: 0 }
     }
 }
 

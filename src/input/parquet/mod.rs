@@ -3,12 +3,13 @@
 mod header;
 mod pages;
 
-use super::Checkpoint;
 use super::arrow::{Batches, TableReader, find_columns};
 use super::columns::{Columns, VectorColumns};
+use super::formats::{Opened, Spec};
 use super::guard::{decode, too_large};
 use super::options::InputOptions;
 use super::sources::open_seekable;
+use super::{Checkpoint, dimension};
 use crate::error::{Code, Error, Result};
 use arrow_array::RecordBatch;
 use arrow_schema::{DataType, Field, FieldRef, Fields, Schema, SchemaRef, TimeUnit};
@@ -256,8 +257,19 @@ fn of_memory(e: Error, path: &Path) -> Error {
     }
 }
 
+pub(super) const PARQUET: Spec = Spec {
+    name: "parquet",
+    endings: &["parquet", "pq"],
+    is_text: false,
+    open: |path, options, from| {
+        let rows = Box::new(open(path, options, from)?);
+        Ok(Opened { rows, resumed: from.is_some() })
+    },
+    dimension: dimension::of_parquet,
+};
+
 /// Opens a file at a row.
-pub(super) fn open(path: &Path, options: &InputOptions, from: Option<&Checkpoint>) -> Result<TableReader> {
+fn open(path: &Path, options: &InputOptions, from: Option<&Checkpoint>) -> Result<TableReader> {
     let table = Table::open(path, options.memory)?;
     let columns = find_columns(table.schema(), options, path)?;
     let roots = columns.all();

@@ -6,6 +6,7 @@ use crate::progress::Progress;
 use crate::rows::{EventRow, IngestPlanRow, IngestRow};
 use crate::signals;
 use crate::values::{size, words};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ValueEnum, ValueHint};
 use cvx::analytics::changepoint::bocpd::Alarm;
 use cvx::config::Config;
@@ -37,8 +38,8 @@ pub struct Args {
     #[arg(value_name = "SOURCE", required = true, value_hint = ValueHint::AnyPath)]
     sources: Vec<PathBuf>,
     /// The format; without it the file's extension before .gz, .zst or .bz2, and jsonl for -
-    #[arg(long, value_enum, value_name = "FMT")]
-    input_format: Option<Formats>,
+    #[arg(long, value_name = "FMT", value_parser = format())]
+    input_format: Option<Format>,
     /// Columns of entity, time and vector: entity=COL,t=COL,vector=COL, any of them
     #[arg(long, value_name = "MAP", value_parser = mapping)]
     map: Option<Mapping>,
@@ -107,30 +108,6 @@ pub struct Args {
     compact: bool,
 }
 
-/// `--input-format`.
-#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
-enum Formats {
-    Jsonl,
-    Csv,
-    Tsv,
-    Parquet,
-    Arrow,
-    Npy,
-}
-
-impl From<Formats> for Format {
-    fn from(f: Formats) -> Format {
-        match f {
-            Formats::Jsonl => Format::Jsonl,
-            Formats::Csv => Format::Csv,
-            Formats::Tsv => Format::Tsv,
-            Formats::Parquet => Format::Parquet,
-            Formats::Arrow => Format::Arrow,
-            Formats::Npy => Format::Npy,
-        }
-    }
-}
-
 /// `--on-conflict`.
 #[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
 enum Conflicts {
@@ -168,6 +145,11 @@ fn mapping(text: &str) -> Result<Mapping, String> {
     Mapping::parse(text).map_err(|e| words(&e))
 }
 
+/// Takes the name of a format, which help texts and completions list.
+fn format() -> impl TypedValueParser<Value = Format> {
+    PossibleValuesParser::new(Format::ALL.map(Format::as_str)).try_map(|name| name.parse::<Format>())
+}
+
 fn time_unit(text: &str) -> Result<TimeUnit, String> {
     text.parse().map_err(|e| words(&e))
 }
@@ -195,7 +177,7 @@ impl Args {
     fn options(self) -> (Options, Sync) {
         // Dimension and kind of ids are the dataset's.
         let input = InputOptions {
-            format: self.input_format.map(Into::into),
+            format: self.input_format,
             map: self.map.unwrap_or_default(),
             vector_cols: self.vector_cols,
             time_unit: self.time_unit,
