@@ -178,6 +178,8 @@ struct Run<'a> {
     ledger_dirty: bool,
     first_commit: u64,
     zero_vectors: u64,
+    /// Floats of metadata that JSON does not have.
+    lost_floats: u64,
     /// Bytes of the files that are finished.
     bytes_finished: u64,
     /// Rows refused in them.
@@ -231,6 +233,7 @@ impl<'a> Run<'a> {
             ledger_written: Instant::now(),
             ledger_dirty: false,
             zero_vectors: 0,
+            lost_floats: 0,
             bytes_finished: 0,
             rejected_before: 0,
             detection: None,
@@ -285,6 +288,7 @@ impl<'a> Run<'a> {
         match message {
             Message::Batch { job, mut rows, bad, checkpoint, tail } => {
                 self.report.rows_read += (rows.len() + bad.len()) as u64;
+                self.lost_floats += rows.lost;
                 self.refuse(bad)?;
                 let (last, count) = (mending::Last::of(&rows, tail), rows.len() as u64);
                 let added = self.append(&plan.jobs[job], &mut rows)?;
@@ -463,6 +467,13 @@ impl<'a> Run<'a> {
                 n => format!("{n} vectors are all zeros: they are stored, and have"),
             };
             (self.on_event)(Event::Warning(format!("{vectors} no cosine distance to anything")))?;
+        }
+        if self.lost_floats > 0 {
+            let values = match self.lost_floats {
+                1 => "1 value of the metadata is NaN or infinite".to_owned(),
+                n => format!("{n} values of the metadata are NaN or infinite"),
+            };
+            (self.on_event)(Event::Note(format!("{values}, which JSON does not have: left out")))?;
         }
         Ok(report)
     }

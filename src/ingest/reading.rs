@@ -53,10 +53,11 @@ pub(super) struct Plan {
 
 /// Hash of what decides the meaning of an input file's bytes.
 pub(super) fn fingerprint(input: &InputOptions, on_conflict: OnConflict) -> u64 {
-    // The memory allowed decides nothing. Without it, and without names, the text is that of
-    // earlier versions, whose ledgers stay valid.
+    // The memory allowed decides nothing. Without it, and without options that earlier versions did not
+    // have, the text is theirs, so that their ledgers stay valid.
     let text = format!("{:?}", InputOptions { memory: 0, ..input.clone() });
     let text = text.replace(", memory: 0 }", " }").replace(", names: None }", " }");
+    let text = text.replace(", name: None }", " }").replace(", time: None,", ",");
     hash64(format!("{text} {on_conflict:?}").as_bytes())
 }
 

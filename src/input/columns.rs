@@ -1,6 +1,7 @@
 //! Which columns of a table are what.
 
-use super::jsonl::{EXPORT, entity_names, names};
+use super::derived::{Derived, From};
+use super::jsonl::{EXPORT, entity_names, id_names, names, time_names};
 use super::options::{InputOptions, MetaColumns};
 use crate::error::{Code, Error, Result};
 use std::collections::{HashMap, HashSet};
@@ -39,7 +40,7 @@ impl Columns {
         let need =
             |names: &[String], option: &str| first(names).ok_or_else(|| missing(names, option, header, path));
         let entity = need(&entity_names(options), "--map entity=COL")?;
-        let t = need(&names(&options.map.t, &["timestamp", "t"]), "--map t=COL")?;
+        let t = need(&time_names(options), "--map t=COL, or give all points one with --time")?;
         let vector = find_vector(header, &places, options, path)?;
         let meta = match options.meta {
             MetaColumns::None => None,
@@ -57,6 +58,9 @@ impl Columns {
             VectorColumns::Each(list) => list.iter().copied().collect(),
         };
         used.extend([entity, t].into_iter().chain(meta));
+        if options.map.name.is_some() {
+            used.extend(id_names(options).iter().filter_map(|n| at(n)));
+        }
         let listed: HashSet<&str> = match &options.meta {
             MetaColumns::List(list) => list.iter().map(String::as_str).collect(),
             _ => HashSet::new(),
@@ -89,6 +93,19 @@ impl Columns {
                     .fix("rename one of the two, or leave both out with --meta"))
             }
         }
+    }
+
+    /// The columns of a file with `fields` of them that must be read for these and for the derived ones, in
+    /// ascending order.
+    pub(super) fn roots(&self, fields: usize, derived: &[Derived]) -> Vec<usize> {
+        let inside = derived.iter().filter_map(|d| match &d.from {
+            From::Field { root, .. } => Some(*root),
+            From::Text(_) => None,
+        });
+        let mut roots: Vec<usize> = self.all().into_iter().filter(|i| *i < fields).chain(inside).collect();
+        roots.sort_unstable();
+        roots.dedup();
+        roots
     }
 
     /// Every column that must be read, in ascending order.

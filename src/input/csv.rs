@@ -7,6 +7,7 @@
 //! is a JSON number, true or false, are left out when empty, and are strings otherwise.
 
 use super::columns::{Columns, VectorColumns};
+use super::derived::{Derived, From, derive};
 use super::formats::{Opened, RowReader, Spec};
 use super::meta::{self, Entry};
 use super::numbers::{cell, list};
@@ -15,7 +16,7 @@ use super::rows::InputRows;
 use super::rows::{Fault, Row};
 use super::text::{Grammar, Split, TextReader, check_text, too_long, trim_line};
 use super::value::{finish, set_entity, time_from_text};
-use super::{BadSink, Checkpoint, Limits, dimension, origin_of, text_blocks};
+use super::{BadSink, Checkpoint, Limits, dimension, nested, origin_of, text_blocks};
 use crate::error::{Code, Error, Result};
 use crate::points::Origin;
 use std::borrow::Cow;
@@ -219,7 +220,9 @@ impl Dialect {
 /// The grammar of a file whose header is known.
 pub(super) struct Csv {
     dialect: Dialect,
+    /// The file's columns, and behind them the derived ones.
     header: Vec<String>,
+    derived: Vec<Derived>,
     columns: Columns,
     options: InputOptions,
 }
@@ -236,14 +239,21 @@ impl Csv {
         if header.len() < 3 {
             return Err(dialect.too_few(&header).file(path).line(1));
         }
+        let derived = derive(&header, options, path);
+        header.extend(derived.iter().map(|d| d.name.clone()));
         let columns = Columns::find(&header, options, path)?;
-        Ok(Csv { dialect, header, columns, options: options.clone() })
+        Ok(Csv { dialect, header, derived, columns, options: options.clone() })
+    }
+
+    /// Fields of a record.
+    fn width(&self) -> usize {
+        self.header.len() - self.derived.len()
     }
 
     fn row(&self, text: &str, row: &mut Row, origin: &mut Origin) -> Result<(), Fault> {
-        let mut cells = Vec::with_capacity(self.header.len());
+        let mut cells = Vec::with_capacity(self.width());
         self.dialect.walk(text.as_bytes(), true, |c| cells.push(c));
-        if cells.len() != self.header.len() {
+        if cells.len() != self.width() {
             return Err(self.other_count(text, cells.len()));
         }
         if memchr::memchr(b'\r', text.as_bytes()).is_some() {
@@ -255,7 +265,7 @@ impl Csv {
                 return Err(bare_cr().at(cell.start));
             }
         }
-        let record = Record { header: &self.header, text, cells };
+        let record = Record { header: &self.header, derived: &self.derived, text, cells };
         let c = &self.columns;
         let entity = record.get(c.entity);
         // A name is what stands there; blanks around a number are not part of it.
@@ -285,12 +295,12 @@ impl Csv {
 
     /// The fault of a record with more or fewer fields than the header.
     fn other_count(&self, text: &str, fields: usize) -> Fault {
-        let message = format!("the record has {fields} fields, the header has {}", self.header.len());
+        let message = format!("the record has {fields} fields, the header has {}", self.width());
         let delimiter = char::from(self.dialect.delimiter);
         let blank = text.contains(&format!("{delimiter} \""));
         Fault::new(Code::BadRow, message).fix(if blank {
             "a blank stands before a quote: a quoted field begins right behind the separator"
-        } else if fields < self.header.len() {
+        } else if fields < self.width() {
             "is the line cut, or a separator missing? an empty field needs its separator too"
         } else {
             "quote fields that hold separators"
@@ -299,13 +309,13 @@ impl Csv {
 
     fn metadata(&self, record: &Record<'_>, row: &mut Row) -> Result<(), Fault> {
         let column = self.columns.meta;
-        let held = column.map(|i| record.get(i));
+        let held = column.map(|i| record.left(i));
         let mut entries: Vec<Entry<'_>> = match (column, &held) {
             (Some(i), Some(text)) => meta::entries(text).map_err(|f| record.place(i, f))?,
             _ => Vec::new(),
         };
         for &i in &self.columns.others {
-            let value = record.get(i);
+            let value = record.left(i);
             if !value.is_empty() {
                 entries.push((Cow::Borrowed(&self.header[i]), typed(value)));
             }
@@ -339,13 +349,40 @@ impl Grammar for Csv {
 /// A record and where its fields lie.
 struct Record<'a> {
     header: &'a [String],
+    derived: &'a [Derived],
     text: &'a str,
     cells: Vec<Cell>,
 }
 
 impl<'a> Record<'a> {
+    /// The text of a column.
     fn get(&self, i: usize) -> Cow<'a, str> {
-        self.cells.get(i).map_or(Cow::Borrowed(""), |c| unquote(self.text, *c))
+        if let Some(cell) = self.cells.get(i) {
+            return unquote(self.text, *cell);
+        }
+        match self.derived.get(i - self.cells.len()).map(|d| &d.from) {
+            Some(From::Text(text)) => Cow::Borrowed(text),
+            Some(From::Field { root, path }) => {
+                let found =
+                    nested::find(&self.get(*root), path).map(|json| nested::as_cell(json).into_owned());
+                Cow::Owned(found.unwrap_or_default())
+            }
+            None => Cow::Borrowed(""),
+        }
+    }
+
+    /// The text of a column without the fields that are parts of the point.
+    fn left(&self, i: usize) -> Cow<'a, str> {
+        let mut text = self.get(i);
+        for column in self.derived.iter().filter(|d| d.taken) {
+            if let From::Field { root, path } = &column.from
+                && *root == i
+                && let Some(left) = nested::without(&text, path)
+            {
+                text = Cow::Owned(left);
+            }
+        }
+        text
     }
 
     /// A fault in a field, with its column and its place in the record.

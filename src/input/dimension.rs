@@ -127,9 +127,9 @@ fn list_len(array: &ArrayRef) -> Result<Option<usize>> {
 
 /// Values of a vector that is written as text, or as the bytes of 32-bit floats.
 fn text_len(array: &ArrayRef) -> Option<usize> {
-    let mut text = String::new();
-    super::arrow::json::write(array, 0, &mut text, 0, crate::model::MAX_DIM * 32).ok()?;
-    let text: String = serde_json::from_str(&text).ok()?;
+    let mut json = super::arrow::json::Json::default();
+    super::arrow::json::write(array, 0, &mut json, 0, crate::model::MAX_DIM * 32).ok()?;
+    let text: String = serde_json::from_str(&json.text).ok()?;
     match array.data_type() {
         // Two hexadecimal digits a byte.
         DataType::Binary | DataType::LargeBinary | DataType::BinaryView => Some(text.len() / 8),

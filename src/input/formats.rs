@@ -6,7 +6,7 @@
 use super::options::InputOptions;
 use super::rows::InputRows;
 use super::unpack::unpacked_name;
-use super::{BadSink, Checkpoint, Limits, csv, ipc, jsonl, npy, parquet};
+use super::{BadSink, Checkpoint, Limits, csv, ipc, jsonl, npy, parquet, word2vec, word2vec_bin};
 use crate::error::Result;
 use std::path::Path;
 
@@ -25,6 +25,18 @@ pub enum Format {
     Arrow,
     /// A NumPy array of vectors, with ids and times in files of their own.
     Npy,
+    /// Several NumPy arrays by name.
+    Npz,
+    /// Words and vectors as text, after a line with their number and dimension: word2vec, fastText.
+    W2v,
+    /// The same in binary: word2vec, gensim.
+    W2vBin,
+    /// Words and vectors as text without such a line.
+    Glove,
+    /// Vectors, each after its dimension.
+    Fvecs,
+    /// Vectors after their number and dimension.
+    Fbin,
 }
 
 /// What there is to know about a format.
@@ -65,8 +77,20 @@ pub(super) trait RowReader {
 
 impl Format {
     /// Every format, in the order in which help texts list them.
-    pub const ALL: [Format; 6] =
-        [Format::Jsonl, Format::Csv, Format::Tsv, Format::Parquet, Format::Arrow, Format::Npy];
+    pub const ALL: [Format; 12] = [
+        Format::Jsonl,
+        Format::Csv,
+        Format::Tsv,
+        Format::Parquet,
+        Format::Arrow,
+        Format::Npy,
+        Format::Npz,
+        Format::W2v,
+        Format::W2vBin,
+        Format::Glove,
+        Format::Fvecs,
+        Format::Fbin,
+    ];
 
     pub(super) fn spec(self) -> &'static Spec {
         match self {
@@ -76,6 +100,12 @@ impl Format {
             Format::Parquet => &parquet::PARQUET,
             Format::Arrow => &ipc::ARROW,
             Format::Npy => &npy::NPY,
+            Format::Npz => &npy::NPZ,
+            Format::W2v => &word2vec::W2V,
+            Format::W2vBin => &word2vec_bin::W2V_BIN,
+            Format::Glove => &word2vec::GLOVE,
+            Format::Fvecs => &npy::FVECS,
+            Format::Fbin => &npy::FBIN,
         }
     }
 

@@ -3,14 +3,15 @@
 //! The object's own level is read here, so that the vector goes from text to f32 in one pass;
 //! everything else is cut out by serde_json and kept as text until its role is known.
 
+use super::derived::{self, From, TIME};
 use super::formats::{Opened, Spec};
 use super::meta::{self, Entry};
 use super::numbers::{json_array, list};
 use super::options::{IdKind, InputOptions, MetaColumns};
 use super::rows::{Fault, Row};
-use super::text::{Grammar, Split, TextReader, check_text, too_long, trim_line};
+use super::text::{Grammar, Split, TextReader, check_text, split_line, trim_line};
 use super::value::{finish, set_entity, shorten, time_from_number, time_from_text, whole_part};
-use super::{Checkpoint, dimension, origin_of, text_blocks};
+use super::{Checkpoint, dimension, nested, origin_of, text_blocks};
 use crate::error::{Code, Error};
 use crate::points::Origin;
 use serde_json::value::RawValue;
@@ -32,7 +33,7 @@ fn open(path: &Path, options: &InputOptions, from: Option<&Checkpoint>) -> crate
     }
     let (blocks, resumed) = text_blocks(path, options, from)?;
     let rows = resumed.map_or(0, |c| c.rows);
-    let grammar = Jsonl::new(options);
+    let grammar = Jsonl::new(options, path);
     let reader = TextReader::new(blocks, grammar, origin_of(path, options), options, rows);
     Ok(Opened { rows: Box::new(reader), resumed: resumed.is_some() })
 }
@@ -44,13 +45,33 @@ pub(super) struct Jsonl<'a> {
     entity: Vec<String>,
     t: Vec<String>,
     vector: Vec<String>,
+    /// Ids beside the names that entities go by.
+    ids: Vec<String>,
+    /// Fields with one value for the whole file, as JSON.
+    constants: Vec<(String, String)>,
 }
 
 /// Columns that only an export has, all of them.
 pub(super) const EXPORT: [&str; 4] = ["source", "model", "seq", "approx"];
 
-/// The usual names of the entity's column; the dataset's kind of id first.
+/// Names of the column of times.
+pub(super) fn time_names(options: &InputOptions) -> Vec<String> {
+    match options.time {
+        Some(_) => vec![TIME.to_owned()],
+        None => names(&options.map.t, &["timestamp", "t"]),
+    }
+}
+
+/// Names of the entity's column: that of the mapped names, else that of the ids.
 pub(super) fn entity_names(options: &InputOptions) -> Vec<String> {
+    match &options.map.name {
+        Some(name) => vec![name.clone()],
+        None => id_names(options),
+    }
+}
+
+/// Names of the column of ids; of the usual ones the dataset's kind of id first.
+pub(super) fn id_names(options: &InputOptions) -> Vec<String> {
     let usual = match options.ids {
         IdKind::U64 => ["entity_id", "entity"],
         IdKind::Name => ["entity", "entity_id"],
@@ -67,10 +88,16 @@ pub(super) fn names(mapped: &Option<String>, usual: &[&str]) -> Vec<String> {
 }
 
 impl Jsonl<'_> {
-    pub(super) fn new(options: &InputOptions) -> Jsonl<'static> {
+    pub(super) fn new(options: &InputOptions, path: &Path) -> Jsonl<'static> {
+        let constants = derived::constants(options, path).into_iter().filter_map(|d| match d.from {
+            From::Text(text) => Some((d.name, serde_json::Value::from(text).to_string())),
+            From::Field { .. } => None,
+        });
         Jsonl {
+            ids: if options.map.name.is_some() { id_names(options) } else { Vec::new() },
+            constants: constants.collect(),
             entity: entity_names(options),
-            t: names(&options.map.t, &["timestamp", "t"]),
+            t: time_names(options),
             vector: names(&options.map.vector, &["vector", "embedding"]),
             options: Cow::Owned(options.clone()),
         }
@@ -83,20 +110,27 @@ const MANY: usize = 24;
 /// A field of the line's object: its key and its value as text.
 struct Field<'a> {
     key: Cow<'a, str>,
-    json: &'a str,
+    json: Cow<'a, str>,
     /// Its role is settled, so that it is no metadata.
     taken: bool,
+    /// What is left of it as JSON, when a field inside it is a part of the point.
+    left: Option<String>,
+}
+
+impl<'a> Field<'a> {
+    fn new(key: Cow<'a, str>, json: &'a str) -> Field<'a> {
+        Field { key, json: Cow::Borrowed(json), taken: false, left: None }
+    }
+
+    /// Its value as far as it becomes metadata.
+    fn left(&self) -> &str {
+        self.left.as_deref().unwrap_or(&self.json)
+    }
 }
 
 impl Grammar for Jsonl<'_> {
     fn split(&self, text: &[u8], last: bool) -> Split {
-        match memchr::memchr(b'\n', text) {
-            Some(n) if n <= self.options.max_line => Split::Record(n + 1),
-            Some(n) => Split::Malformed(n + 1, too_long(self.options.max_line)),
-            None if text.len() > self.options.max_line => Split::TooLong,
-            None if last => Split::Record(text.len()),
-            None => Split::More,
-        }
+        split_line(text, last, self.options.max_line)
     }
 
     fn parse(&self, record: &[u8], row: &mut Row, origin: &mut Origin) -> Option<Result<(), Fault>> {
@@ -111,18 +145,27 @@ impl Grammar for Jsonl<'_> {
 impl Jsonl<'_> {
     fn row(&self, text: &str, row: &mut Row, origin: &mut Origin) -> Result<(), Fault> {
         let (mut fields, parsed) = self.fields(text, row)?;
+        let parts = [&self.entity, &self.t, &self.vector];
+        parts.iter().for_each(|names| dig(&mut fields, names));
+        let constants = self.constants.iter().filter(|(name, _)| fields.iter().all(|f| f.key != *name));
+        let constants: Vec<_> = constants.map(|(name, json)| Field::new(Cow::Borrowed(name), json)).collect();
+        fields.extend(constants);
+        take(&mut fields, &self.ids);
         let entity = take(&mut fields, &self.entity)
             .ok_or_else(|| missing(Code::BadEntity, &self.entity, "--map entity=FIELD"))?;
         self.set_entity(&fields[entity], row)
-            .map_err(|f| f.column(&fields[entity].key).at(offset(text, fields[entity].json)))?;
-        let t = take(&mut fields, &self.t).ok_or_else(|| missing(Code::BadTime, &self.t, "--map t=FIELD"))?;
+            .map_err(|f| f.column(&fields[entity].key).at(offset(text, &fields[entity].json)))?;
+        let t = take(&mut fields, &self.t).ok_or_else(|| {
+            missing(Code::BadTime, &self.t, "--map t=FIELD, or give all points one with --time")
+        })?;
         row.t = self
-            .time(fields[t].json)
-            .map_err(|f| f.column(&fields[t].key).at(offset(text, fields[t].json)))?;
+            .time(&fields[t].json)
+            .map_err(|f| f.column(&fields[t].key).at(offset(text, &fields[t].json)))?;
         let vector = take(&mut fields, &self.vector)
             .ok_or_else(|| missing(Code::BadRow, &self.vector, "--map vector=FIELD"))?;
         if parsed != Some(vector) {
-            self.vector(fields[vector].json, &fields[vector].key, offset(text, fields[vector].json), row)?;
+            let field = &fields[vector];
+            self.vector(&field.json, &field.key, offset(text, &field.json), row)?;
         }
         self.finish(text, fields, row, origin)
     }
@@ -169,7 +212,7 @@ impl Jsonl<'_> {
                     .column(&key)
                     .at(start));
             }
-            fields.push(Field { key, json: &text[start..at], taken: false });
+            fields.push(Field::new(key, &text[start..at]));
             at = space(text, at);
             match text.as_bytes().get(at) {
                 Some(b',') => at = space(text, at + 1),
@@ -208,19 +251,19 @@ impl Jsonl<'_> {
 
     fn set_entity(&self, field: &Field<'_>, row: &mut Row) -> Result<(), Fault> {
         match field.json.as_bytes().first() {
-            Some(b'"') => set_entity(&string(field.json)?, self.options.ids, row),
+            Some(b'"') => set_entity(&string(&field.json)?, self.options.ids, row),
             Some(b'-' | b'0'..=b'9') => {
-                let whole = whole_part(field.json);
+                let whole = whole_part(&field.json);
                 if self.options.ids == IdKind::Name && !is_integer(whole) {
                     return Err(Fault::new(
                         Code::BadEntity,
-                        format!("entity `{}` is neither a name nor a whole number", shorten(field.json)),
+                        format!("entity `{}` is neither a name nor a whole number", shorten(&field.json)),
                     )
                     .fix("write names as text"));
                 }
                 set_entity(whole, self.options.ids, row)
             }
-            _ => Err(Fault::new(Code::BadEntity, format!("the entity is `{}`", shorten(field.json)))
+            _ => Err(Fault::new(Code::BadEntity, format!("the entity is `{}`", shorten(&field.json)))
                 .fix("give every row an entity")),
         }
     }
@@ -251,19 +294,19 @@ impl Jsonl<'_> {
             MetaColumns::None => None,
             _ => take(&mut fields, &["metadata".to_owned(), "meta".to_owned()]),
         };
-        let in_meta = |f: Fault, field: &Field<'_>| f.column(&field.key).at(offset(text, field.json));
+        let in_meta = |f: Fault, field: &Field<'_>| f.column(&field.key).at(offset(text, &field.json));
         let held;
         let mut entries: Vec<Entry<'_>> = match meta.map(|i| &fields[i]) {
             None => Vec::new(),
-            Some(field) if field.json.starts_with('"') => {
-                held = string(field.json).map_err(|f| in_meta(f, field))?;
+            Some(field) if field.left().starts_with('"') => {
+                held = string(field.left()).map_err(|f| in_meta(f, field))?;
                 meta::entries(&held).map_err(|f| in_meta(f, field))?
             }
-            Some(field) => meta::entries(field.json).map_err(|f| in_meta(f, field))?,
+            Some(field) => meta::entries(field.left()).map_err(|f| in_meta(f, field))?,
         };
         for field in fields.iter().filter(|f| !f.taken && f.json != "null") {
             if self.options.meta.takes(&field.key) {
-                entries.push((Cow::Borrowed(&field.key), Cow::Borrowed(field.json)));
+                entries.push((Cow::Borrowed(&field.key), Cow::Borrowed(field.left())));
             }
         }
         finish(row, entries, &self.options).map_err(|f| match meta {
@@ -289,7 +332,7 @@ impl Jsonl<'_> {
             };
             field.taken = true;
             if slot.1.is_none() {
-                *slot.0 = match field.json {
+                *slot.0 = match &*field.json {
                     "null" => String::new(),
                     json => string(json).map_err(|f| f.column(&field.key))?.into_owned(),
                 };
@@ -316,9 +359,29 @@ fn missing(code: Code, names: &[String], hint: &str) -> Fault {
         .column(names.first().map_or("", |n| n))
 }
 
-/// Offset of a part of `text`.
+/// Makes a field of one that lies inside another, `a.b`, unless a field has that very name.
+fn dig(fields: &mut Vec<Field<'_>>, names: &[String]) {
+    for name in names.iter().filter(|n| n.contains('.')) {
+        if fields.iter().any(|f| f.key == *name) {
+            continue;
+        }
+        let found = derived::splits(name).find_map(|(root, path)| {
+            let at = fields.iter().position(|f| f.key == root)?;
+            let json = nested::find(&fields[at].json, &path)?.into_owned();
+            Some((at, nested::without(fields[at].left(), &path), json))
+        });
+        if let Some((at, left, json)) = found {
+            fields[at].left = left;
+            let key = Cow::Owned(name.clone());
+            fields.push(Field { key, json: Cow::Owned(json), taken: false, left: None });
+        }
+    }
+}
+
+/// Offset of a part of `text`; 0 for what is no part of it.
 fn offset(text: &str, part: &str) -> usize {
-    (part.as_ptr() as usize).saturating_sub(text.as_ptr() as usize)
+    let at = (part.as_ptr() as usize).wrapping_sub(text.as_ptr() as usize);
+    if at < text.len() { at } else { 0 }
 }
 
 fn space(text: &str, mut at: usize) -> usize {

@@ -43,6 +43,13 @@ pub(super) fn entries(text: &str) -> Result<Vec<Entry<'_>>, Fault> {
     Ok(list.into_iter().map(|(k, v)| (k, Cow::Borrowed(v.get()))).collect())
 }
 
+/// The fields of a JSON object of any length, in the order of the text.
+pub(super) fn fields(text: &str) -> serde_json::Result<Vec<(Cow<'_, str>, &RawValue)>> {
+    let mut json = serde_json::Deserializer::from_str(text);
+    let list = json.deserialize_map(Entries)?;
+    json.end().map(|()| list)
+}
+
 /// Writes entries as one canonical object into `out`, replacing it; no entries, no text.
 pub(super) fn write(mut entries: Vec<Entry<'_>>, out: &mut String) -> Result<(), Fault> {
     out.clear();

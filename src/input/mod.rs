@@ -1,6 +1,6 @@
 //! Input files as batches of points, each row valid or named as bad.
 //!
-//! JSON lines, CSV and TSV, Parquet, Arrow IPC and NPY become [`InputRows`]; a row that breaks
+//! The formats of `formats` become [`InputRows`]; a row that breaks
 //! a rule goes to the caller as a [`BadRow`] with its file, line or row, column and reason, in
 //! the order of the input, and the caller decides whether to go on. Reading streams: memory is
 //! bounded by the batch and the longest record. What the rules are:
@@ -23,6 +23,7 @@ mod arrow;
 mod base64;
 mod columns;
 mod csv;
+mod derived;
 mod dimension;
 mod formats;
 mod glob;
@@ -31,6 +32,7 @@ mod ipc;
 mod jsonl;
 mod meta;
 mod names;
+mod nested;
 mod npy;
 mod numbers;
 mod options;
@@ -41,6 +43,8 @@ mod sources;
 mod text;
 mod unpack;
 mod value;
+mod word2vec;
+mod word2vec_bin;
 
 pub use dimension::dimension;
 pub use formats::Format;
@@ -116,9 +120,17 @@ pub fn open(path: &Path, options: &InputOptions, from: Option<&Checkpoint>) -> R
     crate::model::check_dim(options.dim)?;
     let from = from.filter(|c| path.as_os_str() != STDIN && c.rows > 0);
     let format = format_of(path, options)?;
-    if options.names.is_some() && options.ids == IdKind::U64 {
+    let option = match (&options.names, &options.map.name) {
+        (Some(_), Some(_)) => {
+            return Err(Error::usage("--names and name= in --map both give names").fix("give one of them"));
+        }
+        (Some(_), None) => Some("option --names"),
+        (None, Some(_)) => Some("option --map name="),
+        (None, None) => None,
+    };
+    if let Some(option) = option.filter(|_| options.ids == IdKind::U64) {
         return Err(Error::usage("entities of this dataset are numbers and have no names")
-            .what("option --names")
+            .what(option)
             .fix("create a dataset with --ids string"));
     }
     (format.spec().open)(path, options, from).map(Reader)
@@ -186,6 +198,8 @@ fn text_blocks(
 
 #[cfg(test)]
 mod binary_tests;
+#[cfg(test)]
+mod shapes_tests;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

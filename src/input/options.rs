@@ -14,26 +14,36 @@ pub struct Mapping {
     pub t: Option<String>,
     /// Else `vector` or `embedding`.
     pub vector: Option<String>,
+    /// The entity's name, beside a column of its number, which is then passed over.
+    pub name: Option<String>,
 }
 
+/// How a mapping is written.
+const MAPPING: &str = "write entity=COL,t=COL,vector=COL,name=COL, any of them";
+
 impl Mapping {
-    /// Reads `entity=COL,t=COL,vector=COL`, any of them in any order.
+    /// The columns that it names.
+    pub(super) fn columns(&self) -> Vec<&str> {
+        let Mapping { entity, t, vector, name } = self;
+        [entity, t, vector, name].into_iter().flatten().map(String::as_str).collect()
+    }
+
+    /// Reads `entity=COL,t=COL,vector=COL,name=COL`, any of them in any order.
     pub fn parse(text: &str) -> Result<Mapping> {
         let mut mapping = Mapping::default();
         for part in text.split(',') {
             let slot = match part.split_once('=') {
                 Some(("entity", _)) => &mut mapping.entity,
-                Some(("t", _)) => &mut mapping.t,
+                Some(("t" | "time" | "timestamp", _)) => &mut mapping.t,
+                Some(("name", _)) => &mut mapping.name,
                 Some(("vector", _)) => &mut mapping.vector,
                 _ => {
-                    return Err(Error::usage(format!("`{part}` is not a mapping"))
-                        .fix("write entity=COL,t=COL,vector=COL, any of them"));
+                    return Err(Error::usage(format!("`{part}` is not a mapping")).fix(MAPPING));
                 }
             };
             let column = part.split_once('=').map_or("", |(_, c)| c.trim());
             if column.is_empty() || slot.is_some() {
-                return Err(Error::usage(format!("`{part}`: one column is needed, once"))
-                    .fix("write entity=COL,t=COL,vector=COL, any of them"));
+                return Err(Error::usage(format!("`{part}`: one column is needed, once")).fix(MAPPING));
             }
             *slot = Some(column.to_owned());
         }
@@ -123,6 +133,8 @@ pub struct InputOptions {
     pub map: Mapping,
     /// First and last of the columns that hold one component each.
     pub vector_cols: Option<(String, String)>,
+    /// The time of all points, in place of a column.
+    pub time: Option<String>,
     /// What integer times mean.
     pub time_unit: Option<TimeUnit>,
     /// Other columns to keep.
@@ -156,6 +168,7 @@ impl InputOptions {
             format: None,
             map: Mapping::default(),
             vector_cols: None,
+            time: None,
             time_unit: None,
             meta: MetaColumns::All,
             source: None,

@@ -227,9 +227,9 @@ fn parquet_rows(path: &Path, sink: &mut RecordSink<'_>) -> Result<()> {
 fn record(batch: &arrow_array::RecordBatch, i: usize) -> Result<Record> {
     let mut fields = Record::new();
     for (field, column) in batch.schema().fields().iter().zip(batch.columns()) {
-        let mut text = String::new();
-        let value = json::write(column, i, &mut text, 0, MAX_VALUE).map_err(|f| f.message);
-        let value = value.and_then(|()| serde_json::from_str(&text).map_err(|e| e.to_string()));
+        let mut json = json::Json::default();
+        let value = json::write(column, i, &mut json, 0, MAX_VALUE).map_err(|f| f.message);
+        let value = value.and_then(|()| serde_json::from_str(&json.text).map_err(|e| e.to_string()));
         fields.insert(
             field.name().clone(),
             value.map_err(|m| Error::new(Code::BadFile, m).column(field.name().clone()))?,

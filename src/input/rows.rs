@@ -16,6 +16,8 @@ pub struct InputRows {
     pub place: Vec<u64>,
     /// Byte offset of each point's line, 0 for binary formats.
     pub byte: Vec<u64>,
+    /// Floats of their metadata that JSON does not have, NaN and infinities: they are left out.
+    pub lost: u64,
 }
 
 impl InputRows {
@@ -46,6 +48,7 @@ impl InputRows {
         self.names.clear();
         self.place.clear();
         self.byte.clear();
+        self.lost = 0;
     }
 
     /// Keeps the rows for which `keep` holds, in their order.
@@ -68,6 +71,7 @@ impl InputRows {
         }
         self.place.push(place);
         self.byte.push(byte);
+        self.lost += row.lost;
     }
 
     /// The ordinal of an origin, most often that of the row before.
@@ -105,6 +109,8 @@ pub(super) struct Row {
     pub t: i64,
     pub vector: Vec<f32>,
     pub meta: String,
+    /// Floats that the metadata could not hold.
+    pub lost: u64,
 }
 
 /// A row that cannot be taken: where, and why.

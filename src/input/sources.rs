@@ -194,7 +194,7 @@ impl<'a> Found<'a> {
     fn nothing(&self, root: &Path) -> Error {
         let beside = self.told(root).map(|t| format!(" ({t})")).unwrap_or_default();
         Error::new(Code::Io, format!("the directory holds no file of a known format{beside}")).file(root).fix(
-            "files end in .jsonl, .csv, .tsv, .parquet, .arrow or .npy, text formats also with .gz, .zst or .bz2; else name --input-format",
+            "files end in .jsonl, .csv, .tsv, .parquet, .arrow, .npy, .npz, .vec, .fvecs or .fbin, packed ones also in .gz, .zst or .bz2; else name --input-format",
         )
     }
 }

@@ -263,6 +263,17 @@ impl Blocks {
     }
 }
 
+/// Cuts lines.
+pub(super) fn split_line(text: &[u8], last: bool, max_line: usize) -> Split {
+    match memchr::memchr(b'\n', text) {
+        Some(n) if n <= max_line => Split::Record(n + 1),
+        Some(n) => Split::Malformed(n + 1, too_long(max_line)),
+        None if text.len() > max_line => Split::TooLong,
+        None if last => Split::Record(text.len()),
+        None => Split::More,
+    }
+}
+
 pub(super) fn too_long(max_line: usize) -> Fault {
     Fault::new(Code::BadRow, format!("the record is longer than {max_line} bytes"))
         .fix("is a line end or a closing quote missing? else raise --max-line")

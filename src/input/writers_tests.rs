@@ -5,7 +5,7 @@ use super::*;
 use crate::error::Code;
 use crate::time::{TimeFormat, format_time};
 
-fn path(name: &str) -> std::path::PathBuf {
+pub(super) fn path(name: &str) -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/writers").join(name)
 }
 
@@ -23,7 +23,7 @@ fn refused(name: &str) -> Error {
     read_all(&path(name), &InputOptions::new(2, IdKind::U64)).map(|_| name.to_owned()).unwrap_err()
 }
 
-fn times(rows: &InputRows) -> Vec<String> {
+pub(super) fn times(rows: &InputRows) -> Vec<String> {
     rows.points.t.iter().map(|t| format_time(*t, TimeFormat::Rfc3339)).collect()
 }
 

@@ -85,3 +85,39 @@ text = b"entity_id,t,v0,v1\n1,2024-01-01 00:00:00 UTC,1,2\n2.0,2024-01-02 01:00:
 (here / "rows.csv.gz").write_bytes(gzip.compress(text[:40], mtime=0) + gzip.compress(text[40:], mtime=0))
 (here / "rows.csv.bz2").write_bytes(bz2.compress(text))
 subprocess.run(["zstd", "-q", "-f", "-", "-o", here / "rows.csv.zst"], input=text, check=True)
+
+# Fields inside structs, keys of a path, and INT96 beyond 64-bit microseconds.
+inner = pa.array([{"emb": [i + 0.5, i], "lang": "en"} for i in range(2)], pa.struct([("emb", vec), ("lang", pa.string())]))
+user = pa.array([{"id": 7, "name": "alice"}, {"id": 8, "name": "bob"}])
+nested = pa.table({"user": user, "data": inner, "timestamp": table(2)["timestamp"], "metadata": pa.array(['{"term":"x","n":1}', '{"term":"y"}'])})
+parquet("nested.parquet", nested)
+with ipc.new_file(here / "nested.arrow", nested.schema) as w:
+    w.write_table(nested)
+pq.write_to_dataset(table(2, dt=pa.array(["2024-01-01", "2024-01-02"])).drop(["timestamp"]), here / "hive", partition_cols=["dt"], basename_template="part-{i}.parquet", existing_data_behavior="delete_matching")
+parquet("int96-far.parquet", table(2, timestamp=far[:2], until=far[:2]), use_deprecated_int96_timestamps=True, compression="none", use_dictionary=False)
+raw = (here / "int96-far.parquet").read_bytes()
+julian = (dt.date(9999, 12, 31).toordinal() + 1721425).to_bytes(4, "little")
+assert raw.count(julian) == 2
+first = raw.index(julian)
+(here / "int96-far.parquet").write_bytes(raw[:first] + bytes.fromhex("ffffff7f") + raw[first + 4 :])
+
+# Several arrays by name, as numpy.savez writes them.
+vectors, years = np.array([[1, 2], [3, 4], [5, 6]], "f4"), np.array(["1990", "2000", "2010"], "M8[Y]").astype("M8[s]")
+np.savez(here / "arrays.npz", vectors=vectors, ids=np.array(["a", "b", "c"]), times=years, other=np.arange(9))
+np.savez_compressed(here / "packed.npz", vectors, np.array([1, 2, 3]), np.array([1990, 2000, 2010]))
+
+# Words: text as gensim's save_word2vec_format and fastText (a blank at the end of each line) write it, GloVe without a
+# first line and with a blank inside a word, binary with gensim (no line ends) and with word2vec (a line end each).
+words = {"the": [0.5, -1.25, 3e-5], "caf\u00e9": [1, 2, 3], ". .": [0.125, 0, -0.0]}
+rows = [(w, np.array(v, "<f4")) for w, v in words.items()]
+text = [w + " " + " ".join(repr(float(x)) for x in v) for w, v in rows]
+(here / "gensim.vec").write_text("".join(line + "\n" for line in ["2 3", *text[:2]]))
+(here / "fasttext.vec.gz").write_bytes(gzip.compress("".join(line + " \n" for line in ["2 3", *text[:2]]).encode(), mtime=0))
+(here / "glove.txt").write_text("".join(line + "\n" for line in text))
+for name, end in (("gensim.bin", b""), ("word2vec.bin", b"\n")):
+    (here / name).write_bytes(b"2 3\n" + b"".join(w.encode() + b" " + v.tobytes() + end for w, v in rows[:2]))
+
+# Vectors of benchmarks.
+base = np.array([[0.5, 1, 2], [3, 4, 5]], "<f4")
+(here / "base.fvecs").write_bytes(b"".join(np.array([3], "<i4").tobytes() + row.tobytes() for row in base))
+(here / "base.fbin").write_bytes(np.array([2, 3], "<u4").tobytes() + base.tobytes())

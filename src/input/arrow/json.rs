@@ -13,23 +13,31 @@ use arrow_schema::{ArrowError, DataType, TimeUnit};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+/// A value as JSON while it is written.
+#[derive(Debug, Default)]
+pub(in crate::input) struct Json {
+    pub text: String,
+    /// Floats that JSON does not have, NaN and infinities: they became null.
+    pub lost: u64,
+}
+
 /// Writes the value of row `i`. Integers, floats and booleans stay what they are (NaN and
 /// infinities become null), lists become arrays, structs objects, times RFC 3339 or dates, all
 /// else its usual text. Refuses what is deeper than metadata may be or longer than `most` bytes.
 pub(in crate::input) fn write(
     array: &ArrayRef,
     i: usize,
-    out: &mut String,
+    out: &mut Json,
     depth: usize,
     most: usize,
 ) -> Result<(), Fault> {
     let bad =
         |message: String| Fault::new(Code::BadMetadata, message).fix("leave the column out with --meta");
-    if depth > MAX_METADATA_DEPTH || out.len() > most {
+    if depth > MAX_METADATA_DEPTH || out.text.len() > most {
         return Err(bad(format!("the metadata is deeper than {MAX_METADATA_DEPTH} or longer than {most}")));
     }
     if array.is_null(i) || matches!(array.data_type(), DataType::Null) {
-        out.push_str("null");
+        out.text.push_str("null");
         return Ok(());
     }
     match array.data_type() {
@@ -65,12 +73,12 @@ pub(in crate::input) fn write(
             let key = key.ok_or_else(|| bad("a dictionary key has no value".into()))?;
             return write(dictionary.values(), key, out, depth + 1, most);
         }
-        DataType::Utf8 => write_text(array.as_string::<i32>().value(i), out),
-        DataType::LargeUtf8 => write_text(array.as_string::<i64>().value(i), out),
-        DataType::Utf8View => write_text(array.as_string_view().value(i), out),
+        DataType::Utf8 => write_text(array.as_string::<i32>().value(i), &mut out.text),
+        DataType::LargeUtf8 => write_text(array.as_string::<i64>().value(i), &mut out.text),
+        DataType::Utf8View => write_text(array.as_string_view().value(i), &mut out.text),
         DataType::Timestamp(..) | DataType::Date32 | DataType::Date64 => {
             let text = time(array, i).map_err(|e| bad(e.to_string()))?;
-            write_text(&text, out);
+            write_text(&text, &mut out.text);
         }
         data_type => {
             let options = FormatOptions::default();
@@ -80,7 +88,7 @@ pub(in crate::input) fn write(
                 .try_to_string()
                 .map_err(|e| bad(e.to_string()))?;
             let plain = data_type.is_integer() || data_type.is_decimal() || *data_type == DataType::Boolean;
-            if plain { out.push_str(&text) } else { write_text(&text, out) }
+            if plain { out.text.push_str(&text) } else { write_text(&text, &mut out.text) }
         }
     }
     Ok(())
@@ -128,52 +136,57 @@ fn time(array: &ArrayRef, i: usize) -> Result<String, ArrowError> {
     })
 }
 
-fn items(list: &ArrayRef, out: &mut String, depth: usize, most: usize) -> Result<(), Fault> {
-    out.push('[');
+fn items(list: &ArrayRef, out: &mut Json, depth: usize, most: usize) -> Result<(), Fault> {
+    out.text.push('[');
     for i in 0..list.len() {
         if i > 0 {
-            out.push(',');
+            out.text.push(',');
         }
         write(list, i, out, depth + 1, most)?;
     }
-    out.push(']');
+    out.text.push(']');
     Ok(())
 }
 
 /// An object; fields that are null are left out.
 fn object(
     fields: impl Iterator<Item = (String, ArrayRef, usize)>,
-    out: &mut String,
+    out: &mut Json,
     depth: usize,
     most: usize,
 ) -> Result<(), Fault> {
-    out.push('{');
+    out.text.push('{');
     let mut sep = "";
     for (name, column, i) in fields {
         if column.is_valid(i) {
-            out.push_str(sep);
-            write_text(&name, out);
-            out.push(':');
+            out.text.push_str(sep);
+            write_text(&name, &mut out.text);
+            out.text.push(':');
             write(&column, i, out, depth + 1, most)?;
             sep = ",";
         }
     }
-    out.push('}');
+    out.text.push('}');
     Ok(())
 }
 
 /// Writing to a String cannot fail.
-fn float(v: f64, out: &mut String) {
-    let _ = match serde_json::Number::from_f64(v) {
-        Some(n) => write!(out, "{n}"),
-        None => write!(out, "null"),
-    };
+fn float(v: f64, out: &mut Json) {
+    match serde_json::Number::from_f64(v) {
+        Some(n) => drop(write!(out.text, "{n}")),
+        None => lose(out),
+    }
 }
 
 /// The shortest text that reads back to the same f32.
-fn narrow(v: f32, out: &mut String) {
+fn narrow(v: f32, out: &mut Json) {
     match serde_json::to_string(&v) {
-        Ok(text) => out.push_str(&text),
-        Err(_) => out.push_str("null"),
+        Ok(text) if v.is_finite() => out.text.push_str(&text),
+        _ => lose(out),
     }
+}
+
+fn lose(out: &mut Json) {
+    out.lost += 1;
+    out.text.push_str("null");
 }

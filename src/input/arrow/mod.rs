@@ -1,11 +1,13 @@
 //! Arrow record batches to rows: what Parquet and Arrow IPC share.
 
+pub(super) mod extended;
 pub(super) mod json;
 mod scalar;
 mod texts;
 mod vector;
 
 use super::columns::Columns;
+use super::derived::{Derived, derive};
 use super::formats::RowReader;
 use super::guard::decode;
 use super::meta::{self, Entry};
@@ -28,14 +30,20 @@ pub(super) trait Batches: Send {
     fn next(&mut self) -> Result<Option<RecordBatch>>;
 }
 
-/// The columns of a schema, checked for types that cannot be read.
-pub(super) fn find_columns(schema: &Schema, options: &InputOptions, path: &Path) -> Result<Columns> {
-    let header: Vec<String> = schema.fields().iter().map(|f| f.name().clone()).collect();
-    let columns = Columns::find(&header, options, path)?;
+/// The columns of a schema, checked for types that cannot be read, and those that are made behind them.
+pub(super) fn find_columns(
+    schema: &Schema,
+    options: &InputOptions,
+    path: &Path,
+) -> Result<(Columns, Vec<Derived>)> {
+    let names = |schema: &Schema| schema.fields().iter().map(|f| f.name().clone()).collect::<Vec<_>>();
+    let derived = derive(&names(schema), options, path);
+    let schema = &extended::schema(schema, &derived);
+    let columns = Columns::find(&names(schema), options, path)?;
     scalar::check_entity(schema.field(columns.entity), path)?;
     scalar::check_time(schema.field(columns.t), options.time_unit, path)?;
     vector::check(schema, &columns.vector, path)?;
-    Ok(columns)
+    Ok((columns, derived))
 }
 
 /// Rows of record batches, in order.
@@ -55,11 +63,11 @@ pub(super) struct TableReader {
 }
 
 impl TableReader {
-    /// `columns` are ordinals in the batches; the first `skip` rows are passed over, `before`
-    /// rows have been passed over already.
+    /// `columns` are ordinals in the batches, `derived` columns behind them; the first `skip` rows are
+    /// passed over, `before` rows have been passed over already.
     pub(super) fn new(
         batches: Box<dyn Batches>,
-        columns: Columns,
+        (columns, derived): (Columns, Vec<Derived>),
         options: &InputOptions,
         path: &Path,
         before: u64,
@@ -67,6 +75,10 @@ impl TableReader {
     ) -> TableReader {
         let origin = super::origin_of(path, options);
         let (options, path) = (options.clone(), path.to_owned());
+        let batches: Box<dyn Batches> = match derived.is_empty() {
+            true => batches,
+            false => Box::new(extended::Extended { inner: batches, derived, path: path.clone() }),
+        };
         TableReader { batches, columns, options, path, origin, current: None, at: 0, rows: before, skip }
     }
 
@@ -195,26 +207,27 @@ impl Table {
             Some(column) => named(column)(f),
             None => f,
         };
-        let entries = self.entries(i, columns)?;
+        row.lost = 0;
+        let entries = self.entries(i, columns, &mut row.lost)?;
         finish(row, entries, options).map_err(in_meta)
     }
 
     /// The metadata of row `i`.
-    fn entries(&self, i: usize, columns: &Columns) -> Result<Vec<Entry<'_>>, Fault> {
+    fn entries(&self, i: usize, columns: &Columns, lost: &mut u64) -> Result<Vec<Entry<'_>>, Fault> {
         let name = |column: usize| self.names.get(column).map_or("", |n| n.as_str());
         let held = name(columns.meta.unwrap_or(usize::MAX));
         let mut entries: Vec<Entry<'_>> = Vec::new();
         match &self.meta {
             Some(Held::Fields(fields)) if fields.is_valid(i) => {
                 for (name, column) in fields.column_names().into_iter().zip(fields.columns()) {
-                    push(&mut entries, name, column, i).map_err(|f| f.column(held))?;
+                    push(&mut entries, name, column, i, lost).map_err(|f| f.column(held))?;
                 }
             }
             Some(Held::Map(array)) if array.is_valid(i) => {
                 let pairs = array.as_map().value(i);
                 let keys = json::keys(&pairs).map_err(|f| f.column(held))?;
                 for (key, k) in keys {
-                    push(&mut entries, key, pairs.column(1), k).map_err(|f| f.column(held))?;
+                    push(&mut entries, key, pairs.column(1), k, lost).map_err(|f| f.column(held))?;
                 }
             }
             Some(Held::Text(texts)) => {
@@ -223,7 +236,7 @@ impl Table {
             _ => {}
         }
         for (column, array) in &self.others {
-            push(&mut entries, name(*column), array, i).map_err(|f| f.column(name(*column)))?;
+            push(&mut entries, name(*column), array, i, lost).map_err(|f| f.column(name(*column)))?;
         }
         Ok(entries)
     }
@@ -235,11 +248,13 @@ fn push<'a>(
     name: impl Into<Cow<'a, str>>,
     array: &ArrayRef,
     i: usize,
+    lost: &mut u64,
 ) -> Result<(), Fault> {
-    let mut text = String::new();
-    json::write(array, i, &mut text, 1, meta::MAX_METADATA)?;
-    if text != "null" {
-        entries.push((name.into(), Cow::Owned(text)));
+    let mut json = json::Json::default();
+    json::write(array, i, &mut json, 1, meta::MAX_METADATA)?;
+    *lost += json.lost;
+    if json.text != "null" {
+        entries.push((name.into(), Cow::Owned(json.text)));
     }
     Ok(())
 }

@@ -6,10 +6,11 @@
 //! compared with that of the vectors before the first row is read: one line too many, such as a
 //! header, would give every vector the id of its neighbour.
 
+mod npz;
+mod raw;
 mod values;
 
 use super::formats::{Opened, RowReader, Spec};
-use super::jsonl::{entity_names, names};
 use super::numbers::infinite;
 use super::options::InputOptions;
 use super::rows::{Fault, InputRows, Row};
@@ -23,7 +24,10 @@ use crate::points::Origin;
 use half::f16;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use values::{Kind, Value, Values};
+use values::{Kind, Value, Values, What};
+
+pub(super) use npz::NPZ;
+pub(super) use raw::{FBIN, FVECS};
 
 /// Longest line of an ids or times file.
 const MAX_LINE: u64 = 64 << 10;
@@ -51,6 +55,8 @@ struct Array {
     header: Header,
     /// The file's length, where it has one.
     bytes: Option<u64>,
+    /// The number before each row: its dimension.
+    prefix: Option<u32>,
 }
 
 impl Array {
@@ -67,7 +73,7 @@ impl Array {
     fn of(source: Box<dyn Read + Send>, path: &Path, bytes: Option<u64>) -> Result<Array> {
         let mut source = BufReader::with_capacity(1 << 20, source);
         let header = read_header(&mut source, path)?;
-        Ok(Array { source: Box::new(source), path: path.to_owned(), header, bytes })
+        Ok(Array { source: Box::new(source), path: path.to_owned(), header, bytes, prefix: None })
     }
 
     /// Bytes of one value: the digits of the type's name; a letter of a text has four.
@@ -141,10 +147,31 @@ impl Array {
         Ok(())
     }
 
-    fn skip(&mut self, bytes: u64) -> Result<()> {
-        std::io::copy(&mut (&mut self.source).take(bytes), &mut std::io::sink())
+    /// Passes over rows of `bytes` bytes.
+    fn skip(&mut self, rows: u64, bytes: usize) -> Result<()> {
+        let prefix = if self.prefix.is_some() { 4 } else { 0 };
+        let all = rows.saturating_mul(bytes as u64 + prefix);
+        std::io::copy(&mut (&mut self.source).take(all), &mut std::io::sink())
             .map(|_| ())
             .map_err(|e| Error::io("read", &self.path, &e))
+    }
+
+    /// Reads the bytes of a row.
+    fn read_row(&mut self, bytes: &mut [u8]) -> Result<()> {
+        if let Some(prefix) = self.prefix {
+            let mut found = [0u8; 4];
+            self.read(&mut found)?;
+            if found != prefix.to_le_bytes() {
+                let found = u32::from_le_bytes(found);
+                return Err(Error::new(
+                    Code::BadFile,
+                    format!("a vector has dimension {found}, the first {prefix}"),
+                )
+                .file(&self.path)
+                .fix("is the file whole, and of the format that its name says?"));
+            }
+        }
+        self.read(bytes)
     }
 
     fn read(&mut self, bytes: &mut [u8]) -> Result<()> {
@@ -218,9 +245,9 @@ fn dimension(path: &Path) -> Result<usize> {
     }
 }
 
-/// Opens an array of vectors of a dimension; with it the number of its rows.
-fn open_vectors(path: &Path, want: usize) -> Result<(Array, u64)> {
-    let vectors = Array::open(path)?;
+/// An array that holds vectors of a dimension; with it the number of its rows.
+fn checked(vectors: Array, want: usize) -> Result<(Array, u64)> {
+    let path = &vectors.path;
     if !matches!(vectors.header.descr.as_str(), "<f2" | "<f4" | "<f8") {
         return Err(vectors.wrong("f2, f4 or f8"));
     }
@@ -232,7 +259,7 @@ fn open_vectors(path: &Path, want: usize) -> Result<(Array, u64)> {
         let message = format!("vector has {dim} values, the dataset has dimension {want}");
         return Err(Error::new(Code::DimMismatch, message)
             .file(path)
-            .fix(format!("check the model that wrote this, or create another dataset with --dim {dim}")));
+            .fix("check the model that wrote this, or create another dataset with `cvx init --like FILE`"));
     }
     vectors.check_length()?;
     Ok((vectors, len))
@@ -244,10 +271,10 @@ fn open_vectors(path: &Path, want: usize) -> Result<(Array, u64)> {
 /// `dim_mismatch` for another dimension, `bad_file` for what is no such array, `bad_row` with the
 /// row for values beyond f32; whatever `sink` gives.
 pub fn matrix(path: &Path, dim: usize, sink: &mut dyn FnMut(&[f32]) -> Result<()>) -> Result<()> {
-    let (mut array, rows) = open_vectors(path, dim)?;
+    let (mut array, rows) = checked(Array::open(path)?, dim)?;
     let (mut bytes, mut values) = (vec![0; dim * array.item()?], Vec::with_capacity(dim));
     for row in 1..=rows {
-        array.read(&mut bytes)?;
+        array.read_row(&mut bytes)?;
         array.values(&bytes, &mut values).map_err(|f| f.in_rows(path, row).into_error())?;
         sink(&values)?;
     }
@@ -267,37 +294,42 @@ pub(super) const NPY: Spec = Spec {
 
 /// Opens the three files at a row.
 fn open(path: &Path, options: &InputOptions, from: Option<&Checkpoint>) -> Result<NpyReader> {
-    let (vectors, len) = open_vectors(path, options.dim)?;
-    let time_names = names(&options.map.t, &["timestamp", "t"]);
-    let ids = Values::open(options.ids_file.as_ref(), "--ids-file", &entity_names(options), len)?;
-    let times = Values::open(options.times_file.as_ref(), "--times-file", &time_names, len)?;
-    if let Values::Array(array, Kind::Signed | Kind::Unsigned | Kind::Float) = &times
-        && options.time_unit.is_none()
-    {
-        return Err(Error::new(Code::BadTime, "the times are numbers: which unit?")
-            .file(&array.path)
-            .fix("add --time-unit us (or s, ms, ns, year)"));
-    }
-    let buffer = vec![0; options.dim * vectors.item()?];
-    let origin = super::origin_of(path, options);
-    let mut reader = NpyReader {
-        vectors,
-        ids,
-        times,
-        options: options.clone(),
-        origin,
-        rows: 0,
-        len,
-        buffer,
-        row: Row::default(),
+    let (vectors, len) = checked(Array::open(path)?, options.dim)?;
+    let find = |what: What| -> Result<Values> {
+        Values::find(what, options, path, len, |_| Ok(None))?.ok_or_else(|| what.missing(path))
     };
-    reader.pass_over(from.map_or(0, |c| c.rows.min(len)))?;
-    Ok(reader)
+    let (ids, times) = (find(What::Ids)?, find(What::Times)?);
+    NpyReader::new(vectors, ids, times, len, options, from)
 }
 
 impl NpyReader {
+    /// A reader of `len` vectors with an id and a time each, at a checkpoint.
+    fn new(
+        vectors: Array,
+        ids: Values,
+        times: Values,
+        len: u64,
+        options: &InputOptions,
+        from: Option<&Checkpoint>,
+    ) -> Result<NpyReader> {
+        if let Values::Array(array, Kind::Signed | Kind::Unsigned | Kind::Float) = &times
+            && options.time_unit.is_none()
+        {
+            return Err(Error::new(Code::BadTime, "the times are numbers: which unit?")
+                .file(&array.path)
+                .fix("add --time-unit us (or s, ms, ns, year)"));
+        }
+        let buffer = vec![0; options.dim * vectors.item()?];
+        let origin = super::origin_of(&vectors.path, options);
+        let options = options.clone();
+        let mut reader =
+            NpyReader { vectors, ids, times, options, origin, rows: 0, len, buffer, row: Row::default() };
+        reader.pass_over(from.map_or(0, |c| c.rows.min(len)))?;
+        Ok(reader)
+    }
+
     fn pass_over(&mut self, rows: u64) -> Result<()> {
-        self.vectors.skip(rows.saturating_mul(self.buffer.len() as u64))?;
+        self.vectors.skip(rows, self.buffer.len())?;
         for values in [&mut self.ids, &mut self.times] {
             for _ in 0..rows {
                 values.next()?;
@@ -341,7 +373,7 @@ impl RowReader for NpyReader {
             if !rows.is_empty() && rows.size_bytes() + row_bytes > limits.bytes {
                 break;
             }
-            self.vectors.read(&mut self.buffer)?;
+            self.vectors.read_row(&mut self.buffer)?;
             let (id, time) = (self.ids.next()?, self.times.next()?);
             self.rows += 1;
             match self.read_row(&id, &time) {

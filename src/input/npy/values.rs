@@ -2,6 +2,9 @@
 
 use super::{Array, MAX_LINE, bad_file};
 use crate::error::{Code, Error, Result};
+use crate::input::derived::constant;
+use crate::input::jsonl::{entity_names, time_names};
+use crate::input::options::InputOptions;
 use crate::input::sources::{has_extension, open_seekable};
 use crate::input::value::NAT;
 use crate::time::US_PER_DAY;
@@ -12,8 +15,65 @@ use std::path::{Path, PathBuf};
 /// Ids or times beside the vectors.
 pub(super) enum Values {
     Array(Array, Kind),
-    Column { cells: csv::StringRecordsIntoIter<File>, at: usize, path: PathBuf },
+    Column {
+        cells: csv::StringRecordsIntoIter<File>,
+        at: usize,
+        path: PathBuf,
+    },
     Lines(BufReader<File>, PathBuf),
+    /// The same for every vector.
+    Constant(String),
+    /// The ordinals of the vectors, from this one on.
+    Ordinals(u64),
+}
+
+/// What is needed beside the vectors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum What {
+    Ids,
+    Times,
+}
+
+impl What {
+    /// The names that an array or a column of it may have.
+    pub(super) fn names(self, options: &InputOptions) -> Vec<String> {
+        let (mut names, mapped, more) = match self {
+            What::Ids => (entity_names(options), &options.map.entity, &["ids", "names", "words"]),
+            What::Times => (time_names(options), &options.map.t, &["timestamps", "times", "time"]),
+        };
+        if mapped.is_none() {
+            names.extend(more.iter().map(|s| (*s).to_owned()));
+        }
+        names
+    }
+
+    /// The options that give them.
+    pub(super) fn option(self) -> &'static str {
+        match self {
+            What::Ids => "--map entity=NAME, or give --ids-file",
+            What::Times => "--map t=NAME, or give --times-file or --time",
+        }
+    }
+
+    fn file(self, options: &InputOptions) -> Option<&PathBuf> {
+        match self {
+            What::Ids => options.ids_file.as_ref(),
+            What::Times => options.times_file.as_ref(),
+        }
+    }
+
+    /// The error of vectors without them.
+    pub(super) fn missing(self, path: &Path) -> Error {
+        let files = "an .npy file, a csv with a header, or a text of one value a line";
+        let (message, hint) = match self {
+            What::Ids => ("an NPY file needs --ids-file", format!("name {files}")),
+            What::Times => (
+                "files of this format need --times-file or --time",
+                format!("name {files} with --times-file, or give all vectors one time with --time"),
+            ),
+        };
+        Error::usage(message).file(path).fix(hint)
+    }
 }
 
 /// What an array of ids or times holds.
@@ -88,27 +148,50 @@ impl Kind {
 }
 
 impl Values {
+    /// The ids or times of `rows` vectors: from the file that the options name, from `inside` the file of the
+    /// vectors by their names, or a constant.
+    pub(super) fn find(
+        what: What,
+        options: &InputOptions,
+        path: &Path,
+        rows: u64,
+        inside: impl FnOnce(&[String]) -> Result<Option<Values>>,
+    ) -> Result<Option<Values>> {
+        let names = what.names(options);
+        if what == What::Times && options.time.is_some() {
+            return Ok(constant(options, path, &names).map(Values::Constant));
+        }
+        if let Some(file) = what.file(options) {
+            return Values::open(file, &names, rows).map(Some);
+        }
+        match inside(&names)? {
+            Some(values) => Ok(Some(values)),
+            None => Ok(constant(options, path, &names).map(Values::Constant)),
+        }
+    }
+
     /// `names` are those that the column of a table may have.
-    pub(super) fn open(path: Option<&PathBuf>, option: &str, names: &[String], rows: u64) -> Result<Values> {
-        let Some(path) = path else {
-            return Err(Error::usage(format!("an NPY file needs {option}"))
-                .fix("name an .npy file, a csv with a header, or a text of one value a line"));
-        };
+    fn open(path: &Path, names: &[String], rows: u64) -> Result<Values> {
         if has_extension(path, "csv") {
             return Values::column(path, names, rows);
         }
         if !has_extension(path, "npy") {
             let file = open_seekable(path)?;
             check_count("lines", count_lines(&file, path)?, rows, path)?;
-            return Ok(Values::Lines(BufReader::with_capacity(1 << 16, rewound(file, path)?), path.clone()));
+            let source = BufReader::with_capacity(1 << 16, rewound(file, path)?);
+            return Ok(Values::Lines(source, path.to_owned()));
         }
-        let array = Array::open(path)?;
+        Values::of(Array::open(path)?, rows)
+    }
+
+    /// The values of an array.
+    pub(super) fn of(array: Array, rows: u64) -> Result<Values> {
         let Some(kind) = Kind::of(&array.header.descr) else {
             return Err(array.wrong("numbers, texts or datetime64"));
         };
         if array.header.shape != [rows] {
             let message = format!("the shape is {:?}, the vectors need [{rows}]", array.header.shape);
-            return Err(bad_file(path, message));
+            return Err(bad_file(&array.path, message));
         }
         array.check_length()?;
         Ok(Values::Array(array, kind))
@@ -140,6 +223,11 @@ impl Values {
 
     pub(super) fn next(&mut self) -> Result<Value> {
         match self {
+            Values::Constant(text) => Ok(Value::Text(text.clone())),
+            Values::Ordinals(n) => {
+                *n += 1;
+                Ok(Value::Integer(i128::from(*n - 1)))
+            }
             Values::Column { cells, at, path } => match cells.next() {
                 None => Err(bad_file(path, "there are fewer rows than vectors")),
                 Some(record) => {

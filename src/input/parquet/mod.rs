@@ -1,10 +1,12 @@
 //! Parquet: only the columns that are needed, some thousand rows at a time.
 
 mod header;
+mod int96;
 mod pages;
 
 use super::arrow::{Batches, TableReader, find_columns};
 use super::columns::{Columns, VectorColumns};
+use super::derived::{Derived, From};
 use super::formats::{Opened, Spec};
 use super::guard::{decode, too_large};
 use super::options::InputOptions;
@@ -13,6 +15,7 @@ use super::{Checkpoint, dimension};
 use crate::error::{Code, Error, Result};
 use arrow_array::RecordBatch;
 use arrow_schema::{DataType, Field, FieldRef, Fields, Schema, SchemaRef, TimeUnit};
+use int96::Check;
 use pages::{Account, Groups, MEMORY, rows_of};
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, RowSelection, RowSelector,
@@ -69,15 +72,19 @@ impl Table {
             Groups { file: self.file.clone(), metadata: self.metadata.clone(), account: account.clone() };
         let rows = rows_of(&self.metadata);
         let skip = usize::try_from(skip).unwrap_or(usize::MAX).min(rows);
-        let reader = decode(&self.path, || {
+        let (reader, int96) = decode(&self.path, || {
             let mask = ProjectionMask::roots(descr, roots.iter().copied());
             let levels = parquet_to_arrow_field_levels(descr, mask, Some(self.schema.fields()))?;
             let rest = vec![RowSelector::skip(skip), RowSelector::select(rows - skip)];
             let selection = (skip > 0).then(|| RowSelection::from(rest));
-            ParquetRecordBatchReader::try_new_with_row_groups(&levels, &groups, batch, selection)
+            let again = (batch, selection.clone(), skip as u64);
+            let int96 = Check::open(&groups, descr, self.schema.fields(), roots, again)?;
+            let reader =
+                ParquetRecordBatchReader::try_new_with_row_groups(&levels, &groups, batch, selection)?;
+            Ok::<_, parquet::errors::ParquetError>((reader, int96))
         })?;
         let left = (rows - skip) as u64;
-        Ok(Box::new(Source { reader, path: self.path.clone(), account, left, rows: rows as u64 }))
+        Ok(Box::new(Source { reader, int96, path: self.path.clone(), account, left, rows: rows as u64 }))
     }
 
     /// Refuses a directory whose counts contradict each other: rows would be left out.
@@ -218,6 +225,7 @@ fn readable_field(field: &FieldRef, descr: &SchemaDescriptor, leaf: &mut usize) 
 
 struct Source {
     reader: ParquetRecordBatchReader,
+    int96: Option<Check>,
     path: PathBuf,
     account: Arc<Account>,
     /// Rows that the directory promises and that have not come.
@@ -234,6 +242,9 @@ impl Batches for Source {
             Some(b) => {
                 let n = b.num_rows() as u64;
                 self.left = self.left.checked_sub(n).ok_or_else(|| self.miscounted("more"))?;
+                if let Some(check) = &mut self.int96 {
+                    check.step(&self.path).map_err(|e| of_memory(e, &self.path))?;
+                }
             }
             None if self.left > 0 => return Err(self.miscounted("fewer")),
             None => {}
@@ -271,18 +282,33 @@ pub(super) const PARQUET: Spec = Spec {
 /// Opens a file at a row.
 fn open(path: &Path, options: &InputOptions, from: Option<&Checkpoint>) -> Result<TableReader> {
     let table = Table::open(path, options.memory)?;
-    let columns = find_columns(table.schema(), options, path)?;
-    let roots = columns.all();
+    let (columns, derived) = find_columns(table.schema(), options, path)?;
+    let roots = columns.roots(table.schema().fields().len(), &derived);
     let rows = from.map_or(0, |c| c.rows);
     let batch = (BATCH_BYTES / (options.dim * 4)).clamp(64, 8192);
     let source = table.batches(&roots, batch, rows)?;
-    Ok(TableReader::new(source, project(columns, &roots), options, path, rows, 0))
+    let fields = table.schema().fields().len();
+    Ok(TableReader::new(source, project(columns, derived, &roots, fields), options, path, rows, 0))
 }
 
-/// The same columns as ordinals among those that are read.
-fn project(columns: Columns, roots: &[usize]) -> Columns {
-    let at = |i: usize| roots.partition_point(|r| *r < i);
-    Columns {
+/// The same columns as ordinals among those that are read: `roots` of the `fields` of the file, and the
+/// derived ones behind them.
+fn project(
+    columns: Columns,
+    mut derived: Vec<Derived>,
+    roots: &[usize],
+    fields: usize,
+) -> (Columns, Vec<Derived>) {
+    let at = |i: usize| match i.checked_sub(fields) {
+        None => roots.partition_point(|r| *r < i),
+        Some(behind) => roots.len() + behind,
+    };
+    for column in &mut derived {
+        if let From::Field { root, .. } = &mut column.from {
+            *root = at(*root);
+        }
+    }
+    let columns = Columns {
         entity: at(columns.entity),
         t: at(columns.t),
         vector: match columns.vector {
@@ -293,5 +319,6 @@ fn project(columns: Columns, roots: &[usize]) -> Columns {
         others: columns.others.into_iter().map(at).collect(),
         source: columns.source.map(at),
         model: columns.model.map(at),
-    }
+    };
+    (columns, derived)
 }

@@ -17,11 +17,16 @@ use cvx::input::{Format, IdKind, InputOptions, Limits, Mapping, MetaColumns, Nam
 use cvx::output::{Id, Pipe, Target, Time};
 use std::path::{Path, PathBuf};
 
-/// Add points from files: jsonl, csv, tsv, Parquet, Arrow, npy
+/// Add points from files: tables, Arrow, NumPy, word vectors
 #[derive(clap::Args, Debug)]
 #[command(
     after_long_help = "A row has an entity (entity_id or entity), a time (timestamp or t) and a vector (vector
-or embedding); all other columns become metadata. The same row again changes nothing,
+or embedding); all other columns become metadata. Formats: jsonl, csv, tsv, Parquet,
+Arrow; npy with --ids-file and --times-file; npz with arrays vectors, ids and times; w2v
+(word2vec and fastText text, .vec), w2v-bin, glove, fvecs and fbin, which need --time.
+Text formats may be packed (.gz, .zst, .bz2). Metadata is JSON, which has no NaN and no
+infinity: of Parquet and Arrow columns such values are left out, and a note says how
+many; a line of jsonl that holds one is a bad row. The same row again changes nothing,
 so an interrupted command can simply be run again: finished files are skipped, others
 go on where they were. Exit 3 says that bad rows were left out, as --max-errors allows.
 
@@ -30,6 +35,8 @@ Examples:
   cvx ingest emb/ --map entity=word,t=year,vector=emb --time-unit year --model sgns@1
   cvx ingest table.csv --vector-cols v0..v383 --meta lang,score --max-errors all --rejects bad.jsonl
   cvx ingest words.npy --ids-file ids.npy --times-file years.npy --time-unit year --names vocabulary.csv
+  cvx ingest w2v-1990.vec.gz --time 1990-01-01 --source decade-1990
+  cvx ingest 'lake/dt=*/*.parquet' --map entity=user.id,t=dt,vector=data.emb
   cvx ingest - --progress json
   cvx ingest today.jsonl --detect bocpd:arl=30d --events changes.jsonl"
 )]
@@ -40,7 +47,11 @@ pub struct Args {
     /// The format; without it the file's extension before .gz, .zst or .bz2, and jsonl for -
     #[arg(long, value_name = "FMT", value_parser = format())]
     input_format: Option<Format>,
-    /// Columns of entity, time and vector: entity=COL,t=COL,vector=COL, any of them
+    /// Columns of entity, time and vector: entity=COL,t=COL,vector=COL, any of them, and name=COL
+    ///
+    /// COL may be a field inside a column that holds objects (data.emb, metadata.term: structs of Parquet and Arrow,
+    /// JSON), or a key of a partitioned path (dt of dt=2024-01-01/part.parquet); a column of that very name goes
+    /// first. name=COL takes names from COL for entities that the file also has a number for; the number is left out.
     #[arg(long, value_name = "MAP", value_parser = mapping)]
     map: Option<Mapping>,
     /// One column a component, from A to B in the file's order
@@ -49,6 +60,9 @@ pub struct Args {
     /// Names for the ids of the input, in a dataset with names: csv, jsonl, Parquet or Arrow with id and name
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     names: Option<PathBuf>,
+    /// The time of all points, for files without times
+    #[arg(long, value_name = "TIME")]
+    time: Option<String>,
     /// What times mean: rfc3339, us, ms, s, ns, year or date; needed for bare numbers
     #[arg(long, value_name = "UNIT", value_parser = time_unit)]
     time_unit: Option<TimeUnit>,
@@ -85,10 +99,11 @@ pub struct Args {
     /// Skip finished files by size and time of change, without reading them
     #[arg(long)]
     trust_mtime: bool,
-    /// Ids beside an npy file: npy of numbers or texts, a csv with a header, or one a line; as many as vectors
+    /// Ids beside an npy, npz, fvecs or fbin file: npy of numbers or texts, a csv with a header, or one a line; as many
+    /// as vectors
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     ids_file: Option<PathBuf>,
-    /// Times beside an npy file: npy of numbers or datetime64, a csv with a header, or one a line
+    /// Times beside such a file: npy of numbers or datetime64, a csv with a header, or one a line
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     times_file: Option<PathBuf>,
     /// Look for change points in what becomes durable: bocpd, or bocpd:arl=N,warmup=N,state=NAME
@@ -180,6 +195,7 @@ impl Args {
             format: self.input_format,
             map: self.map.unwrap_or_default(),
             vector_cols: self.vector_cols,
+            time: self.time,
             time_unit: self.time_unit,
             meta: self.meta,
             source: self.source,
