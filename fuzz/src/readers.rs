@@ -1,7 +1,7 @@
 //! Input files. The first byte of the bytes chooses options.
 
 use crate::file;
-use cvx::input::{Format, IdKind, InputOptions, InputRows, Limits, MetaColumns, TimeUnit};
+use cvx::input::{Format, IdKind, InputOptions, InputRows, Limits, Mapping, MetaColumns, TimeUnit};
 
 /// Rows after which reading ends.
 const ROWS: usize = 100_000;
@@ -15,7 +15,7 @@ pub fn read(format: Format, bytes: &[u8]) {
     if let Ok(mut reader) = cvx::input::open(&path, &options, None) {
         let (limits, mut read) = (Limits { rows: 7, bytes: 1 << 20 }, 0);
         while let Ok(true) = reader.next_batch(&mut rows, limits, &mut |_| Ok(())) {
-            assert!(rows.points.vector.len() == rows.len() * options.dim);
+            assert!(rows.points.x.len() == rows.len() * options.dim);
             read += rows.len();
             reader.checkpoint();
             if read > ROWS {
@@ -24,6 +24,9 @@ pub fn read(format: Format, bytes: &[u8]) {
         }
     }
     let _ = cvx::input::dimension(&path, &options);
+    if format == Format::Npy {
+        let _ = cvx::input::matrix(&path, options.dim, &mut |_| Ok(()));
+    }
     let _ = std::fs::remove_file(&path);
 }
 
@@ -49,6 +52,15 @@ fn options(format: Format, flags: u8) -> InputOptions {
     }
     if flags & 64 != 0 {
         options.meta = MetaColumns::None;
+    }
+    // Formats without times of their own need one, and others take it as well.
+    if flags & 128 != 0
+        || !matches!(format, Format::Jsonl | Format::Csv | Format::Tsv | Format::Parquet | Format::Arrow)
+    {
+        options.time = Some("2024-01-01".into());
+    }
+    if flags & 96 == 96 {
+        options.map = Mapping::parse("entity=a.b,vector=data.emb").expect("a mapping");
     }
     options
 }

@@ -140,7 +140,10 @@ fn values_that_json_does_not_have_are_counted() {
 #[test]
 fn arrays_by_name() {
     let rows = read("arrays.npz", &options(2, IdKind::Name, ""));
-    assert_eq!((names(&rows), rows.points.x.as_slice()), (vec!["a", "b", "c"], &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0][..]));
+    assert_eq!(
+        (names(&rows), rows.points.x.as_slice()),
+        (vec!["a", "b", "c"], &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0][..])
+    );
     assert_eq!(times(&read("arrays.npz", &options(2, IdKind::Name, "")))[2], "2010-01-01T00:00:00Z");
     let mut by_hand = options(2, IdKind::U64, "vector=arr_0,entity=arr_1,t=arr_2");
     assert!(refused(&path("packed.npz"), &by_hand).message().contains("which unit"));

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes the files of this directory, each by the library that users have them from.
 
-Needs pyarrow, polars, pandas and numpy. README.md says what each file is for.
+Needs pyarrow, polars, pandas, numpy and gensim. README.md says what each file is for.
 """
 import bz2, datetime as dt, gzip, pathlib, subprocess, numpy as np
 import pyarrow as pa, pyarrow.ipc as ipc, pyarrow.parquet as pq, pyarrow.feather as feather
@@ -106,16 +106,20 @@ vectors, years = np.array([[1, 2], [3, 4], [5, 6]], "f4"), np.array(["1990", "20
 np.savez(here / "arrays.npz", vectors=vectors, ids=np.array(["a", "b", "c"]), times=years, other=np.arange(9))
 np.savez_compressed(here / "packed.npz", vectors, np.array([1, 2, 3]), np.array([1990, 2000, 2010]))
 
-# Words: text as gensim's save_word2vec_format and fastText (a blank at the end of each line) write it, GloVe without a
-# first line and with a blank inside a word, binary with gensim (no line ends) and with word2vec (a line end each).
-words = {"the": [0.5, -1.25, 3e-5], "caf\u00e9": [1, 2, 3], ". .": [0.125, 0, -0.0]}
-rows = [(w, np.array(v, "<f4")) for w, v in words.items()]
-text = [w + " " + " ".join(repr(float(x)) for x in v) for w, v in rows]
-(here / "gensim.vec").write_text("".join(line + "\n" for line in ["2 3", *text[:2]]))
-(here / "fasttext.vec.gz").write_bytes(gzip.compress("".join(line + " \n" for line in ["2 3", *text[:2]]).encode(), mtime=0))
-(here / "glove.txt").write_text("".join(line + "\n" for line in text))
-for name, end in (("gensim.bin", b""), ("word2vec.bin", b"\n")):
-    (here / name).write_bytes(b"2 3\n" + b"".join(w.encode() + b" " + v.tobytes() + end for w, v in rows[:2]))
+# Words: text and binary by gensim; what fastText adds (a blank at the end of each line), GloVe (no first line, and a
+# blank inside a word) and word2vec (a line end behind each vector).
+from gensim.models import KeyedVectors
+
+words = {"the": [0.5, -1.25, 3e-5], "caf\u00e9": [1, 2, 3]}
+keyed = KeyedVectors(3)
+keyed.add_vectors(list(words), [np.array(v, "f4") for v in words.values()])
+keyed.save_word2vec_format(here / "gensim.vec")
+keyed.save_word2vec_format(here / "gensim.bin", binary=True)
+head, *text = (here / "gensim.vec").read_text().splitlines()
+(here / "fasttext.vec.gz").write_bytes(gzip.compress("".join(line + " \n" for line in [head, *text]).encode(), mtime=0))
+(here / "glove.txt").write_text("".join(line + "\n" for line in [*text, ". . 0.125 0 -0.0"]))
+vectors = b"".join(w.encode() + b" " + np.array(v, "<f4").tobytes() + b"\n" for w, v in words.items())
+(here / "word2vec.bin").write_bytes(head.encode() + b"\n" + vectors)
 
 # Vectors of benchmarks.
 base = np.array([[0.5, 1, 2], [3, 4, 5]], "<f4")
