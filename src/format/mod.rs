@@ -5,6 +5,7 @@
 pub mod checksum;
 pub mod codec;
 pub mod container;
+pub mod guard;
 
 /// 16 random bytes that name a dataset; part of every checksum, so that a file of another
 /// dataset is never taken for one of this.

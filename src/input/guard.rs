@@ -1,42 +1,15 @@
-//! Calls into decoders of other crates, which may panic on bytes made to break them.
-//!
-//! The Parquet and Arrow decoders check most of what they read and still index into it in
-//! places. A panic there is a fact about the file, so it becomes an error of the file; the
-//! decoder is thrown away and nothing of it is used again.
+//! Errors of files that another crate decodes.
 
 use crate::error::{Code, Error, Result};
-use std::cell::Cell;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use crate::format::guard::catch;
 use std::path::Path;
-use std::sync::Once;
 
-thread_local! {
-    static INSIDE: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Runs `decode`; its error or panic becomes an error that names the file. The panic's report
-/// on standard error is left out, everyone else's panics are reported as before.
+/// Runs `decode`; its error or panic becomes an error that names the file.
 pub(super) fn decode<T, E: std::fmt::Display>(
     path: &Path,
     decode: impl FnOnce() -> std::result::Result<T, E>,
 ) -> Result<T> {
-    static HOOK: Once = Once::new();
-    HOOK.call_once(|| {
-        let before = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |info| {
-            if !INSIDE.get() {
-                before(info);
-            }
-        }));
-    });
-    INSIDE.set(true);
-    let outcome = catch_unwind(AssertUnwindSafe(decode));
-    INSIDE.set(false);
-    match outcome {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(e)) => Err(broken(path, &e.to_string())),
-        Err(_) => Err(broken(path, "its structure contradicts itself")),
-    }
+    catch(decode).map_err(|reason| broken(path, &reason))
 }
 
 /// The error of a file that cannot be decoded.

@@ -7,6 +7,7 @@ use super::source::Source;
 use crate::error::{Error, Result};
 use crate::format::DatasetId;
 use crate::format::container::Seal;
+use crate::format::guard::catch;
 use crate::fsio::Bytes;
 use crate::model::{EntityId, TimeRange};
 use crate::points::{KeptPoints, Summary};
@@ -104,8 +105,8 @@ impl WarmFile {
             group_starts.push(group_starts[group_starts.len() - 1] + group.num_rows().cast_unsigned());
         }
         let pages = select::key_pages(&metadata, shape.column("entity_id")).map_err(damaged)?;
-        let arrow = ArrowReaderMetadata::try_new(Arc::new(metadata), ArrowReaderOptions::new())
-            .map_err(|e| damaged(e.to_string()))?;
+        let arrow = catch(|| ArrowReaderMetadata::try_new(Arc::new(metadata), ArrowReaderOptions::new()));
+        let arrow = arrow.map_err(damaged)?;
         if arrow.schema().fields() != &shape.schema().fields {
             return Err(damaged("the columns are not those of a warm file of this dataset".into()));
         }
@@ -177,14 +178,15 @@ impl WarmFile {
             return Err(Error::internal("row ranges of a warm file out of order"));
         }
         let (groups, selection) = self.select(ranges);
-        let reader =
+        let build = || {
             ParquetRecordBatchReaderBuilder::new_with_metadata(self.source.clone(), self.arrow.clone())
                 .with_projection(self.projection(what))
                 .with_row_groups(groups)
                 .with_row_selection(selection)
                 .with_batch_size(batch_rows.max(1))
                 .build()
-                .map_err(|e| Error::damaged(self.path(), e.to_string()))?;
+        };
+        let reader = catch(build).map_err(|e| Error::damaged(self.path(), e))?;
         let left = ranges.iter().map(|r| r.end - r.start).sum();
         Ok(Scan { path: self.path().to_owned(), reader, what, dim: self.shape.dim, left })
     }
@@ -326,17 +328,17 @@ pub struct Scan {
 impl Scan {
     /// Appends the next batch to `rows`. False at the end.
     pub fn next_into(&mut self, rows: &mut KeptPoints) -> Result<bool> {
-        match self.reader.next() {
-            Some(Ok(batch)) => {
+        match catch(|| self.reader.next().transpose()) {
+            Ok(Some(batch)) => {
                 self.left = self.left.saturating_sub(batch.num_rows() as u64);
                 append(&self.path, &batch, self.what, rows)?;
                 Ok(true)
             }
-            Some(Err(e)) => Err(Error::damaged(&self.path, e.to_string())),
-            None if self.left > 0 => {
+            Err(e) => Err(Error::damaged(&self.path, e)),
+            Ok(None) if self.left > 0 => {
                 Err(Error::damaged(&self.path, format!("the file ends {} rows early", self.left)))
             }
-            None => Ok(false),
+            Ok(None) => Ok(false),
         }
     }
 }

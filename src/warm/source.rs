@@ -4,6 +4,7 @@ use super::reader::Expect;
 use super::seal::{self, BLOCK_LEN, Blocks, END_LEN, FOOTER, INDEXES};
 use crate::error::{Error, Result};
 use crate::format::checksum::{Identity, holds};
+use crate::format::guard::catch;
 use crate::fsio::Bytes;
 use bytes::Buf;
 use parquet::errors::ParquetError;
@@ -44,7 +45,7 @@ impl Source {
             return Err(damaged("the checksum of the file's footer does not hold").byte(footer_at as u64));
         }
         let footer = &bytes[footer_at..bytes.len() - END_LEN];
-        let metadata = ParquetMetaDataReader::decode_metadata(footer).map_err(|e| damaged(&e.to_string()))?;
+        let metadata = catch(|| ParquetMetaDataReader::decode_metadata(footer)).map_err(|e| damaged(&e))?;
         let values = metadata.file_metadata().key_value_metadata();
         let text = values.and_then(|kv| kv.iter().find(|kv| kv.key == seal::KEY)?.value.as_deref());
         let blocks = text.and_then(Blocks::parse).filter(|b| b.body_len <= footer_at as u64);
@@ -57,8 +58,8 @@ impl Source {
         let source = Source(Arc::new(Inner { path: path.to_owned(), bytes, id, blocks, checked }));
         let mut reader = ParquetMetaDataReader::new_with_metadata(metadata)
             .with_page_index_policy(PageIndexPolicy::Required);
-        reader.read_page_indexes(&source).map_err(|e| damaged(&e.to_string()))?;
-        let metadata = reader.finish().map_err(|e| damaged(&e.to_string()))?;
+        let metadata = catch(|| reader.read_page_indexes(&source).and_then(|()| reader.finish()));
+        let metadata = metadata.map_err(|e| damaged(&e))?;
         Ok((source, metadata))
     }
 
