@@ -40,7 +40,7 @@ impl Columns {
         let need =
             |names: &[String], option: &str| first(names).ok_or_else(|| missing(names, option, header, path));
         let entity = need(&entity_names(options), "--map entity=COL")?;
-        let t = need(&time_names(options), "--map t=COL, or give all points one with --time")?;
+        let t = need(&time_names(options), "--map t=COL, or give all points one with --at")?;
         let vector = find_vector(header, &places, options, path)?;
         let meta = match options.meta {
             MetaColumns::None => None,

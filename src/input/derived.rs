@@ -4,8 +4,8 @@
 use super::options::{InputOptions, MetaColumns};
 use std::path::Path;
 
-/// The name of the column that `--time` makes.
-pub(super) const TIME: &str = "--time";
+/// The name of the column that `--at` makes.
+pub(super) const TIME: &str = "--at";
 
 /// A column that is made from something else.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -156,7 +156,7 @@ impl Jsonl<'_> {
         self.set_entity(&fields[entity], row)
             .map_err(|f| f.column(&fields[entity].key).at(offset(text, &fields[entity].json)))?;
         let t = take(&mut fields, &self.t).ok_or_else(|| {
-            missing(Code::BadTime, &self.t, "--map t=FIELD, or give all points one with --time")
+            missing(Code::BadTime, &self.t, "--map t=FIELD, or give all points one with --at")
         })?;
         row.t = self
             .time(&fields[t].json)

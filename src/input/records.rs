@@ -98,6 +98,9 @@ pub fn vector_of(record: &Record, dim: usize) -> Result<Option<Vec<f32>>> {
             return Ok(Some(out));
         }
         Some(json) => {
+            if let Some(vector) = numbers(json).filter(|v| v.len() == dim) {
+                return Ok(Some(vector));
+            }
             let text = json.to_string();
             if !text.starts_with('[') {
                 return Err(placed(Fault::new(Code::BadRow, "the vector is not a list of numbers")));
@@ -116,6 +119,12 @@ pub fn vector_of(record: &Record, dim: usize) -> Result<Option<Vec<f32>>> {
     }
     check_count(out.len(), dim).map_err(placed)?;
     Ok(Some(out))
+}
+
+/// A list of numbers that single precision holds; `None` for everything else.
+fn numbers(json: &Value) -> Option<Vec<f32>> {
+    let one = |v: &Value| v.as_f64().map(|v| v as f32 + 0.0).filter(|v| v.is_finite());
+    json.as_array()?.iter().map(one).collect()
 }
 
 /// Opens a text without its byte order mark.

@@ -157,7 +157,7 @@ fn arrays_by_name() {
         "{e}"
     );
     let e = refused(&path("arrays.npz"), &options(2, IdKind::Name, "t=when"));
-    assert!(e.message().contains("no array when") && e.hint().unwrap().contains("--time"), "{e}");
+    assert!(e.message().contains("no array when") && e.hint().unwrap().contains("--at"), "{e}");
     assert_eq!(dimension(&path("arrays.npz"), &options(1, IdKind::U64, "")).unwrap(), 2);
     // A byte of an array that changed is found by the archive's checksum.
     let mut bytes = std::fs::read(path("arrays.npz")).unwrap();
@@ -186,7 +186,7 @@ fn words_in_text_and_binary() {
         assert_eq!(times(&rows), ["1990-01-01T00:00:00Z"; 2], "{name}");
         assert_eq!(dimension(&path(name), &options).unwrap(), 3, "{name}");
         let e = refused(&path(name), &InputOptions { time: None, ..options.clone() });
-        assert!(e.code() == Code::BadTime && e.hint().unwrap().contains("--time"), "{name}: {e}");
+        assert!(e.code() == Code::BadTime && e.hint().unwrap().contains("--at"), "{name}: {e}");
         assert_eq!(
             refused(&path(name), &InputOptions { dim: 4, ..options }).code(),
             Code::DimMismatch,
@@ -239,7 +239,7 @@ fn vectors_of_benchmarks() {
             (&[0, 1][..], &[0.5, 1.0, 2.0, 3.0, 4.0, 5.0][..])
         );
         assert_eq!(dimension(&path(name), &fixed).unwrap(), 3, "{name}");
-        assert!(refused(&path(name), &options(3, IdKind::U64, "")).hint().unwrap().contains("--time"));
+        assert!(refused(&path(name), &options(3, IdKind::U64, "")).hint().unwrap().contains("--at"));
         let bytes = std::fs::read(path(name)).unwrap();
         let (_dir, cut) = file(name, &bytes[..bytes.len() - 1]);
         assert_eq!(refused(&cut, &fixed).code(), Code::BadFile, "{name}");

@@ -105,7 +105,7 @@ pub(super) fn time(path: &Path, options: &InputOptions) -> Result<i64> {
     let text = constant(options, path, &time_names(options)).ok_or_else(|| {
         Error::new(Code::BadTime, "files of this format have no times")
             .file(path)
-            .fix("give all points one with --time, or take it from a directory KEY=TIME with --map t=KEY")
+            .fix("give all points one with --at, or take it from a directory KEY=TIME with --map t=KEY")
     })?;
     time_from_text(&text, options.time_unit).map_err(|f| f.in_rows(path, 1).into_error())
 }

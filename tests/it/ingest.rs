@@ -394,3 +394,16 @@ fn numbers_become_the_names_of_a_table() {
     let (code, said) = failure(&mut ingest(&other, &["z.csv", "--names", "names.csv"]));
     assert!(code == 2 && said.contains("--ids string"), "{said}");
 }
+
+#[test]
+fn files_without_times_take_one_for_all_points() {
+    let dir = tempdir().unwrap();
+    stdout(cvx(dir.path()).args(["init", "d", "--dim", "2", "--ids", "string"]));
+    fs::write(dir.path().join("w2v-1990.vec"), "2 2\nking 1.5 -2\nqueen 0.25 0.5\n").unwrap();
+    let (code, err) = failure(&mut ingest(&dir, &["w2v-1990.vec"]));
+    assert!(code == 1 && err.contains("--at"), "{code} {err}");
+    let done = record(&stdout(&mut ingest(&dir, &["w2v-1990.vec", "--at", "1990-01-01"])));
+    assert_eq!(done["rows_added"], 2);
+    let points = export(&dir, &[]);
+    assert_eq!(points.matches("\"1990-01-01T00:00:00Z\"").count(), 2, "{points}");
+}

@@ -1,6 +1,6 @@
 //! Vectors without anything beside them, as benchmarks of nearest neighbours have them: `.fvecs` (TEXMEX: each
 //! vector after its dimension) and `.fbin` (big-ann: number and dimension once, then all values). Ids are the
-//! ordinals from 0 unless `--ids-file` gives others; times come from `--times-file` or `--time`.
+//! ordinals from 0 unless `--ids-file` gives others; times come from `--times-file` or `--at`.
 
 use super::values::{Values, What};
 use super::{Array, Header, NpyReader, checked};

@@ -51,7 +51,7 @@ impl What {
     pub(super) fn option(self) -> &'static str {
         match self {
             What::Ids => "--map entity=NAME, or give --ids-file",
-            What::Times => "--map t=NAME, or give --times-file or --time",
+            What::Times => "--map t=NAME, or give --times-file or --at",
         }
     }
 
@@ -68,8 +68,8 @@ impl What {
         let (message, hint) = match self {
             What::Ids => ("an NPY file needs --ids-file", format!("name {files}")),
             What::Times => (
-                "files of this format need --times-file or --time",
-                format!("name {files} with --times-file, or give all vectors one time with --time"),
+                "files of this format need --times-file or --at",
+                format!("name {files} with --times-file, or give all vectors one time with --at"),
             ),
         };
         Error::usage(message).file(path).fix(hint)

@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
     after_long_help = "A row has an entity (entity_id or entity), a time (timestamp or t) and a vector (vector
 or embedding); all other columns become metadata. Formats: jsonl, csv, tsv, Parquet,
 Arrow; npy with --ids-file and --times-file; npz with arrays vectors, ids and times; w2v
-(word2vec and fastText text, .vec), w2v-bin, glove, fvecs and fbin, which need --time.
+(word2vec and fastText text, .vec), w2v-bin, glove, fvecs and fbin, which need --at.
 Text formats may be packed (.gz, .zst, .bz2). Metadata is JSON, which has no NaN and no
 infinity: of Parquet and Arrow columns such values are left out, and a note says how
 many; a line of jsonl that holds one is a bad row. The same row again changes nothing,
@@ -35,7 +35,7 @@ Examples:
   cvx ingest emb/ --map entity=word,t=year,vector=emb --time-unit year --model sgns@1
   cvx ingest table.csv --vector-cols v0..v383 --meta lang,score --max-errors all --rejects bad.jsonl
   cvx ingest words.npy --ids-file ids.npy --times-file years.npy --time-unit year --names vocabulary.csv
-  cvx ingest w2v-1990.vec.gz --time 1990-01-01 --source decade-1990
+  cvx ingest w2v-1990.vec.gz --at 1990-01-01 --source decade-1990
   cvx ingest 'lake/dt=*/*.parquet' --map entity=user.id,t=dt,vector=data.emb
   cvx ingest - --progress json
   cvx ingest today.jsonl --detect bocpd:arl=30d --events changes.jsonl"
@@ -62,7 +62,7 @@ pub struct Args {
     names: Option<PathBuf>,
     /// The time of all points, for files without times
     #[arg(long, value_name = "TIME")]
-    time: Option<String>,
+    at: Option<String>,
     /// What times mean: rfc3339, us, ms, s, ns, year or date; needed for bare numbers
     #[arg(long, value_name = "UNIT", value_parser = time_unit)]
     time_unit: Option<TimeUnit>,
@@ -195,7 +195,7 @@ impl Args {
             format: self.input_format,
             map: self.map.unwrap_or_default(),
             vector_cols: self.vector_cols,
-            time: self.time,
+            time: self.at,
             time_unit: self.time_unit,
             meta: self.meta,
             source: self.source,
