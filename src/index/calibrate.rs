@@ -11,13 +11,13 @@ use super::bounds::Bounds;
 use super::build::Input;
 use super::centres::Codes;
 use super::eligible::Eligible;
-use super::plan::Probes;
+use super::plan::{self, Probes};
 use super::pool::Pool;
 use super::query::{Filter, Hit, Path, Query, Stats};
 use super::search::{Exact, Nearest, Search, Target, Workspace};
 use super::space::Space;
 use super::sq8;
-use super::tables::{GraphDepth, ListDepth, Mode, TARGETS, Tables};
+use super::tables::{GraphDepth, ListDepth, Mode, TARGETS, Tables, USUAL};
 use super::truth::{Answer, Kind, Question, Rows, Truth, WANTED, Which};
 use super::view::View;
 use super::walk::Coded;
@@ -35,8 +35,6 @@ const ROWS_A_QUERY: usize = 64;
 const LEAST_QUERIES: usize = 100;
 /// Windows below this many rows are scanned.
 const LEAST_WINDOW: usize = 1000;
-/// The target for which rows that estimates leave open are counted: that of the usual effort.
-const OPEN_AT: usize = 2;
 /// Walks tried: pool and stretch.
 const WALKS: [(usize, f32); 18] = [
     (256, 0.9),
@@ -114,7 +112,7 @@ impl Calibration<'_> {
         for (at, width) in widths.iter().enumerate() {
             let needed: Vec<_> = kinds.iter().map(|(q, t)| self.list_depth(q, t, at, &home)).collect();
             let probes = std::array::from_fn(|i| needed.iter().map(|n| n[i]).max().unwrap_or(1));
-            let open = self.open(&kinds[0].0, *width, probes[OPEN_AT] as usize, tables)?;
+            let open = self.open(&kinds[0].0, *width, probes[USUAL] as usize, tables)?;
             tables.lists.push(ListDepth { rows: *width as u32, probes, open });
         }
         tables.lists.reverse();
@@ -241,7 +239,8 @@ impl Calibration<'_> {
         ranks
     }
 
-    /// Walks over all rows of growing depth, until one finds what the highest target wants.
+    /// Walks over all rows of growing depth, until one finds what the highest target wants, or comparing all codes is
+    /// cheaper.
     fn walks(&self, questions: &[Question], truths: &[Truth], tables: &Tables) -> Result<Vec<Tried>> {
         let mut tried = Vec::new();
         for (ef, stretch) in WALKS {
@@ -261,6 +260,9 @@ impl Calibration<'_> {
                 (each.iter().map(|e| of(&e.1)).sum::<usize>() / each.len().max(1)) as u32
             };
             let depth = GraphDepth { hops: mean(|s| s.hops), distances: mean(|s| s.codes), ..unknown };
+            if plan::is_scan_cheaper(self.view, depth) {
+                break;
+            }
             let recall = if wanted == 0 { 1.0 } else { found as f64 / wanted as f64 };
             tried.push(Tried { depth, recall });
             // Enough for the highest target, with the least share of misses that is ever chosen by.

@@ -5,8 +5,9 @@
 //! part is compared exactly, always.
 
 use super::calibrate::{Ask, Calibration, Tried, chosen, hits_of};
+use super::plan;
 use super::query::{Path, Stats};
-use super::tables::{Allowed, Measured, Mode, Tables};
+use super::tables::{Allowed, Measured, Mode, Tables, USUAL};
 use super::truth::{Kind, Question, Truth, Which};
 use crate::error::Result;
 use rayon::prelude::*;
@@ -138,7 +139,10 @@ impl<'c> Held<'c> {
     fn settle_graph(&self, tables: &mut Tables, walks: &[Tried]) -> Result<()> {
         for share in SHARES {
             tables.graph = chosen(walks, share);
-            let usual = tables.graph.len() > 2;
+            let usual = tables.graph.get(USUAL).is_some_and(|walk| {
+                let lists = tables.allowed.lists && tables.allowed.lists_by_entity;
+                !(lists && plan::are_lists_far_cheaper(self.calibration.view, tables, *walk))
+            });
             let (rows, by_entity) = if usual { self.least(Path::Graph, tables)? } else { (0.0, 0.0) };
             (tables.allowed.graph, tables.allowed.graph_by_entity) = (rows >= LEAST, by_entity >= LEAST);
             if tables.allowed.graph || !usual {
@@ -151,11 +155,22 @@ impl<'c> Held<'c> {
     /// The least recall of a path over all modes: of those for rows, and of that for entities.
     fn least(&self, path: Path, tables: &Tables) -> Result<(f64, f64)> {
         let mut least = 1.0f64;
-        for mode in Mode::EVERY.into_iter().filter(|m| *m != Mode::PerEntity) {
+        for mode in Mode::EVERY.into_iter().filter(|m| *m != Mode::PerEntity && self.is_tried(path, *m)) {
             least = self.recall(mode, Some(path), tables, 1)?.map_or(least, |f| least.min(f.least));
         }
         let by_entity = self.recall(Mode::PerEntity, Some(path), tables, 1)?;
         Ok((least, by_entity.map_or(1.0, |f| f.least)))
+    }
+
+    /// False where the planner does not take the path in any case: walks through filters that leave few rows.
+    fn is_tried(&self, path: Path, mode: Mode) -> bool {
+        let view = self.calibration.view;
+        let share = match mode {
+            Mode::Twentieth => 0.05,
+            Mode::AsOf => view.entities as f64 / view.rows as f64,
+            _ => 1.0,
+        };
+        path != Path::Graph || share >= plan::LEAST_SHARE
     }
 
     /// Asks every `step`-th question in a mode; `None` where the mode has no questions.

@@ -5,13 +5,13 @@
 
 use super::eligible::Eligible;
 use super::query::{Effort, Path, Query};
-use super::tables::Tables;
+use super::tables::{GraphDepth, Tables};
 use super::view::View;
 use super::walk::Goal;
 use crate::simd::bits::BLOCK;
 
 /// A walk through a filter has to pass rows that do not count; below this share it is not tried.
-const LEAST_SHARE: f64 = 0.1;
+pub const LEAST_SHARE: f64 = 0.1;
 
 /// A where clause may leave out just the rows around a question, and no depth that was calibrated on stored rows holds for what
 /// is left: walks and a few lists are for filters that leave this share, others get the one-bit codes of all lists.
@@ -65,6 +65,45 @@ impl Costs {
             rank: 40.0 + 0.5 * d,
         }
     }
+
+    /// Probing lists that hold `met` rows in the window, of which `measured` have their 8-bit distance computed.
+    fn probing(&self, view: &View<'_>, probes: usize, met: f64, measured: f64) -> f64 {
+        let ordering = view.lists.len() as f64 * self.order;
+        ordering + probes as f64 * self.list + met * self.estimate + measured * self.random
+    }
+
+    /// A walk over all rows.
+    fn walking(&self, view: &View<'_>, hops: f64, distances: f64) -> f64 {
+        match view.links.coded() {
+            true => hops * self.step,
+            false => hops * self.hop + distances * self.neighbour,
+        }
+    }
+}
+
+/// A walk that costs more than this many searches of the lists is not measured: no window or filter makes it the
+/// cheaper one.
+const FAR_DEARER: f64 = 4.0;
+
+/// True when comparing all codes is cheaper than this walk: no deeper walk is ever taken either, and filters make
+/// walks dearer and scans cheaper.
+pub fn is_scan_cheaper(view: &View<'_>, walk: GraphDepth) -> bool {
+    let costs = Costs::new(view);
+    costs.walking(view, f64::from(walk.hops), f64::from(walk.distances)) > view.rows as f64 * costs.next
+}
+
+/// True when searches of the lists with the usual effort are far cheaper than this walk.
+pub fn are_lists_far_cheaper(view: &View<'_>, tables: &Tables, walk: GraphDepth) -> bool {
+    let (costs, all) = (Costs::new(view), view.rows as f64);
+    let probes = tables.probes(Effort::default(), 10, view.rows, view.lists.len());
+    let met = all * share_of(probes, view);
+    let probing = costs.probing(view, probes, met, met.min(tables.open(10, view.rows)));
+    costs.walking(view, f64::from(walk.hops), f64::from(walk.distances)) > FAR_DEARER * probing
+}
+
+/// The share of the rows that so many lists hold: the nearest are larger than others.
+fn share_of(probes: usize, view: &View<'_>) -> f64 {
+    (1.3 * probes as f64 / view.lists.len() as f64).min(1.0)
 }
 
 /// Depth of a search of the lists.
@@ -154,13 +193,10 @@ pub fn choose(
         plan.met = (MET * wanted as f64 * plan.probes as f64 / view.lists.len() as f64) as usize;
     }
     if plan.probes > 0 && (by_lists || forced(Path::Lists)) {
-        let share = (1.3 * plan.probes as f64 / view.lists.len() as f64).min(1.0);
-        let ordering = view.lists.len() as f64 * costs.order;
-        let met = window as f64 * share;
+        let share = share_of(plan.probes, view);
         let open = tables.open(depth, wanted) * (depth as f64 / 10.0).max(1.0);
         let measured = (wanted as f64 * share).min(open);
-        let scanning = met * costs.estimate + measured * costs.random;
-        plan.costs.push((Path::Lists, ordering + plan.probes as f64 * costs.list + scanning));
+        plan.costs.push((Path::Lists, costs.probing(view, plan.probes, window as f64 * share, measured)));
     }
     let share = wanted as f64 / view.rows as f64;
     if !view.links.is_empty()
@@ -172,11 +208,7 @@ pub fn choose(
         let share = share.max(LEAST_SHARE);
         plan.goal = Goal { ef: (walk.ef / share).ceil() as usize, stretch: walk.stretch, enough };
         let ordering = view.lists.len() as f64 * costs.order;
-        let walking = match view.links.coded() {
-            true => walk.hops * costs.step,
-            false => walk.hops * costs.hop + walk.distances * costs.neighbour,
-        };
-        plan.costs.push((Path::Graph, ordering + walking / share));
+        plan.costs.push((Path::Graph, ordering + costs.walking(view, walk.hops, walk.distances) / share));
     }
     let least = match query.effort {
         Effort::Beam(ef) => ef,
