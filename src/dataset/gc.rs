@@ -200,7 +200,7 @@ pub(super) fn sweep(dir: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The directory of unfinished files. Everything in it is removed sooner or later, so it must not be a
+/// The directory of unfinished files, made where it is missing. Everything in it is removed sooner or later, so it must not be a
 /// link: other files may lie there.
 pub(super) fn own_tmp(dir: &Path) -> Result<PathBuf> {
     let tmp = dir.join("tmp");
@@ -209,6 +209,7 @@ pub(super) fn own_tmp(dir: &Path) -> Result<PathBuf> {
             let text = "tmp must be a directory, and not a link to one: what lies in it is removed";
             Err(Error::damaged(&tmp, text).fix("remove the link and make an empty directory of this name"))
         }
+        Err(_) => fsio::create_dir(&tmp).map(|()| tmp),
         _ => Ok(tmp),
     }
 }

@@ -36,7 +36,7 @@ pub use info::{EntityInfo, Info, ModelInfo, TierInfo};
 pub use init::{Initialised, init};
 pub use loaded::Loaded;
 pub use part::{Body, Part};
-pub use publish::publish;
+pub use publish::{lock, publish};
 pub use select::{Sample, Select, Selected, Shard, asof_rows, entity_hash, is_of_model};
 pub use snapshot::Snapshot;
 pub use trajectories::{Rows, Trajectories};

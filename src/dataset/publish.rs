@@ -1,14 +1,25 @@
 //! Writing beside the data: under the writer's lock, without a new version.
 
+use super::DIRS;
 use super::writer::{Options, owner};
 use crate::error::Result;
-use crate::fsio::Lock;
+use crate::fsio::{self, Lock};
 use std::path::Path;
+use std::time::Duration;
+
+/// Takes the writer's lock. Directories that are missing are made: many ways of copying leave empty ones out.
+pub fn lock(dir: &Path, timeout: Duration, owner: &str) -> Result<Lock> {
+    let lock = Lock::acquire(&dir.join("LOCK"), timeout, owner)?;
+    for missing in DIRS.map(|d| dir.join(d)).iter().filter(|d| d.symlink_metadata().is_err()) {
+        fsio::create_dir(missing)?;
+    }
+    Ok(lock)
+}
 
 /// Runs `then` while holding the writer's lock, so that nobody sweeps its temporary files.
 /// Nothing is recovered: what a killed writer left is for the next one.
 pub fn publish<T>(dir: &Path, options: &Options, then: impl FnOnce() -> Result<T>) -> Result<T> {
-    let lock = Lock::acquire(&dir.join("LOCK"), options.lock_timeout, &owner(&options.command))?;
+    let lock = lock(dir, options.lock_timeout, &owner(&options.command))?;
     let out = then();
     if !lock.was_abandoned() {
         lock.release()?;

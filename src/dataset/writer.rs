@@ -161,7 +161,7 @@ impl Writer {
     /// Takes the lock, seals what an earlier writer left in its log, and sweeps leftovers.
     pub fn open(dir: &Path, options: Options) -> Result<Writer> {
         let config = Config::read(dir)?;
-        let lock = Lock::acquire(&dir.join("LOCK"), options.lock_timeout, &owner(&options.command))?;
+        let lock = super::publish::lock(dir, options.lock_timeout, &owner(&options.command))?;
         let (manifest, sum) = manifest::load(dir)?;
         config.check_against(&manifest, dir)?;
         let mut this = Writer {

@@ -361,3 +361,71 @@ fn drop_and_empty_datasets() {
     let wrong = failure(cvx(dir.path()).args(["index", "build", "-d", "d", "--check-recall", "2"]));
     assert_eq!(wrong.0, 2);
 }
+
+/// Copies a directory of files and directories.
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        match entry.file_type().unwrap().is_dir() {
+            true => copy(&entry.path(), &target),
+            false => drop(std::fs::copy(entry.path(), target).unwrap()),
+        }
+    }
+}
+
+/// A part that an older program wrote is never searched, which is said, and the next build replaces it.
+#[test]
+fn parts_of_older_programs_are_told_and_built_again() {
+    let dir = tempdir().unwrap();
+    copy(Path::new("testdata/older/dataset"), &dir.path().join("d"));
+    let ask = |exact: &[&str]| {
+        let like = ["-d", "d", "-f", "csv", "query", "knn", "--like", "5@max", "-k", "7"];
+        let output = cvx(dir.path()).args(like).args(exact).output().unwrap();
+        assert!(output.status.success());
+        (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (exact, quiet) = ask(&["--exact"]);
+    assert_eq!((exact.lines().count(), quiet.as_str()), (8, ""));
+    let (old, warning) = ask(&[]);
+    assert_eq!(old, exact);
+    assert!(warning.contains("older cvx") && warning.contains("cvx index build"), "{warning}");
+    let status = || {
+        let output = cvx(dir.path()).args(["-d", "d", "-f", "csv", "index", "status"]).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert!(status().contains("outdated"));
+    let checks = stdout(cvx(dir.path()).args(["-d", "d", "-f", "csv", "verify"]));
+    assert!(checks.contains("built by an older program"), "{checks}");
+    build(&dir, &[]);
+    assert!(!status().contains("outdated"));
+    let (new, quiet) = ask(&[]);
+    assert_eq!((new, quiet.as_str()), (exact, ""));
+}
+
+/// Many ways of copying leave empty directories out; the fixture of an older program has none, either.
+#[test]
+fn a_copy_without_empty_directories_is_written_as_any_other() {
+    let commands: [&[&str]; 8] = [
+        &["ingest", "-d", "d", "a.jsonl"],
+        &["index", "build", "-d", "d"],
+        &["compact", "-d", "d"],
+        &["delete", "-d", "d", "--entity", "5", "--yes"],
+        &["erase", "-d", "d", "--entity", "5", "--yes"],
+        &["tier", "run", "-d", "d", "--older-than", "0s", "--codec", "zstd", "--yes"],
+        &["changepoints", "-d", "d", "--save", "x"],
+        &["config", "set", "-d", "d", "digits", "3"],
+    ];
+    for args in commands {
+        let dir = tempdir().unwrap();
+        copy(Path::new("testdata/older/dataset"), &dir.path().join("d"));
+        for name in ["wal", "tmp", "dict"] {
+            assert!(!dir.path().join("d").join(name).exists());
+        }
+        let row = r#"{"entity_id":3,"t":"2024-02-01","vector":[1,2,3,4]}"#;
+        std::fs::write(dir.path().join("a.jsonl"), row).unwrap();
+        cvx(dir.path()).args(args).assert().success();
+        cvx(dir.path()).args(["verify", "-d", "d"]).assert().success();
+    }
+}

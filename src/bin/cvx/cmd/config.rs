@@ -7,7 +7,6 @@ use crate::settings::Key;
 use clap::Subcommand;
 use cvx::config::Config;
 use cvx::error::{Code, Error, Result};
-use cvx::fsio::Lock;
 
 /// Show and change settings
 #[derive(clap::Args, Debug)]
@@ -83,7 +82,7 @@ fn set_in_dataset(context: &Context, key: &Key, value: &str) -> Result<()> {
         Code::NoDataset => e.fix("name one with -d DIR, or set it for all with --user"),
         _ => e,
     })?;
-    let lock = Lock::acquire(&dir.join("LOCK"), context.lock_timeout(), "cvx config set")?;
+    let lock = cvx::dataset::lock(&dir, context.lock_timeout(), "cvx config set")?;
     let mut config = Config::read(&dir)?;
     config.defaults.insert(key.name.to_string(), toml::Value::String(value.to_string()));
     config.write(&dir)?;
