@@ -2,14 +2,18 @@
 //!
 //! ```text
 //! cargo run --release --example changepoint_alarms -- [--dims 1,2,8] [--kinds iid,walk] [--n 200] [--series 40]
-//!     [--seed 1] [--cost auto|mean|line|level]
+//!     [--seed 1] [--cost auto|mean|line|level] [--best 1] [--permutations 99]
 //! ```
 //!
 //! One row a kind and one column a dimension. Kinds without a change print the series that have an
 //! alarm; kinds whose names begin with `jump` print the planted changes that were found within five
-//! points, and after a `+` the changes elsewhere; both of all series.
+//! points, and after a `+` the changes elsewhere; both of all series. After `w` stand the series whose
+//! alarms all carry a warning, or the found changes that carry one.
+//!
+//! With --best each cell has three shares of the first splits instead: of p_any_order <= .05, of p_wander
+//! <= .05, and, where a change was planted, of t_low..t_high that hold it.
 
-use cvx::analytics::changepoint::{Cost, Params, detect};
+use cvx::analytics::changepoint::{Change, Cost, Params, detect};
 use cvx::analytics::rng::Random;
 use cvx::model::Trajectory;
 use rayon::prelude::*;
@@ -92,6 +96,8 @@ fn options() -> Result<Options, Box<dyn Error>> {
             "--kinds" => o.kinds = value.split(',').map(String::from).collect(),
             "--n" => o.n = value.parse()?,
             "--series" => o.series = value.parse()?,
+            "--best" => o.params.best = Some(value.parse()?),
+            "--permutations" => o.params.permutations = value.parse()?,
             "--seed" => o.seed = value.parse()?,
             "--cost" => {
                 o.params.cost = match value.as_str() {
@@ -108,27 +114,70 @@ fn options() -> Result<Options, Box<dyn Error>> {
     Ok(o)
 }
 
+/// What was found in one series.
+#[derive(Default)]
+struct Found {
+    jumps: usize,
+    hits: usize,
+    /// Of these with a warning.
+    doubtful: usize,
+    far: usize,
+    /// True when there are changes elsewhere, and all of them have a warning.
+    warned: bool,
+    any_order: bool,
+    wander: bool,
+    held: bool,
+}
+
 /// What was found in the series of one kind and dimension.
 fn cell(o: &Options, kind: &str, dim: usize) -> String {
-    let found: Vec<(usize, usize, usize)> = (0..o.series)
-        .into_par_iter()
-        .map(|s| {
-            let mut random = Random::new(o.seed, kind, s * 10_000 + dim as u64);
-            let (x, jumps) = make(kind, o.n, dim, &mut random);
-            let t: Vec<i64> = (0..o.n as i64).map(|i| i * 86_400_000_000).collect();
-            let found = detect(&Trajectory { entity: s, t: &t, x: &x, dim, model: &[] }, &o.params).changes;
-            let near = |j: &usize| found.iter().any(|c| c.index.abs_diff(*j) <= 5);
-            let far = found.iter().filter(|c| jumps.iter().all(|j| c.index.abs_diff(*j) > 5)).count();
-            (jumps.len(), jumps.iter().filter(|j| near(j)).count(), far)
-        })
-        .collect();
-    let jumps: usize = found.iter().map(|f| f.0).sum();
-    let hits: usize = found.iter().map(|f| f.1).sum();
-    let far: usize = found.iter().map(|f| f.2).sum();
-    if jumps == 0 {
-        format!("{} ({far})", found.iter().filter(|f| f.2 > 0).count())
+    let found: Vec<Found> = (0..o.series).into_par_iter().map(|s| one(o, kind, dim, s)).collect();
+    let sum = |f: &dyn Fn(&Found) -> usize| found.iter().map(f).sum::<usize>();
+    let share =
+        |f: &dyn Fn(&Found) -> bool| found.iter().filter(|x| f(x)).count() as f64 / found.len() as f64;
+    let jumps = sum(&|f| f.jumps);
+    if o.params.best.is_some() {
+        let held = if jumps == 0 { String::new() } else { format!(" {:.2}", share(&|f| f.held)) };
+        format!("{:.2} {:.2}{held}", share(&|f| f.any_order), share(&|f| f.wander))
+    } else if jumps == 0 {
+        let alarmed = found.iter().filter(|f| f.far > 0).count();
+        format!("{alarmed} w{} ({})", found.iter().filter(|f| f.warned).count(), sum(&|f| f.far))
     } else {
-        format!("{hits}/{jumps}+{far}")
+        format!(
+            "{}/{jumps}+{} w{} in {:.2}",
+            sum(&|f| f.hits),
+            sum(&|f| f.far),
+            sum(&|f| f.doubtful),
+            found.iter().filter(|f| f.held).count() as f64
+                / found.iter().filter(|f| f.hits > 0).count() as f64
+        )
+    }
+}
+
+fn one(o: &Options, kind: &str, dim: usize, s: u64) -> Found {
+    let mut random = Random::new(o.seed, kind, s * 10_000 + dim as u64);
+    let (x, jumps) = make(kind, o.n, dim, &mut random);
+    let t: Vec<i64> = (0..o.n as i64).collect();
+    let found = detect(&Trajectory { entity: s, t: &t, x: &x, dim, model: &[] }, &o.params).changes;
+    let near = |j: usize| found.iter().find(|c| c.index.abs_diff(j) <= 5);
+    let hits: Vec<_> = jumps.iter().filter_map(|&j| near(j).map(|c| (j, c))).collect();
+    let far: Vec<_> = found.iter().filter(|c| jumps.iter().all(|j| c.index.abs_diff(*j) > 5)).collect();
+    let low = |p: Option<f64>| p.is_some_and(|p| p <= 0.05);
+    let holds = |c: &Change| jumps.iter().any(|&j| c.t_low <= j as i64 && j as i64 <= c.t_high);
+    let first = found.first();
+    Found {
+        jumps: jumps.len(),
+        hits: hits.len(),
+        doubtful: hits.iter().filter(|(_, c)| c.doubtful).count(),
+        far: far.len(),
+        warned: !far.is_empty() && far.iter().all(|c| c.doubtful),
+        any_order: first.is_some_and(|c| low(c.p_any_order)),
+        wander: first.is_some_and(|c| low(c.p_wander)),
+        held: if o.params.best.is_some() {
+            first.is_some_and(holds)
+        } else {
+            !hits.is_empty() && hits.iter().all(|(_, c)| holds(c))
+        },
     }
 }
 

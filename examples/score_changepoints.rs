@@ -46,7 +46,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let indices: Vec<usize> = if online {
             alarms(&trajectory, settings)
         } else {
-            let report = detect(&trajectory, &Params { cost, ..Params::default() });
+            let report = detect(&trajectory, &Params { cost, permutations: 0, ..Params::default() });
             report.changes.iter().map(|c| c.index).collect()
         };
         found.insert(name, indices);

@@ -262,3 +262,59 @@ fn edges_and_errors() {
     let text = stdout(cvx(empty.path()).args(["-d", "d", "changepoints", "-f", "table"]));
     assert!(text.starts_with("entity_id"), "{text}");
 }
+
+#[test]
+fn every_change_says_what_it_is_worth() {
+    let dir = world(3, 3, 240);
+    let row = |args: &[&str]| -> Vec<serde_json::Value> {
+        let mut all = vec!["-d", "d", "-q", "-f", "jsonl", "--time", "date", "changepoints"];
+        all.extend(args);
+        let out = stdout(cvx(dir.path()).args(&all));
+        out.lines().map(|l| serde_json::from_str(l).unwrap()).collect()
+    };
+    let found = row(&[]);
+    assert_eq!(found.len(), 1);
+    let change = &found[0];
+    assert!(
+        change["t_low"].as_str().unwrap() <= "2024-05-30"
+            && change["t_high"].as_str().unwrap() >= "2024-05-30"
+    );
+    assert_eq!(
+        (change["p_any_order"].as_f64(), change["p_wander"].as_f64()),
+        (Some(0.01), Some(0.01)),
+        "{change}"
+    );
+    assert_eq!((change["kind"].as_str(), change["status"].as_str()), (Some("change"), Some("ok")));
+    assert!(change["warning"].is_null());
+    let best = row(&["--best", "2"]);
+    assert_eq!(best.len(), 6);
+    assert_eq!(best.iter().filter(|r| r["kind"] == "change").count(), 1);
+    assert!(best.iter().all(|r| r["p_wander"].as_f64().is_some()));
+    let none = row(&["--permutations", "0"]);
+    assert!(none[0]["p_wander"].is_null() && none[0]["t_low"] == change["t_low"]);
+    // An entity without a split has a row that says why.
+    append(&dir.path().join("d"), 3, 4, 240..242, "m@1");
+    let short: Vec<_> = row(&["--best", "1"]).into_iter().filter(|r| r["entity_id"] == 4).collect();
+    assert_eq!((short.len(), short[0]["status"].as_str()), (1, Some("few_points")));
+    for args in [&["--best", "2", "--summary"][..], &["--best", "0"], &["--outliers", "--method", "bocpd"]] {
+        assert_eq!(failure(cvx(dir.path()).args(["-d", "d", "changepoints"]).args(args)).0, 2, "{args:?}");
+    }
+}
+
+#[test]
+fn outliers_are_rows_of_their_own() {
+    let dir = world(2, 1, 60);
+    let mut writer = Writer::open(&dir.path().join("d"), Options::default()).unwrap();
+    let mut points = Points::new(2);
+    let origin = points.intern(&Origin { source: "given".into(), model: "m@1".into() });
+    for i in 60..120 {
+        let far = if i == 80 { 30.0 } else { 0.0 };
+        points.push(Key { entity: 1, t: day(i as i64) }, &[noise(1, i, 0) + far, noise(1, i, 1)], "", origin);
+    }
+    writer.append(&mut points, None, OnConflict::Error, &mut |_| unreachable!()).unwrap();
+    writer.finish().unwrap();
+    assert_eq!(csv(&dir, &["changepoints"]).lines().count(), 1);
+    let rows = csv(&dir, &["changepoints", "--outliers"]);
+    assert_eq!(rows.lines().count(), 2, "{rows}");
+    assert!(rows.contains("1,2024-03-21,80,2024-03-20,pelt,") && rows.contains(",outlier,"), "{rows}");
+}

@@ -3,6 +3,9 @@
 use super::Cost;
 use super::cost::{LineCost, SegmentCost};
 use super::series::Series;
+use super::worth::Worth;
+use super::worth::best::Split;
+use super::worth::outlier::far;
 use crate::analytics::geometry::{DimShare, attribute, cosine_distance, norm, squared_distance};
 use crate::model::{TimestampUs, Trajectory};
 
@@ -30,8 +33,40 @@ pub struct Change {
     pub cosine: Option<f64>,
     /// The dimensions that moved most.
     pub top_dims: Vec<DimShare>,
+    /// Time of the first and the last point at which the new segment may begin, with a probability
+    /// of 90 %.
+    pub t_low: TimestampUs,
+    /// See `t_low`.
+    pub t_high: TimestampUs,
+    /// How often the points of the two segments in random order show as large a split.
+    pub p_any_order: Option<f64>,
+    /// How often a level that wanders shows as sudden a split.
+    pub p_wander: Option<f64>,
     /// True when a level that wanders explains the series as well without this change.
     pub doubtful: bool,
+    /// True when the penalty leaves this change; false for a best split beyond these.
+    pub reported: bool,
+}
+
+/// A single point far from its neighbours.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outlier {
+    /// Its time.
+    pub t: TimestampUs,
+    /// Its position in the trajectory, 0-based.
+    pub index: usize,
+    /// Time of the point before; missing for the first.
+    pub t_before: Option<TimestampUs>,
+    /// Its distance from the middle of its neighbours, in standard deviations of the whole noise
+    /// vector.
+    pub severity: f64,
+}
+
+impl Outlier {
+    pub(crate) fn shifted(mut self, by: usize) -> Self {
+        self.index += by;
+        self
+    }
 }
 
 /// A stretch without a change.
@@ -66,6 +101,9 @@ impl Segment {
     }
 }
 
+/// Above this p-value a change carries a warning.
+const DOUBTFUL: f64 = 0.05;
+
 /// What the search found in a centred series, whose row 0 belongs to point `offset` of `part`.
 pub(crate) struct View<'a> {
     pub part: &'a Trajectory<'a>,
@@ -79,30 +117,69 @@ pub(crate) struct View<'a> {
 }
 
 impl View<'_> {
-    /// The changes between `segments`, under noise of the given trace; those of `doubtful` are marked.
-    pub fn changes(&self, segments: &[Segment], trace: f64, top: usize, doubtful: &[usize]) -> Vec<Change> {
+    /// The changes as splits of the stretches beside them.
+    pub fn splits(&self) -> Vec<Split> {
         let edges = self.edges();
-        let jumps = edges.windows(3).zip(segments.windows(2)).zip(self.gains(&edges));
-        jumps
-            .map(|((edge, pair), gain)| {
-                let delta: Vec<f64> = pair[1].mean.iter().zip(&pair[0].mean).map(|(b, a)| b - a).collect();
-                let l2 = norm(&delta);
-                let index = edge[1] + self.offset;
-                Change {
-                    t: self.part.t[index],
-                    index,
-                    t_before: self.part.t[index - 1],
-                    severity: (trace > 0.0).then(|| l2 / trace.sqrt()),
-                    gain,
-                    n_before: edge[1] - edge[0],
-                    n_after: edge[2] - edge[1],
-                    l2,
-                    cosine: cosine_distance(&pair[0].mean, &pair[1].mean),
-                    top_dims: attribute(&delta, top).0,
-                    doubtful: doubtful.contains(&edge[1]),
-                }
-            })
-            .collect()
+        edges.windows(3).map(|w| Split { start: w[0], at: w[1], end: w[2], choices: 1 }).collect()
+    }
+
+    /// A split under noise of the given trace. What it is worth is not known yet.
+    pub fn change(&self, split: Split, trace: f64, top: usize) -> Change {
+        let Split { start, at, end, .. } = split;
+        let before = self.absolute(start, at);
+        let after = self.absolute(at, end);
+        let delta: Vec<f64> = after.iter().zip(&before).map(|(b, a)| b - a).collect();
+        let l2 = norm(&delta);
+        let index = at + self.offset;
+        let t = self.part.t[index];
+        Change {
+            t,
+            index,
+            t_before: self.part.t[index - 1],
+            severity: (trace > 0.0).then(|| l2 / trace.sqrt()),
+            gain: self.gain(split),
+            n_before: at - start,
+            n_after: end - at,
+            l2,
+            cosine: cosine_distance(&before, &after),
+            top_dims: attribute(&delta, top).0,
+            t_low: t,
+            t_high: t,
+            p_any_order: None,
+            p_wander: None,
+            doubtful: false,
+            reported: true,
+        }
+    }
+
+    /// A change with what it is worth.
+    pub fn judged(&self, change: Change, worth: Worth) -> Change {
+        Change {
+            t_low: self.part.t[worth.low + self.offset],
+            t_high: self.part.t[worth.high + self.offset],
+            p_any_order: worth.p_any_order,
+            p_wander: worth.p_wander,
+            doubtful: change.doubtful || worth.p_wander.is_some_and(|p| p > DOUBTFUL),
+            ..change
+        }
+    }
+
+    /// Single far points that are no change.
+    pub fn outliers(&self, changes: &[usize], alpha: f64) -> Vec<Outlier> {
+        let few = self.series.dim <= super::FEW_DIMENSIONS;
+        let found = if few { far(&self.series.whitened(), alpha) } else { far(self.series, alpha) };
+        let is_change = |i: usize| changes.contains(&i);
+        let outlier = |f: super::worth::outlier::Far| {
+            let index = f.index + self.offset;
+            let t_before = index.checked_sub(1).map(|i| self.part.t[i]);
+            Outlier { t: self.part.t[index], index, t_before, severity: f.radii }
+        };
+        found.into_iter().filter(|f| !is_change(f.index)).map(outlier).collect()
+    }
+
+    /// Mean of rows `a..b` as they were before they were centred.
+    fn absolute(&self, a: usize, b: usize) -> Vec<f64> {
+        self.series.mean(a, b).iter().zip(self.centre).map(|(m, c)| m + c).collect()
     }
 
     /// The stretches between the changes.
@@ -115,21 +192,16 @@ impl View<'_> {
         [0].into_iter().chain(self.changes.iter().copied()).chain([self.series.len()]).collect()
     }
 
-    /// What each change saves, given its neighbours.
-    fn gains(&self, edges: &[usize]) -> Vec<f64> {
-        if self.cost == Cost::Line && edges.len() > 2 {
-            let cost = LineCost::new(self.series);
-            let saved = |w: &[usize]| cost.cost(w[0], w[2]) - cost.cost(w[0], w[1]) - cost.cost(w[1], w[2]);
-            return edges.windows(3).map(saved).collect();
+    /// What a split saves, given the stretch that it divides.
+    fn gain(&self, split: Split) -> f64 {
+        let Split { start, at, end, .. } = split;
+        if self.cost == Cost::Line {
+            let stretch = self.series.part(start..end);
+            let (cost, at, end) = (LineCost::new(&stretch), at - start, end - start);
+            return cost.cost(0, end) - cost.cost(0, at) - cost.cost(at, end);
         }
-        let means: Vec<Vec<f64>> = edges.windows(2).map(|w| self.series.mean(w[0], w[1])).collect();
-        let pairs = edges.windows(3).zip(means.windows(2));
-        pairs
-            .map(|(w, means)| {
-                let (m, n) = ((w[1] - w[0]) as f64, (w[2] - w[1]) as f64);
-                m * n / (m + n) * squared_distance(&means[0], &means[1])
-            })
-            .collect()
+        let (m, n) = ((at - start) as f64, (end - at) as f64);
+        m * n / (m + n) * squared_distance(&self.series.mean(start, at), &self.series.mean(at, end))
     }
 
     fn segment(&self, a: usize, b: usize) -> Segment {

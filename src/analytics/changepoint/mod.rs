@@ -20,8 +20,9 @@ mod select;
 mod series;
 mod verify;
 mod walk;
+mod worth;
 
-pub use describe::{Change, Segment};
+pub use describe::{Change, Outlier, Segment};
 pub use penalty::Penalty;
 
 use super::pieces::{Cuts, slice};
@@ -33,11 +34,14 @@ use longrun::{Shape, Stakes};
 use penalty::Rule;
 use series::Series;
 use std::borrow::Cow;
+use worth::Bench;
 
 /// Up to this many dimensions columns are scaled one by one and segments are lines by default.
 const FEW_DIMENSIONS: usize = 8;
 /// Least length of a line, and of a mean in few dimensions, where a few outliers in a row are common.
 const MIN_FEW: usize = 5;
+/// Splits at most so many points apart are the same change.
+const SAME: usize = 2;
 /// Up to this many points the matrix of inner products of all of them is formed.
 const MAX_GRAM: usize = 4096;
 /// And up to this many a dimension: with fewer dimensions prefix sums and pruning are quicker.
@@ -111,6 +115,12 @@ pub struct Params {
     pub top: usize,
     /// Gaps and embedding models.
     pub cuts: Cuts,
+    /// The number of best splits to give instead of the changes that a penalty leaves.
+    pub best: Option<usize>,
+    /// Look for single far points.
+    pub outliers: bool,
+    /// Largest number of draws that a p-value takes; 0 leaves p-values out.
+    pub permutations: usize,
 }
 
 impl Default for Params {
@@ -126,6 +136,9 @@ impl Default for Params {
             normalize: false,
             top: 10,
             cuts: Cuts::default(),
+            best: None,
+            outliers: false,
+            permutations: 99,
         }
     }
 }
@@ -147,6 +160,8 @@ pub struct Report {
     pub changes: Vec<Change>,
     /// The stretches between them, in order.
     pub segments: Vec<Segment>,
+    /// Single far points, in order.
+    pub outliers: Vec<Outlier>,
     /// The penalty a change paid, in the units of `cost`; of the longest stretch between gaps.
     pub penalty: Option<f64>,
     /// Square root of the trace of the noise's covariance.
@@ -168,6 +183,7 @@ impl Report {
             n,
             changes: Vec::new(),
             segments: Vec::new(),
+            outliers: Vec::new(),
             penalty: None,
             noise_sd: None,
             lag1: None,
@@ -198,6 +214,7 @@ pub fn detect(trajectory: &Trajectory<'_>, params: &Params) -> Report {
         }
         out.drifts |= found.drifts;
         out.changes.extend(found.changes.into_iter().map(|c| c.shifted(piece.start)));
+        out.outliers.extend(found.outliers.into_iter().map(|o| o.shifted(piece.start)));
         out.segments.extend(found.segments.into_iter().map(|s| s.shifted(piece.start)));
     }
     if pieces.len() > 1 {
@@ -241,8 +258,8 @@ fn detect_piece(part: &Trajectory<'_>, params: &Params, cost: Cost) -> Report {
     let mut series = signal(part, params);
     // An increment belongs to the point it leads to: its first point has none.
     let offset = part.len() - series.len();
-    let min_segment = min_segment(params, cost, series.len(), series.dim);
-    if series.len() < 2 * min_segment {
+    let min = min_segment(params, cost, series.len(), series.dim);
+    if series.len() < 2 * min {
         return Report::empty(part.len(), cost, Status::FewPoints);
     }
     let constant = series.x.chunks_exact(series.dim).all(|row| row == series.row(0));
@@ -252,13 +269,28 @@ fn detect_piece(part: &Trajectory<'_>, params: &Params, cost: Cost) -> Report {
         let segments = view(&[], cost).segments();
         return Report { segments, noise_sd: Some(0.0), ..Report::empty(part.len(), cost, Status::Constant) };
     }
-    let found = search(&series, params, cost, min_segment);
+    let found = search(&series, params, cost, min);
     let (trace, lag1) = noise::within(&series, &found.changes);
     let view = view(&found.changes, found.cost);
-    let segments = view.segments();
+    let bench = Bench::new(&series, params.permutations, part.entity);
+    // Means stand beside the best splits, whatever stands between the changes that were found.
+    let shape = if params.best.is_some() && found.cost == Cost::Line { Cost::Mean } else { found.cost };
+    let least = min_segment(params, shape, series.len(), series.dim);
+    let splits = match params.best {
+        Some(count) => bench.best(least, count),
+        None => view.splits(),
+    };
+    let changes = splits.iter().map(|&split| {
+        let change = view.change(split, trace, params.top);
+        let is_among = |places: &[usize]| places.iter().any(|c| c.abs_diff(split.at) <= SAME);
+        let (reported, doubtful) = (is_among(&found.changes), is_among(&found.doubtful));
+        let worth = bench.worth(split, least, shape == Cost::Line);
+        view.judged(Change { reported, doubtful, ..change }, worth)
+    });
     Report {
-        changes: view.changes(&segments, trace, params.top, &found.doubtful),
-        segments,
+        changes: changes.collect(),
+        segments: view.segments(),
+        outliers: if params.outliers { view.outliers(&found.changes, params.alpha) } else { Vec::new() },
         penalty: Some(found.penalty),
         noise_sd: Some(trace.sqrt()),
         lag1: Some(lag1),

@@ -132,16 +132,23 @@ fn edges(changes: &[usize], n: usize) -> Vec<usize> {
 
 /// The series without spikes, for few dimensions: each row that lies farther from the most central
 /// of its five neighbours (itself among them) than noise does but with probability exp(-1.5) is
-/// pulled towards it, which leaves Gaussian noise nearly as it is. `None` when too short for that.
+/// pulled towards it, which leaves Gaussian noise nearly as it is. The first and the last
+/// row have neighbours on one side only, and are pulled only where they lie farther than any row of nineteen
+/// in twenty series of noise. `None` when too short for that.
 pub(crate) fn without_spikes(series: &Series) -> Option<Series> {
     let n = series.len();
     let shape = Shape::of(series).filter(|_| n >= 5)?;
-    let limit = variogram(series, &shape).first()?.1 * shape.tail(1.5);
+    let noise = variogram(series, &shape).first()?.1;
     let mut out = series.clone();
     for (i, row) in out.x.chunks_exact_mut(series.dim).enumerate() {
         // The same number on both sides: at the end of a trend the middle lies behind.
         let reach = i.min(n - 1 - i).min(2);
-        let near = i - reach..i + reach + 1;
+        let (near, limit) = if reach == 0 {
+            let first = i.min(n - 3);
+            (first..first + 3, noise * shape.tail((20.0 * n as f64).ln()))
+        } else {
+            (i - reach..i + reach + 1, noise * shape.tail(1.5))
+        };
         let far = |j: usize| -> f64 {
             near.clone().map(|k| squared_distance(series.row(j), series.row(k)).sqrt()).sum()
         };

@@ -11,11 +11,11 @@ row! {
         /// Its name.
         pub entity: Option<String>,
         /// Time of the first point after the change.
-        pub t: Time,
+        pub t: Option<Time>,
         /// Its position in the selected trajectory, from 0.
-        pub index: u64,
+        pub index: Option<u64>,
         /// Time of the last point before it.
-        pub t_before: Time,
+        pub t_before: Option<Time>,
         /// pelt or bocpd.
         pub method: &'static str,
         /// Distance of the levels in standard deviations of the whole noise vector.
@@ -34,10 +34,23 @@ row! {
         pub cosine: Option<f64>,
         /// The dimensions that moved most: dim, delta, share.
         pub top_dims: Option<Json>,
-        /// For bocpd: level, or outlier for a single far point.
+        /// For pelt: change, or split for a --best split that is none by default, or outlier. For bocpd:
+        /// level, or outlier for a single far point.
         pub kind: Option<&'static str>,
         /// What makes the change doubtful.
         pub warning: Option<&'static str>,
+        /// Earliest time at which the new stretch may begin: t_low to t_high hold its first point
+        /// with a probability of 90 %.
+        pub t_low: Option<Time>,
+        /// Latest time at which it may begin.
+        pub t_high: Option<Time>,
+        /// Probability that the points of the two stretches, in random order, show as large a split.
+        pub p_any_order: Option<f64>,
+        /// Probability that a level that wanders (a walk or a smooth curve, under noise) shows as
+        /// sudden a split.
+        pub p_wander: Option<f64>,
+        /// ok, or why a trajectory has no split, with --best.
+        pub status: &'static str,
         /// Time of the point at which the change was noticed, for bocpd.
         pub detected_at: Option<Time>,
         /// True when it depends on a vector that a lossy codec changed.

@@ -13,7 +13,21 @@ use cvx::error::{Error, Result};
 #[command(
     after_long_help = "A change is a jump of the level: noise, autocorrelation, a random walk or a straight
 trend is none. `t` is the first point after a change and `t_before` the last before it.
-Entities without a change have no row, except in --summary.
+Entities without a change have no row, except in --summary and with --best.
+
+Each row says what its change is worth. t_low to t_high hold the first point after it with a
+probability of 90 %. p_any_order asks whether the same points in any other order show as
+large a change: believe it where points are independent between changes. p_wander asks
+whether a level that walks or bends shows as sudden a change: where it is above 0.05 the
+row has a warning, and --cost level leaves most such changes out.
+
+  data                                      option
+  embeddings of texts, by period or single  default: above 8 dimensions levels may wander
+  the same, level still between events      --cost mean, or --best 1 and p_any_order
+  sensors, counts: 1 to 8 dimensions        default; read the warning
+  the same with seasons, curves, drift      --cost level, or rows with p_wander <= 0.05
+  one question: did it change, and when     --best 1, both p-values and t_low to t_high
+  single odd points                         --outliers
 
 pelt looks back over whole trajectories and finds the best places. bocpd takes point after
 point and says at once that something has changed (`detected_at`); with --state it goes on
@@ -43,7 +57,8 @@ pub struct Args {
     /// Chance of a false change in a trajectory without one, for --penalty auto [default: 0.05]
     #[arg(long, value_name = "P", value_parser = probability, help_heading = "PELT")]
     pub alpha: Option<f64>,
-    /// Least number of points between changes [default: 5 in up to eight dimensions and for lines, 2 else]
+    /// Least number of points between changes [default: 5 in up to eight
+    /// dimensions and for lines, 2 else]. A shorter stretch is no change; --outliers lists single points
     #[arg(long, value_name = "N", value_parser = at_least_one, help_heading = "PELT")]
     pub min_segment: Option<usize>,
     /// What is known of the noise: for means and lines
@@ -52,6 +67,18 @@ pub struct Args {
     /// What is searched
     #[arg(long, value_enum, value_name = "SIGNAL", help_heading = "PELT")]
     pub signal: Option<Signals>,
+    /// The N best splits of every trajectory, each given the better ones, whether or not it is a
+    /// change by default (`kind`): what each is worth stands in p_any_order and p_wander
+    #[arg(long, value_name = "N", value_parser = at_least_one, help_heading = "PELT",
+          conflicts_with_all = ["summary", "segments"])]
+    pub best: Option<usize>,
+    /// List single points far from their neighbours, too (`kind` outlier); about --alpha of the series
+    /// with normal noise have one
+    #[arg(long, help_heading = "PELT", conflicts_with_all = ["summary", "segments"])]
+    pub outliers: bool,
+    /// Largest number of draws for p_any_order and p_wander; 0 leaves them out [default: 99]
+    #[arg(long, value_name = "N", help_heading = "PELT")]
+    pub permutations: Option<usize>,
     /// A smaller automatic penalty: finds more, and more that is none
     #[arg(long, help_heading = "PELT")]
     pub sensitive: bool,
@@ -171,6 +198,9 @@ impl Args {
             ("--sensitive", self.sensitive),
             ("--top", self.top.is_some()),
             ("--segments", self.segments),
+            ("--best", self.best.is_some()),
+            ("--outliers", self.outliers),
+            ("--permutations", self.permutations.is_some()),
         ];
         let (foreign, other) = if self.is_online() { (&back[..], "pelt") } else { (&online[..], "bocpd") };
         match foreign.iter().find(|(_, given)| *given) {
@@ -212,6 +242,11 @@ impl Args {
                 "has no effect with --cost level, which estimates the noise",
             ),
             ("--top", self.top.is_some() && hidden, "has no effect on --summary and --segments"),
+            (
+                "--permutations",
+                self.permutations.is_some() && hidden,
+                "has no effect on --summary and --segments",
+            ),
         ];
         match idle.iter().find(|(_, given, _)| *given) {
             Some((name, _, why)) => Err(Error::usage(format!("{name} {why}"))
@@ -259,6 +294,14 @@ impl Args {
             normalize: self.normalize,
             top: self.top.unwrap_or(default.top),
             cuts: self.batch.cuts.cuts(),
+            best: self.best,
+            outliers: self.outliers,
+            // Rows that nobody sees need no p-values.
+            permutations: if (self.summary || self.segments) && self.save.is_none() {
+                0
+            } else {
+                self.permutations.unwrap_or(default.permutations)
+            },
         }
     }
 

@@ -23,6 +23,15 @@ pub struct Found {
     pub segments: Vec<SegmentRow>,
 }
 
+/// The time of a change; `None` for a single far point and for a row that only has a status.
+fn time(row: &ChangeRow) -> Option<i64> {
+    row.t.as_ref().filter(|_| row.kind != Some("outlier")).map(|t| t.0)
+}
+
+fn times(found: &Found) -> Vec<i64> {
+    found.changes.iter().filter_map(time).collect()
+}
+
 /// The rows that are shown.
 enum Shown<'a> {
     Changes(Sink<'a, ChangeRow>),
@@ -91,7 +100,7 @@ impl<'a> Printer<'a> {
         if !self.args.batch.scale.is_empty() {
             self.confirm(&mut scales);
         }
-        let changes: u64 = scales.iter().map(|f| f.changes.len() as u64).sum();
+        let changes: u64 = scales.iter().map(|f| times(f).len() as u64).sum();
         self.entities += 1;
         self.changed += u64::from(changes > 0);
         self.changes += changes;
@@ -112,12 +121,12 @@ impl<'a> Printer<'a> {
 
     /// Names the scales that confirm each change.
     fn confirm(&self, scales: &mut [Found]) {
-        let times = |f: &Found| f.changes.iter().map(|c| c.t.0).collect::<Vec<_>>();
         let widths = self.args.batch.scale.iter().map(|c| c.step.seconds());
         let found: Vec<(f64, Vec<i64>)> = widths.zip(scales.iter().map(times)).collect();
         for (own, scale) in scales.iter_mut().enumerate() {
             for change in &mut scale.changes {
-                let agree = confirming(change.t.0, own, &found);
+                let Some(t) = time(change) else { continue };
+                let agree = confirming(t, own, &found);
                 let names: Vec<&str> =
                     agree.iter().filter_map(|&i| Some(self.args.batch.scale.get(i)?.text.as_str())).collect();
                 change.scales = Some(Json(serde_json::json!(names).to_string()));

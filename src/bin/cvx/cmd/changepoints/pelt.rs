@@ -7,7 +7,8 @@ use crate::cmd::drift::top_dims;
 use crate::context::Context;
 use crate::rows::{ChangeRow, SearchRow, SegmentRow};
 use crate::stored::Storing;
-use cvx::analytics::changepoint::{Change, Cost, Report, Segment, detect};
+use cvx::analytics::Status;
+use cvx::analytics::changepoint::{Change, Cost, Outlier, Report, Segment, detect};
 use cvx::error::Result;
 use cvx::model::Trajectory;
 use cvx::output::{Id, Json, Time};
@@ -60,11 +61,15 @@ fn rows(args: &Args, subject: &Subject, report: Report) -> Found {
     };
     let segments = if args.segments { report.segments } else { Vec::new() };
     let segment = |(i, s)| segment_row(subject, scale.clone(), approx, (i, s));
-    Found {
-        changes: report.changes.into_iter().map(|c| change_row(subject, scale.clone(), approx, c)).collect(),
-        segments: segments.into_iter().enumerate().map(segment).collect(),
-        summary,
+    let row = Row { subject, scale: scale.clone(), approx };
+    let mut changes: Vec<ChangeRow> = report.changes.into_iter().map(|c| row.change(c)).collect();
+    if args.best.is_some() && changes.is_empty() {
+        let status = if report.status == Status::Ok { Status::FewPoints } else { report.status };
+        changes.push(ChangeRow { status: status.as_str(), ..row.empty() });
     }
+    changes.extend(report.outliers.into_iter().map(|o| row.outlier(o)));
+    changes.sort_by_key(|c| c.t.as_ref().map(|t| t.0));
+    Found { changes, segments: segments.into_iter().enumerate().map(segment).collect(), summary }
 }
 
 /// What makes a result doubtful.
@@ -87,28 +92,75 @@ fn cost(cost: Cost) -> &'static str {
     }
 }
 
-fn change_row(subject: &Subject, scale: Option<String>, approx: bool, c: Change) -> ChangeRow {
-    ChangeRow {
-        entity_id: Id(subject.id),
-        entity: subject.name.clone(),
-        t: Time(c.t),
-        index: c.index as u64,
-        t_before: Time(c.t_before),
-        method: "pelt",
-        kind: None,
-        severity: c.severity,
-        gain: Some(c.gain),
-        p_recent: None,
-        n_before: Some(c.n_before as u64),
-        n_after: Some(c.n_after as u64),
-        l2: Some(c.l2),
-        cosine: c.cosine,
-        top_dims: Some(Json(top_dims(&c.top_dims))),
-        warning: c.doubtful.then_some("a level that wanders explains it as well (--cost level)"),
-        detected_at: None,
-        approx,
-        scale,
-        scales: None,
+/// What all rows of a trajectory have in common.
+struct Row<'a> {
+    subject: &'a Subject,
+    scale: Option<String>,
+    approx: bool,
+}
+
+impl Row<'_> {
+    fn empty(&self) -> ChangeRow {
+        ChangeRow {
+            entity_id: Id(self.subject.id),
+            entity: self.subject.name.clone(),
+            t: None,
+            index: None,
+            t_before: None,
+            method: "pelt",
+            kind: None,
+            severity: None,
+            gain: None,
+            p_recent: None,
+            n_before: None,
+            n_after: None,
+            l2: None,
+            cosine: None,
+            top_dims: None,
+            warning: None,
+            t_low: None,
+            t_high: None,
+            p_any_order: None,
+            p_wander: None,
+            status: Status::Ok.as_str(),
+            detected_at: None,
+            approx: self.approx,
+            scale: self.scale.clone(),
+            scales: None,
+        }
+    }
+
+    fn change(&self, c: Change) -> ChangeRow {
+        ChangeRow {
+            t: Some(Time(c.t)),
+            index: Some(c.index as u64),
+            t_before: Some(Time(c.t_before)),
+            kind: Some(if c.reported { "change" } else { "split" }),
+            severity: c.severity,
+            gain: Some(c.gain),
+            n_before: Some(c.n_before as u64),
+            n_after: Some(c.n_after as u64),
+            l2: Some(c.l2),
+            cosine: c.cosine,
+            top_dims: Some(Json(top_dims(&c.top_dims))),
+            warning: c.doubtful.then_some("a level that wanders explains it as well (p_wander)"),
+            t_low: Some(Time(c.t_low)),
+            t_high: Some(Time(c.t_high)),
+            p_any_order: c.p_any_order,
+            p_wander: c.p_wander,
+            ..self.empty()
+        }
+    }
+
+    fn outlier(&self, o: Outlier) -> ChangeRow {
+        ChangeRow {
+            t: Some(Time(o.t)),
+            index: Some(o.index as u64),
+            t_before: o.t_before.map(Time),
+            kind: Some("outlier"),
+            severity: Some(o.severity),
+            ..self.empty()
+        }
     }
 }
 
