@@ -3,6 +3,7 @@
 //! The library behind the `cvx` program. ARCHITECTURE.md is the map; the modules
 //! stand below in the order in which they may use each other.
 
+pub mod backup;
 pub mod batch;
 pub mod config;
 pub mod dataset;

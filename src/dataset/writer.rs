@@ -369,7 +369,7 @@ impl Writer {
         }
         if let Err(e) = conflicts {
             // The names were given out in memory only; nothing stands for them.
-            self.broken = true;
+            fresh.iter().for_each(|n| self.dict.forget_new(n.id));
             return Err(e);
         }
         if report.added + report.replaced == 0 {

@@ -36,6 +36,11 @@ impl Dictionary {
         self.recent.insert(id, name.to_owned());
     }
 
+    /// Takes back a name that [`Dictionary::id_or_new`] gave an id to, and that nothing stands for.
+    pub fn forget_new(&mut self, id: EntityId) {
+        self.recent.remove(&id);
+    }
+
     /// The name of an id.
     pub fn name(&self, id: EntityId) -> Result<Option<String>> {
         if let Some(n) = self.recent.get(&id) {

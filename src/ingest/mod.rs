@@ -8,9 +8,11 @@ mod mending;
 mod planned;
 mod reading;
 mod rejects;
+mod tolerance;
 
 pub use detection::Detect;
 pub use planned::{Planned, plan};
+pub use tolerance::Tolerance;
 
 use crate::analytics::changepoint::bocpd::Alarm;
 use crate::config::{IdKind, Settings};
@@ -45,8 +47,10 @@ pub struct Options {
     pub input: InputOptions,
     /// Other content for a stored key.
     pub on_conflict: OnConflict,
-    /// Bad rows tolerated; `None` for any number.
-    pub max_errors: Option<u64>,
+    /// Bad rows tolerated.
+    pub max_errors: Tolerance,
+    /// A pattern or directory may hold no file.
+    pub allow_empty: bool,
     /// Where bad rows go, as JSON lines.
     pub rejects: Option<PathBuf>,
     /// Size of a durable batch.
@@ -123,10 +127,25 @@ pub struct Report {
     pub seq_to: u64,
     /// Wall time.
     pub seconds: f64,
+    /// Files that were not read to their end, and why. Rows before the fault are in.
+    pub failed: Vec<Failed>,
 }
 
-/// Ingests into the dataset in `dir`. On an error, what was durable before it stays. `stop` is
-/// asked between batches and ends the run early with its error.
+/// A file that was not read to its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failed {
+    /// The file.
+    pub path: PathBuf,
+    /// Why, with the place.
+    pub why: String,
+    /// How to mend it.
+    pub fix: Option<String>,
+}
+
+/// Ingests into the dataset in `dir`. On an error, what was durable before it stays. With
+/// [`Sync::Commit`] a file that cannot be read, or has too many bad rows, does not keep the others from
+/// being read: it is listed in [`Report::failed`], unless it was the only one. `stop` is asked between
+/// batches and ends the run early with its error.
 pub fn ingest(
     dir: &Path,
     writer: dataset::Options,
@@ -146,9 +165,14 @@ pub fn ingest(
     let writer = Writer::open(dir, writer)?;
     let mut run = Run::new(dir, writer, options, rejects, on_event)?;
     run.detection = options.detect.as_ref().map(|d| Detection::open(dir, d, run.on_event)).transpose()?;
-    let plan = Arc::new(run.plan(stop)?);
+    let mut plan = run.plan(stop)?;
+    let unreadable = std::mem::take(&mut plan.unreadable);
+    let plan = Arc::new(plan);
     if let Some(r) = &run.rejects {
         r.check_inputs(plan.jobs.iter().map(|j| j.path.as_path()))?;
+    }
+    for (path, error) in unreadable {
+        run.fail(&plan, &path, error)?;
     }
     run.mend(&plan)?;
     let outcome = run.read_all(&plan, stop);
@@ -180,6 +204,8 @@ struct Run<'a> {
     zero_vectors: u64,
     /// Floats of metadata that JSON does not have.
     lost_floats: u64,
+    /// The file whose other rows are passed over, because it has failed.
+    given_up: Option<usize>,
     /// Bytes of the files that are finished.
     bytes_finished: u64,
     /// Rows refused in them.
@@ -234,6 +260,7 @@ impl<'a> Run<'a> {
             ledger_dirty: false,
             zero_vectors: 0,
             lost_floats: 0,
+            given_up: None,
             bytes_finished: 0,
             rejected_before: 0,
             detection: None,
@@ -284,14 +311,37 @@ impl<'a> Run<'a> {
         thread.join().map_err(|_| Error::internal("the reading thread failed"))
     }
 
+    /// Notes a file that failed; the error ends the run where no other file is read.
+    fn fail(&mut self, plan: &Plan, path: &Path, error: Error) -> Result<()> {
+        if plan.total == 1 || !self.durable_by_batch() {
+            return Err(error);
+        }
+        self.rejected_before = self.report.rows_rejected;
+        self.tail = None;
+        let (why, fix) = (error.to_string(), error.hint().map(str::to_owned));
+        self.report.failed.push(Failed { path: path.to_owned(), why, fix });
+        Ok(())
+    }
+
     fn take(&mut self, plan: &Plan, message: Message) -> Result<()> {
         match message {
+            Message::Batch { job, .. } | Message::Done { job, .. } | Message::Failed { job, .. }
+                if self.given_up == Some(job) =>
+            {
+                Ok(())
+            }
             Message::Batch { job, mut rows, bad, checkpoint, tail } => {
                 self.report.rows_read += (rows.len() + bad.len()) as u64;
                 self.lost_floats += rows.lost;
                 self.refuse(bad)?;
                 let (last, count) = (mending::Last::of(&rows, tail), rows.len() as u64);
-                let added = self.append(&plan.jobs[job], &mut rows)?;
+                let added = match self.append(&plan.jobs[job], &mut rows) {
+                    Err(e) if e.code() == Code::Conflict => {
+                        self.given_up = Some(job);
+                        return self.fail(plan, &plan.jobs[job].path, e);
+                    }
+                    other => other?,
+                };
                 // Only a row that this run stored can be taken back.
                 self.tail = match last.filter(|_| added == count) {
                     Some(last) => self.tail(last)?,
@@ -319,9 +369,9 @@ impl<'a> Run<'a> {
                 self.rejected_before = self.report.rows_rejected;
                 Ok(())
             }
-            Message::Failed { bad, error } => {
+            Message::Failed { job, bad, error } => {
                 self.refuse(bad)?;
-                Err(error)
+                self.fail(plan, &plan.jobs[job].path, error)
             }
         }
     }
@@ -349,7 +399,7 @@ impl<'a> Run<'a> {
             }
         }
         let watched = self.detection.is_some().then(|| rows.points.clone());
-        let room = self.options.max_errors.map(|m| m.saturating_sub(self.report.rows_rejected));
+        let room = self.options.max_errors.room(self.report.rows_rejected);
         let mut conflicts: Vec<Conflict> = Vec::new();
         let appended =
             self.writer.append(&mut rows.points, names.as_ref(), self.options.on_conflict, &mut |c| {

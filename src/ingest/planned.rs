@@ -1,5 +1,6 @@
 //! What a run would do, without doing it.
 
+use super::tolerance::{Seen, Tolerance};
 use super::{Options, input_of, reading};
 use crate::config::Config;
 use crate::error::Result;
@@ -35,6 +36,9 @@ pub fn plan(
     let ledger = Ledger::read(dir).unwrap_or_default();
     let fingerprint = reading::fingerprint(&input, options.on_conflict);
     let plan = reading::plan(options, &input, &ledger, fingerprint, stop)?;
+    if let Some((_, error)) = plan.unreadable.into_iter().next() {
+        return Err(error);
+    }
     for job in plan.jobs.iter().filter(|j| j.key.is_some()) {
         stop()?;
         first_row(job, &input, options.max_errors)?;
@@ -48,16 +52,16 @@ pub fn plan(
     Ok((all.collect::<Result<_>>()?, plan.left_out))
 }
 
-fn first_row(job: &reading::Job, input: &InputOptions, max_errors: Option<u64>) -> Result<()> {
+fn first_row(job: &reading::Job, input: &InputOptions, max_errors: Tolerance) -> Result<()> {
     let mut rows = InputRows::new(input.dim);
     let mut reader = input::open(&job.path, input, None)?;
-    let mut refused = 0;
+    let mut seen = Seen::default();
     reader.next_batch(&mut rows, Limits { rows: 1, bytes: 1 << 20 }, &mut |bad| {
-        refused += 1;
-        match max_errors {
-            Some(most) if refused > most => Err(bad.into_error()),
-            _ => Ok(()),
+        if max_errors.is_exceeded(seen) {
+            return Err(bad.into_error());
         }
+        seen.refused += 1;
+        Ok(())
     })?;
     Ok(())
 }

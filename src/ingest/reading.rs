@@ -1,8 +1,9 @@
 //! The reading side: which files, from where, and the thread that reads ahead.
 
+use super::tolerance::{Seen, Tolerance};
 use super::{Options, mending};
 use crate::dataset::OnConflict;
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::format::checksum::hash64;
 use crate::format::unhex;
 use crate::input::{self, BadRow, Checkpoint, InputOptions, InputRows, Limits};
@@ -49,6 +50,8 @@ pub(super) struct Plan {
     pub(super) fingerprint: u64,
     /// What the sources hold beside the files that are read, a line for each.
     pub(super) left_out: Vec<String>,
+    /// Files that cannot even be looked at, and why.
+    pub(super) unreadable: Vec<(PathBuf, Error)>,
 }
 
 /// Hash of what decides the meaning of an input file's bytes.
@@ -57,6 +60,7 @@ pub(super) fn fingerprint(input: &InputOptions, on_conflict: OnConflict) -> u64 
     // have, the text is theirs, so that their ledgers stay valid.
     let text = format!("{:?}", InputOptions { memory: 0, ..input.clone() });
     let text = text.replace(", memory: 0 }", " }").replace(", names: None }", " }");
+    let text = text.replace(", model: None, source: None }, vector_cols", " }, vector_cols");
     let text = text.replace(", name: None }", " }").replace(", time: None,", ",");
     hash64(format!("{text} {on_conflict:?}").as_bytes())
 }
@@ -72,7 +76,7 @@ pub(super) fn plan(
     fingerprint: u64,
     stop: &Stop<'_>,
 ) -> Result<Plan> {
-    let sources = input::expand_sources(&options.sources, input.format, stop)?;
+    let sources = input::expand_sources(&options.sources, input.format, options.allow_empty, stop)?;
     let mut out = Plan {
         input: input.clone(),
         jobs: Vec::new(),
@@ -80,12 +84,17 @@ pub(super) fn plan(
         total: sources.files.len(),
         fingerprint,
         left_out: sources.left_out,
+        unreadable: Vec::new(),
     };
     for path in sources.files {
         stop()?;
-        match job(&path, options, input, ledger, fingerprint, stop)? {
-            Some(job) => out.jobs.push(job),
-            None => out.skipped.push(path),
+        match job(&path, options, input, ledger, fingerprint, stop) {
+            Ok(Some(job)) => out.jobs.push(job),
+            Ok(None) => out.skipped.push(path),
+            Err(error) => {
+                stop()?;
+                out.unreadable.push((path, error));
+            }
         }
     }
     Ok(out)
@@ -123,7 +132,9 @@ fn job(
     });
     job.key = path.canonicalize().ok().and_then(|p| p.to_str().map(str::to_owned));
     let entry = job.key.as_ref().and_then(|k| ledger.get(k));
-    let known = entry.filter(|e| e.options == fingerprint && e.rejected == 0);
+    // A file that was read to its end is finished, with the bad rows that were tolerated. Of one that was
+    // not, the bad rows are told again.
+    let known = entry.filter(|e| e.options == fingerprint && (e.rejected == 0 || e.done));
     if let Some(e) = known
         && e.done
         && e.size == job.size
@@ -175,28 +186,30 @@ pub(super) enum Message {
     Bad(Vec<BadRow>),
     /// The end of a file of so many bytes.
     Done { job: usize, checkpoint: Checkpoint, bytes: u64 },
-    /// No more: the bad rows since the last batch, and why.
-    Failed { bad: Vec<BadRow>, error: Error },
+    /// No more of a file: the bad rows since the last batch, and why.
+    Failed { job: usize, bad: Vec<BadRow>, error: Error },
 }
 
 /// The reading thread.
 pub(super) struct Reading {
     pub(super) plan: Arc<Plan>,
     pub(super) limits: Limits,
-    pub(super) max_errors: Option<u64>,
+    pub(super) max_errors: Tolerance,
 }
 
 impl Reading {
-    /// Reads all files in order until the end, an error, or a receiver that is gone.
+    /// Reads all files in order, as long as the receiver is there.
     pub(super) fn run(&self, out: &SyncSender<Message>) {
-        let mut refused = 0;
+        let mut seen = Seen::default();
         for job in 0..self.plan.jobs.len() {
-            match self.read(job, &mut refused, out) {
+            seen = Seen { refused: seen.refused, ..Seen::default() };
+            match self.read(job, &mut seen, out) {
                 Ok(true) => {}
                 Ok(false) => return,
                 Err((bad, error)) => {
-                    let _ = out.send(Message::Failed { bad, error });
-                    return;
+                    if out.send(Message::Failed { job, bad, error }).is_err() {
+                        return;
+                    }
                 }
             }
         }
@@ -206,7 +219,7 @@ impl Reading {
     fn read(
         &self,
         at: usize,
-        refused: &mut u64,
+        seen: &mut Seen,
         out: &SyncSender<Message>,
     ) -> Result<bool, (Vec<BadRow>, Error)> {
         let Plan { jobs, input, .. } = &*self.plan;
@@ -216,10 +229,13 @@ impl Reading {
             let mut rows = Box::new(InputRows::new(input.dim));
             let mut bad = Vec::new();
             let more = reader.next_batch(&mut rows, self.limits, &mut |b: BadRow| {
-                if self.max_errors.is_some_and(|m| *refused >= m) {
+                // Rows of a binary format are counted as they come, those of texts batch by batch.
+                let rows = b.row.map_or(seen.rows, |row| (row - 1).saturating_sub(job.rows_known()));
+                if self.max_errors.is_exceeded(Seen { rows, ..*seen }) {
                     return Err(b.into_error());
                 }
-                *refused += 1;
+                seen.refused += 1;
+                seen.bad += 1;
                 bad.push(b);
                 if bad.len() >= MANY && out.send(Message::Bad(std::mem::take(&mut bad))).is_err() {
                     return Err(Error::internal("nobody takes the rows"));
@@ -231,6 +247,10 @@ impl Reading {
                 Ok(more) => {
                     let checkpoint = reader.checkpoint();
                     let tail = reader.tail().filter(|_| job.key.is_some() && job.content.is_none());
+                    seen.rows = checkpoint.rows.saturating_sub(job.rows_known());
+                    if !more && self.max_errors.is_exceeded_at_end(*seen) {
+                        return Err((bad, too_many(&job.path, *seen)));
+                    }
                     let had_rows = !rows.is_empty() || !bad.is_empty();
                     let batch = Message::Batch { job: at, rows, bad, checkpoint, tail };
                     if had_rows && out.send(batch).is_err() {
@@ -244,4 +264,14 @@ impl Reading {
             }
         }
     }
+}
+
+/// The error of a file that was read to its end with too large a share of bad rows.
+fn too_many(path: &Path, seen: Seen) -> Error {
+    Error::new(
+        Code::BadFile,
+        format!("{} of {} rows are bad, more than --max-errors allows", seen.bad, seen.rows),
+    )
+    .file(path)
+    .fix("--rejects FILE says which and why; the good rows are in")
 }

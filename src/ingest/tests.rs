@@ -32,7 +32,8 @@ impl Bench {
             sources: sources.iter().map(|p| p.to_path_buf()).collect(),
             input,
             on_conflict: OnConflict::Error,
-            max_errors: Some(0),
+            max_errors: Tolerance::Count(0),
+            allow_empty: false,
             rejects: None,
             batch: Limits { rows: 10, bytes: 1 << 20 },
             trust_mtime: false,
@@ -116,14 +117,14 @@ fn the_first_bad_row_ends_the_run_and_earlier_batches_stay() {
     assert_eq!((e.code(), e.place().line), (Code::DimMismatch, Some(18)));
     assert_eq!(b.points(), 10);
     let rejects = b.root.path().join("bad.jsonl");
-    let o = Options { max_errors: Some(1), rejects: Some(rejects.clone()), ..b.options(&[&f]) };
+    let o = Options { max_errors: Tolerance::Count(1), rejects: Some(rejects.clone()), ..b.options(&[&f]) };
     let r = b.run(&o).unwrap();
     assert_eq!((r.rows_rejected, r.rows_added), (1, 14));
     let text = std::fs::read_to_string(rejects).unwrap();
     assert!(text.contains("\"line\":18") && text.contains("dim_mismatch"), "{text}");
-    // Told again, and never into the dataset or over the input.
+    // Finished for good, and never into the dataset or over the input.
     let r = b.run(&o).unwrap();
-    assert_eq!((r.rows_rejected, r.rows_unchanged), (1, 24));
+    assert_eq!((r.rows_rejected, r.rows_read, r.files_skipped), (0, 0, 1));
     let over = Options { rejects: Some(f.clone()), ..b.options(&[&f]) };
     assert_eq!(b.run(&over).unwrap_err().code(), Code::Usage);
     assert_eq!(std::fs::read_to_string(&f).unwrap(), l.concat());
@@ -142,7 +143,7 @@ fn a_conflict_is_a_bad_row() {
     let f = b.file("a.jsonl", &[line(1, 1), other, line(2, 2)]);
     let e = b.run(&b.options(&[&f])).unwrap_err();
     assert_eq!((e.code(), e.place().line, b.points()), (Code::Conflict, Some(2), 0));
-    let r = b.run(&Options { max_errors: None, ..b.options(&[&f]) }).unwrap();
+    let r = b.run(&Options { max_errors: Tolerance::All, ..b.options(&[&f]) }).unwrap();
     assert_eq!((r.rows_rejected, r.rows_added), (1, 2));
     let r = b.run(&Options { on_conflict: OnConflict::Replace, ..b.options(&[&f]) }).unwrap();
     assert_eq!((r.rows_replaced, r.rows_unchanged, b.points()), (1, 2, 2));

@@ -26,7 +26,7 @@ pub(super) struct Columns {
     pub meta: Option<usize>,
     /// Columns that become keys of the metadata.
     pub others: Vec<usize>,
-    /// Provenance, in an exported file and unless the user gave it.
+    /// Provenance: as mapped, or in an exported file unless the user gave it.
     pub source: Option<usize>,
     pub model: Option<usize>,
 }
@@ -53,11 +53,19 @@ impl Columns {
         let dropped = |name: &str| {
             exported && (EXPORT.contains(&name) || matches!(name, "commit" | "entity" | "entity_id"))
         };
+        let source = match &options.map.source {
+            Some(name) => Some(need(std::slice::from_ref(name), "--map source=COL")?),
+            None => restored("source", &options.source),
+        };
+        let model = match &options.map.model {
+            Some(name) => Some(need(std::slice::from_ref(name), "--map model=COL")?),
+            None => restored("model", &options.model),
+        };
         let mut used: HashSet<usize> = match &vector {
             VectorColumns::List(v) => [*v].into(),
             VectorColumns::Each(list) => list.iter().copied().collect(),
         };
-        used.extend([entity, t].into_iter().chain(meta));
+        used.extend([entity, t].into_iter().chain(meta).chain(source).chain(model));
         if options.map.name.is_some() {
             used.extend(id_names(options).iter().filter_map(|n| at(n)));
         }
@@ -73,8 +81,6 @@ impl Columns {
         let others: Vec<usize> = (0..header.len())
             .filter(|i| !used.contains(i) && !dropped(&header[*i]) && taken(&header[*i]))
             .collect();
-        let source = restored("source", &options.source);
-        let model = restored("model", &options.model);
         check_listed(header, &places, options, path)?;
         let columns = Columns { entity, t, vector, meta, others, source, model };
         columns.check_twice(header, &places, path)?;

@@ -147,6 +147,8 @@ impl Jsonl<'_> {
         let (mut fields, parsed) = self.fields(text, row)?;
         let parts = [&self.entity, &self.t, &self.vector];
         parts.iter().for_each(|names| dig(&mut fields, names));
+        let map = &self.options.map;
+        map.source.iter().chain(&map.model).for_each(|name| dig(&mut fields, std::slice::from_ref(name)));
         let constants = self.constants.iter().filter(|(name, _)| fields.iter().all(|f| f.key != *name));
         let constants: Vec<_> = constants.map(|(name, json)| Field::new(Cow::Borrowed(name), json)).collect();
         fields.extend(constants);
@@ -289,6 +291,9 @@ impl Jsonl<'_> {
         origin: &mut Origin,
     ) -> Result<(), Fault> {
         let exported = EXPORT.iter().all(|name| fields.iter().any(|f| f.key == *name));
+        let map = &self.options.map;
+        mapped(&mut fields, map.source.as_ref(), "--map source=FIELD", &mut origin.source)?;
+        mapped(&mut fields, map.model.as_ref(), "--map model=FIELD", &mut origin.model)?;
         self.set_origin(&mut fields, exported, origin)?;
         let meta = match self.options.meta {
             MetaColumns::None => None,
@@ -320,7 +325,7 @@ impl Jsonl<'_> {
         if !exported {
             return Ok(());
         }
-        for field in fields.iter_mut() {
+        for field in fields.iter_mut().filter(|f| !f.taken) {
             let slot = match &*field.key {
                 "source" => (&mut origin.source, &self.options.source),
                 "model" => (&mut origin.model, &self.options.model),
@@ -331,7 +336,11 @@ impl Jsonl<'_> {
                 _ => continue,
             };
             field.taken = true;
-            if slot.1.is_none() {
+            let mapped = match &*field.key {
+                "source" => self.options.map.source.is_some(),
+                _ => self.options.map.model.is_some(),
+            };
+            if slot.1.is_none() && !mapped {
                 *slot.0 = match &*field.json {
                     "null" => String::new(),
                     json => string(json).map_err(|f| f.column(&field.key))?.into_owned(),
@@ -340,6 +349,29 @@ impl Jsonl<'_> {
         }
         Ok(())
     }
+}
+
+/// Takes a part of the provenance from the field that `--map` names; null is none.
+fn mapped(
+    fields: &mut [Field<'_>],
+    name: Option<&String>,
+    option: &str,
+    slot: &mut String,
+) -> Result<(), Fault> {
+    let Some(name) = name else { return Ok(()) };
+    let names = std::slice::from_ref(name);
+    let field = take(fields, names).ok_or_else(|| missing(Code::BadRow, names, option))?;
+    *slot = match &*fields[field].json {
+        "null" => String::new(),
+        json if json.starts_with('"') => string(json).map_err(|f| f.column(name))?.into_owned(),
+        json => {
+            let message = format!("`{}` is no text", shorten(json));
+            return Err(Fault::new(Code::BadRow, message)
+                .fix("names of models and sources are texts")
+                .column(name));
+        }
+    };
+    Ok(())
 }
 
 /// The first of `names` that is a field and not null (or, failing that, one that is null).

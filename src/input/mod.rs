@@ -58,7 +58,7 @@ pub use sources::{STDIN, Sources, content_hash, expand_sources, is_packed};
 pub use text::RAW_KEPT;
 pub use value::MAX_NAME;
 
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::points::Origin;
 use std::path::Path;
 
@@ -177,6 +177,20 @@ fn origin_of(path: &Path, options: &InputOptions) -> Origin {
         source: options.source.clone().unwrap_or_else(name),
         model: options.model.clone().unwrap_or_default(),
     }
+}
+
+/// Where all points of a file without columns come from: `--map` can only name keys of its path.
+fn origin_without_columns(path: &Path, options: &InputOptions) -> Result<Origin> {
+    let mut origin = origin_of(path, options);
+    for (name, slot) in [(&options.map.model, &mut origin.model), (&options.map.source, &mut origin.source)] {
+        let Some(name) = name else { continue };
+        *slot = derived::constant(options, path, std::slice::from_ref(name)).ok_or_else(|| {
+            Error::new(Code::BadFile, format!("there is no column \"{name}\": this format has none"))
+                .file(path)
+                .fix("give all points one with --model or --source, or name a directory KEY=VALUE by its key")
+        })?;
+    }
+    Ok(origin)
 }
 
 /// Bytes of a text file, moved to the checkpoint where that still fits.

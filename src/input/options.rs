@@ -16,19 +16,23 @@ pub struct Mapping {
     pub vector: Option<String>,
     /// The entity's name, beside a column of its number, which is then passed over.
     pub name: Option<String>,
+    /// The model of each row; else one for all.
+    pub model: Option<String>,
+    /// The source of each row; else one for all.
+    pub source: Option<String>,
 }
 
 /// How a mapping is written.
-const MAPPING: &str = "write entity=COL,t=COL,vector=COL,name=COL, any of them";
+const MAPPING: &str = "write entity=COL,t=COL,vector=COL,name=COL,model=COL,source=COL, any of them";
 
 impl Mapping {
     /// The columns that it names.
     pub(super) fn columns(&self) -> Vec<&str> {
-        let Mapping { entity, t, vector, name } = self;
-        [entity, t, vector, name].into_iter().flatten().map(String::as_str).collect()
+        let Mapping { entity, t, vector, name, model, source } = self;
+        [entity, t, vector, name, model, source].into_iter().flatten().map(String::as_str).collect()
     }
 
-    /// Reads `entity=COL,t=COL,vector=COL,name=COL`, any of them in any order.
+    /// Reads `entity=COL,t=COL,vector=COL,name=COL,model=COL,source=COL`, any of them in any order.
     pub fn parse(text: &str) -> Result<Mapping> {
         let mut mapping = Mapping::default();
         for part in text.split(',') {
@@ -37,9 +41,9 @@ impl Mapping {
                 Some(("t" | "time" | "timestamp", _)) => &mut mapping.t,
                 Some(("name", _)) => &mut mapping.name,
                 Some(("vector", _)) => &mut mapping.vector,
-                _ => {
-                    return Err(Error::usage(format!("`{part}` is not a mapping")).fix(MAPPING));
-                }
+                Some(("model", _)) => &mut mapping.model,
+                Some(("source", _)) => &mut mapping.source,
+                _ => return Err(Error::usage(format!("`{part}` is not a mapping")).fix(MAPPING)),
             };
             let column = part.split_once('=').map_or("", |(_, c)| c.trim());
             if column.is_empty() || slot.is_some() {
@@ -193,6 +197,8 @@ mod tests {
     fn mappings() {
         let map = Mapping::parse("t=year,entity=word").unwrap();
         assert_eq!((map.entity.as_deref(), map.t.as_deref(), map.vector), (Some("word"), Some("year"), None));
+        let map = Mapping::parse("model=m,source=s").unwrap();
+        assert_eq!((map.model.as_deref(), map.source.as_deref()), (Some("m"), Some("s")));
         for bad in ["", "word", "entity=", "entity=a,entity=b", "id=a"] {
             assert_eq!(Mapping::parse(bad).unwrap_err().exit_code(), 2, "{bad}");
         }

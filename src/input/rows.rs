@@ -132,7 +132,7 @@ pub struct BadRow {
     pub message: String,
     /// How to mend it.
     pub hint: Option<String>,
-    /// The line as it stands (invalid UTF-8 replaced); empty for binary formats.
+    /// The line as it stands (invalid UTF-8 replaced); of binary formats the row as a JSON object.
     pub raw: String,
 }
 
@@ -205,8 +205,8 @@ impl Fault {
         }
     }
 
-    /// The bad row of a binary file.
-    pub fn in_rows(self, file: &std::path::Path, row: u64) -> BadRow {
+    /// The bad row of a binary file, whose content is `raw`.
+    pub fn in_rows(self, file: &std::path::Path, row: u64, raw: String) -> BadRow {
         BadRow {
             file: file.to_owned(),
             line: None,
@@ -216,7 +216,7 @@ impl Fault {
             code: self.code,
             message: self.message,
             hint: self.hint,
-            raw: String::new(),
+            raw,
         }
     }
 }

@@ -35,12 +35,17 @@ pub struct Sources {
 /// A directory is walked without following links to other directories, and gives its files, and
 /// links to files: those whose name tells their format, or all of them when `format` is given.
 /// Hidden names are passed over as a shell does. Everything else that is left out is counted in
-/// [`Sources::left_out`]. A pipe or device is taken only by its own name. `stop` is asked between
-/// directories.
+/// [`Sources::left_out`]. A pipe or device is taken only by its own name. With `allow_empty` a directory
+/// and a pattern may hold no file. `stop` is asked between directories.
 ///
 /// # Errors
 /// `io` for what cannot be read and for arguments that stand for no file; what `stop` gives.
-pub fn expand_sources(arguments: &[PathBuf], format: Option<Format>, stop: &Stop<'_>) -> Result<Sources> {
+pub fn expand_sources(
+    arguments: &[PathBuf],
+    format: Option<Format>,
+    allow_empty: bool,
+    stop: &Stop<'_>,
+) -> Result<Sources> {
     let mut out = Sources::default();
     for argument in arguments {
         if argument.as_os_str() == STDIN {
@@ -54,16 +59,16 @@ pub fn expand_sources(arguments: &[PathBuf], format: Option<Format>, stop: &Stop
         match std::fs::metadata(argument) {
             Ok(meta) if meta.is_dir() => {
                 found.walk(argument)?;
-                if found.files.is_empty() {
+                if found.files.is_empty() && !allow_empty {
                     return Err(found.nothing(argument));
                 }
             }
             Ok(_) => found.files.push(argument.clone()),
             Err(_) if glob::is_pattern(argument) => {
                 found.pattern(argument)?;
-                if found.files.is_empty() {
+                if found.files.is_empty() && !allow_empty {
                     let e = Error::new(Code::Io, "no file matches the pattern").file(argument);
-                    return Err(e.fix("check the pattern"));
+                    return Err(e.fix("check the pattern; --allow-empty takes it as nothing to read"));
                 }
             }
             Err(e) => return Err(Error::io("open", argument, &e).fix("check the name; - is standard input")),
@@ -319,7 +324,7 @@ mod tests {
         fs::write(outside.path().join("o.csv"), "x").unwrap();
         std::os::unix::fs::symlink(outside.path(), root.join("b/out.csv")).unwrap();
         std::os::unix::fs::symlink(root.join("a.parquet"), root.join("b/link.parquet")).unwrap();
-        let expand = |arguments: &[PathBuf], format| expand_sources(arguments, format, &|| Ok(()));
+        let expand = |arguments: &[PathBuf], format| expand_sources(arguments, format, false, &|| Ok(()));
         let names = |arguments: &[PathBuf], format| -> Vec<String> {
             let files = expand(arguments, format).unwrap().files;
             files.iter().map(|f| f.strip_prefix(root).unwrap_or(f).display().to_string()).collect()
@@ -336,7 +341,9 @@ mod tests {
             let e = expand(&[root.join(missing)], None).unwrap_err();
             assert_eq!((e.exit_code(), e.hint().is_some()), (1, true), "{missing}");
         }
-        let e = expand_sources(&[root.to_owned()], None, &|| Err(Error::usage("stop"))).unwrap_err();
+        assert_eq!(expand_sources(&[root.join("b/*.tsv")], None, true, &|| Ok(())).unwrap().files.len(), 0);
+        assert!(expand_sources(&[root.join("none.csv")], None, true, &|| Ok(())).is_err());
+        let e = expand_sources(&[root.to_owned()], None, false, &|| Err(Error::usage("stop"))).unwrap_err();
         assert_eq!(e.message(), "stop");
     }
 
@@ -350,7 +357,7 @@ mod tests {
         for name in ["_temporary/0/a.csv", "_delta_log/0.json", "_k=1/b.csv", "day=1/c.csv.gz", "_SUCCESS"] {
             fs::write(root.join(name), "x").unwrap();
         }
-        let found = expand_sources(&[root.to_owned()], None, &|| Ok(())).unwrap();
+        let found = expand_sources(&[root.to_owned()], None, false, &|| Ok(())).unwrap();
         let names: Vec<_> = found.files.iter().map(|f| f.strip_prefix(root).unwrap()).collect();
         assert_eq!(names, [Path::new("_k=1/b.csv"), Path::new("day=1/c.csv.gz")]);
         let told = "left out 2 with a leading underscore (_delta_log, _temporary)";

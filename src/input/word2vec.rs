@@ -12,7 +12,7 @@ use super::options::InputOptions;
 use super::rows::{Fault, InputRows, Row};
 use super::text::{Blocks, Grammar, Split, TextReader, check_text, split_line, trim_line};
 use super::value::{finish, set_entity, time_from_text};
-use super::{BadSink, Checkpoint, Limits, origin_of, text_blocks};
+use super::{BadSink, Checkpoint, Limits, origin_without_columns, text_blocks};
 use crate::error::{Code, Error, Result};
 use crate::points::Origin;
 use std::path::{Path, PathBuf};
@@ -64,7 +64,7 @@ fn open(path: &Path, options: &InputOptions, from: Option<&Checkpoint>, headed: 
         (blocks, rows, resumed) = (there, checkpoint.rows, true);
     }
     let grammar = Words { t: time(path, options)?, options: options.clone() };
-    let text = TextReader::new(blocks, grammar, origin_of(path, options), options, rows);
+    let text = TextReader::new(blocks, grammar, origin_without_columns(path, options)?, options, rows);
     let rows = Box::new(Counted { text, promised, path: path.to_owned() });
     Ok(Opened { rows, resumed })
 }
@@ -107,7 +107,7 @@ pub(super) fn time(path: &Path, options: &InputOptions) -> Result<i64> {
             .file(path)
             .fix("give all points one with --at, or take it from a directory KEY=TIME with --map t=KEY")
     })?;
-    time_from_text(&text, options.time_unit).map_err(|f| f.in_rows(path, 1).into_error())
+    time_from_text(&text, options.time_unit).map_err(|f| f.in_rows(path, 1, String::new()).into_error())
 }
 
 /// Values of a line of which the first field is a word.

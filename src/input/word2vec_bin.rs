@@ -9,7 +9,7 @@ use super::rows::{Fault, InputRows, Row};
 use super::sources::open_bytes;
 use super::value::{MAX_NAME, finish, set_entity};
 use super::word2vec::{check_dim, header, no_header, time};
-use super::{BadSink, Checkpoint, IdKind, Limits, origin_of};
+use super::{BadSink, Checkpoint, IdKind, Limits, origin_without_columns};
 use crate::error::{Code, Error, Result};
 use crate::points::Origin;
 use std::io::{BufRead, BufReader, Read};
@@ -54,7 +54,7 @@ fn open(path: &Path, options: &InputOptions, skip: u64) -> Result<BinaryWords> {
         read: 0,
         t: time(path, options)?,
         options: options.clone(),
-        origin: origin_of(path, options),
+        origin: origin_without_columns(path, options)?,
         word: Vec::new(),
         bytes: vec![0; dim * 4],
         row: Row::default(),
@@ -119,6 +119,13 @@ impl BinaryWords {
         }
     }
 
+    /// The word just read as a JSON object; numbers that are not finite become null.
+    fn raw(&self) -> String {
+        let word = self.word.strip_prefix(b"\n").unwrap_or(&self.word);
+        let vector: Vec<f32> = self.bytes.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
+        serde_json::json!({"entity": String::from_utf8_lossy(word), "vector": vector}).to_string()
+    }
+
     fn set_row(&mut self) -> Result<(), Fault> {
         let word = self.word.strip_prefix(b"\n").unwrap_or(&self.word);
         let word = std::str::from_utf8(word).map_err(|_| {
@@ -145,7 +152,10 @@ impl RowReader for BinaryWords {
             self.step()?;
             match self.set_row() {
                 Ok(()) => rows.push(&self.row, &self.origin, named, self.read, 0),
-                Err(fault) => bad(fault.in_rows(&self.path, self.read))?,
+                Err(fault) => {
+                    let raw = self.raw();
+                    bad(fault.in_rows(&self.path, self.read, raw))?;
+                }
             }
         }
         if rows.is_empty() {

@@ -7,7 +7,7 @@ use crate::dataset::{Made, Part, Rows, Select, Shard, Snapshot, Trajectories, Wo
 use crate::error::{Code, Error, Result};
 use crate::fsio;
 use crate::manifest::{FileKind, Placement};
-use crate::model::{TimeRange, VectorSource};
+use crate::model::{TimeRange, TimestampUs, VectorSource};
 use crate::points::{KeptPoints, Texts};
 use crate::warm::WarmWriter;
 use rayon::prelude::*;
@@ -16,8 +16,17 @@ use std::ops::Range;
 
 /// Vectors of a batch given to the writer, in bytes.
 const BATCH_BYTES: usize = 4 << 20;
-/// Files written at the same time: each holds a row group in memory.
+/// Walks over the rows at the same time.
 const AT_ONCE: usize = 2;
+/// Bytes of the row groups that the files of one walk hold in memory, about: two of them.
+const WALK_BYTES: f64 = (64 << 20) as f64;
+/// A file holds a row group in memory, about so many bytes, or all of it.
+const GROUP_BYTES: f64 = (32 << 20) as f64;
+/// Files that one walk fills at most: each has compressors of its own.
+const WALK_FILES: usize = 16;
+/// Periods with a file of their own in one merge. Of a longer history, neighbouring small periods
+/// share files: a query opens every file of its range.
+const MOST_PERIODS: usize = 512;
 /// Most buckets, as a power of two.
 const MAX_BITS: u8 = 16;
 
@@ -31,15 +40,19 @@ pub(super) struct Merge<'a> {
     pub(super) select: Select,
     /// Size of a file, about.
     pub(super) target_bytes: u64,
+    /// An instant that no file spans.
+    pub(super) cut: Option<TimestampUs>,
     pub(super) stop: &'a (dyn Fn() -> Result<()> + Sync),
 }
 
-/// One file to be written: a bucket and a run of periods.
+/// One file to be written: a bucket and a period, or a run of small ones.
+#[derive(Clone)]
 struct Output {
     bucket: u16,
     bits: u8,
     time: TimeRange,
     label: String,
+    bytes: f64,
 }
 
 /// Rows and bytes of a period.
@@ -50,16 +63,16 @@ impl Merge<'_> {
     pub(super) fn run(&self) -> Result<Vec<Made>> {
         let selected = self.select.resolve_in(self.parts.clone())?;
         let rows = selected.points();
-        let periods = Periods::new(self.snapshot.settings().partition);
+        let periods = Periods::new(self.snapshot.settings().partition).cut_at(self.cut);
         let sizes = sizes(&selected.parts, &periods);
         drop(selected);
         let bytes: f64 = sizes.values().map(|(_, b)| b).sum();
         self.check_space(bytes as u64)?;
         let bits = self.bits(&sizes, &periods);
-        let outputs = outputs(&sizes, bits, self.target_bytes, &periods);
+        let walks = walks(outputs(&sizes, bits, &periods));
         let mut made = Vec::new();
-        for some in outputs.chunks(AT_ONCE) {
-            let files: Result<Vec<Vec<Made>>> = some.par_iter().map(|o| self.write(o)).collect();
+        for some in walks.chunks(AT_ONCE) {
+            let files: Result<Vec<Vec<Made>>> = some.par_iter().map(|w| self.write(w)).collect();
             made.extend(files?.into_iter().flatten());
         }
         let written: u64 = made.iter().map(|m| m.entry.rows).sum();
@@ -102,19 +115,41 @@ impl Merge<'_> {
         bits
     }
 
-    /// Writes one file; or several, when a period of a bucket is larger than two files.
-    fn write(&self, out: &Output) -> Result<Vec<Made>> {
-        let shard =
-            Shard { index: (u32::from(out.bucket) >> (16 - u32::from(out.bits))) + 1, of: 1 << out.bits };
-        let time = out.time.intersect(&self.select.time);
-        let both = |a: Option<Shard>| if a.is_some() { a } else { (out.bits > 0).then_some(shard) };
+    /// Writes files of one bucket in one walk over their rows; of each one, or several, when it is
+    /// larger than two files.
+    fn write(&self, outs: &[Output]) -> Result<Vec<Made>> {
+        let (first, last) = (&outs[0], &outs[outs.len() - 1]);
+        let shard = Shard {
+            index: (u32::from(first.bucket) >> (16 - u32::from(first.bits))) + 1,
+            of: 1 << first.bits,
+        };
+        let time = TimeRange::closed(first.time.first(), last.time.last()).intersect(&self.select.time);
+        let both = |a: Option<Shard>| if a.is_some() { a } else { (first.bits > 0).then_some(shard) };
         let select = Select { time, shard: both(self.select.shard), ..self.select.clone() };
-        let mut file = OneFile::new(self, out);
+        let mut files: Vec<OneFile<'_>> = outs.iter().map(|o| OneFile::new(self, o)).collect();
         for rows in Trajectories::new(select.resolve_in(self.parts.clone())?) {
             (self.stop)()?;
-            file.push(&rows)?;
+            let mut at = 0;
+            for file in &mut files {
+                let end = rows.t.partition_point(|t| *t <= file.out.time.last());
+                file.push(&rows, at..end)?;
+                at = end;
+            }
         }
-        file.finish()
+        let done: Result<Vec<Vec<Made>>> = files.into_iter().map(OneFile::finish).collect();
+        Ok(done?.into_iter().flatten().collect())
+    }
+
+    /// Writes all rows into one file of the place of another one; none without a row.
+    pub(super) fn into_one(&self, place: &Placement) -> Result<Option<Made>> {
+        let Placement { bucket, bits, label, .. } = place.clone();
+        let out = Output { bucket, bits, time: TimeRange::ALL, label, bytes: 0.0 };
+        let mut file = OneFile::new(self, &out);
+        for rows in Trajectories::new(self.select.resolve_in(self.parts.clone())?) {
+            (self.stop)()?;
+            file.push(&rows, 0..rows.len())?;
+        }
+        Ok(file.finish()?.pop())
     }
 }
 
@@ -150,16 +185,34 @@ fn sizes(parts: &[(&Part, Vec<Range<u32>>)], periods: &Periods) -> Sizes {
     out
 }
 
-/// Runs of whole periods of about the target size, in each bucket.
-fn outputs(sizes: &Sizes, bits: u8, target_bytes: u64, periods: &Periods) -> Vec<Output> {
-    let target = target_bytes as f64 * f64::from(1u32 << bits);
+/// Files in walks: those of a bucket that follow each other, as many as memory allows.
+fn walks(outputs: Vec<Output>) -> Vec<Vec<Output>> {
+    let mut walks: Vec<(Vec<Output>, f64)> = Vec::new();
+    for out in outputs {
+        let held = out.bytes.min(GROUP_BYTES);
+        match walks.last_mut() {
+            Some((walk, sum))
+                if walk[0].bucket == out.bucket && walk.len() < WALK_FILES && *sum + held <= WALK_BYTES =>
+            {
+                *sum += held;
+                walk.push(out);
+            }
+            _ => walks.push((vec![out], held)),
+        }
+    }
+    walks.into_iter().map(|(walk, _)| walk).collect()
+}
+
+/// The periods in each bucket. Only where there are more of them than files are good for do small
+/// neighbours share one.
+fn outputs(sizes: &Sizes, bits: u8, periods: &Periods) -> Vec<Output> {
     let total: f64 = sizes.values().map(|(_, b)| b).sum();
-    // Runs of one size rather than full ones and a small rest.
-    let goal = total / (total / target).ceil().max(1.0);
+    let goal = if sizes.len() > MOST_PERIODS { total / MOST_PERIODS as f64 } else { 0.0 };
+    let cut = |t: TimestampUs| periods.cuts_at(t);
     let mut runs: Vec<(TimeRange, f64)> = Vec::new();
     for (cell, bytes) in sizes.values() {
         match runs.last_mut() {
-            Some((time, sum)) if *sum + bytes / 2.0 <= goal => {
+            Some((time, sum)) if *sum + bytes / 2.0 <= goal && !cut(cell.first()) => {
                 *time = TimeRange::closed(time.first(), cell.last());
                 *sum += bytes;
             }
@@ -169,10 +222,10 @@ fn outputs(sizes: &Sizes, bits: u8, target_bytes: u64, periods: &Periods) -> Vec
     let width = 1u32 << (16 - u32::from(bits));
     let buckets = (0..1u32 << bits).map(|b| (b * width) as u16);
     let of_bucket = |bucket| {
-        let one = move |(time, _): &(TimeRange, f64)| {
+        let one = move |(time, bytes): &(TimeRange, f64)| {
             // A period cut short by the beginning of time is named by its end.
             let label = periods.label(time.first().max(i64::MIN / 2).min(time.last()));
-            Output { bucket, bits, time: *time, label }
+            Output { bucket, bits, time: *time, label, bytes: bytes / f64::from(1u32 << bits) }
         };
         runs.iter().map(one).collect::<Vec<_>>()
     };
@@ -208,12 +261,15 @@ impl<'a> OneFile<'a> {
         }
     }
 
-    /// Appends the rows of an entity.
-    fn push(&mut self, rows: &Rows<'_>) -> Result<()> {
+    /// Appends some rows of an entity.
+    fn push(&mut self, rows: &Rows<'_>, which: Range<usize>) -> Result<()> {
+        if which.is_empty() {
+            return Ok(());
+        }
         let dim = self.batch.points.dim;
         let name = self.merge.snapshot.entity_name(rows.entity)?.unwrap_or_default();
-        for start in (0..rows.len()).step_by(self.batch_rows) {
-            let end = rows.len().min(start + self.batch_rows);
+        for start in which.clone().step_by(self.batch_rows) {
+            let end = which.end.min(start + self.batch_rows);
             rows.read(start..end, &mut self.x)?;
             for (i, x) in (start..end).zip(self.x.chunks_exact(dim)) {
                 let p = &mut self.batch.points;

@@ -9,6 +9,7 @@ use crate::time::{Duration, Grid, US_PER_DAY, civil_from_days, days_from_civil};
 pub struct Periods {
     unit: Partition,
     grid: Option<Grid>,
+    cut: Option<TimestampUs>,
 }
 
 impl Periods {
@@ -21,11 +22,31 @@ impl Periods {
             Partition::Year => Some(Duration::Months(12)),
             Partition::None => None,
         };
-        Periods { unit, grid: step.and_then(|s| Grid::new(s).ok()) }
+        Periods { unit, grid: step.and_then(|s| Grid::new(s).ok()), cut: None }
+    }
+
+    /// The same periods, with the one around `at` cut in two there.
+    pub fn cut_at(self, at: Option<TimestampUs>) -> Periods {
+        Periods { cut: at, ..self }
     }
 
     /// The first instant of the period of `t`, and the last one.
     pub fn of(&self, t: TimestampUs) -> (TimestampUs, TimestampUs) {
+        let (first, last) = self.whole(t);
+        match self.cut {
+            Some(cut) if first < cut && cut <= last && t < cut => (first, cut - 1),
+            Some(cut) if first < cut && cut <= last => (cut, last),
+            _ => (first, last),
+        }
+    }
+
+    /// True when `t` is where a period is cut, or could be.
+    pub fn cuts_at(&self, t: TimestampUs) -> bool {
+        self.cut == Some(t)
+    }
+
+    /// The calendar's period of `t`, without the cut.
+    fn whole(&self, t: TimestampUs) -> (TimestampUs, TimestampUs) {
         let Some(grid) = &self.grid else { return (i64::MIN, i64::MAX) };
         // The period at the beginning of time is cut short.
         let Ok(start) = grid.floor(t) else {
@@ -38,7 +59,7 @@ impl Periods {
 
     /// The name of the period of `t`: `2026-01-05`, `2026-W05`, `2026-01`, `2026` or `all`.
     pub fn label(&self, t: TimestampUs) -> String {
-        let days = self.of(t).0.max(t.saturating_sub(366 * US_PER_DAY)).div_euclid(US_PER_DAY);
+        let days = self.whole(t).0.max(t.saturating_sub(366 * US_PER_DAY)).div_euclid(US_PER_DAY);
         let date = civil_from_days(days);
         let sign = if date.year < 0 { "-" } else { "" };
         let year = format!("{sign}{:04}", date.year.unsigned_abs());
@@ -78,6 +99,21 @@ mod tests {
         assert_eq!(label(Partition::Month, "1969-12-31T23:00:00Z"), "1969-12");
         assert_eq!(label(Partition::Year, "-0044"), "-0044");
         assert_eq!(label(Partition::None, "2026"), "all");
+    }
+
+    #[test]
+    fn a_cut_parts_the_period_around_it_and_no_other() {
+        let cut = at("2024-02-12");
+        for unit in [Partition::Week, Partition::Month, Partition::Year, Partition::None] {
+            let (whole, p) = (Periods::new(unit), Periods::new(unit).cut_at(Some(cut)));
+            let (first, last) = whole.of(cut);
+            if first == cut {
+                assert_eq!(p.of(cut), whole.of(cut), "{unit:?}");
+                continue;
+            }
+            assert_eq!((p.of(cut - 1), p.of(cut)), ((first, cut - 1), (cut, last)), "{unit:?}");
+            assert_eq!((p.label(cut - 1), p.label(cut)), (whole.label(cut), whole.label(cut)), "{unit:?}");
+        }
     }
 
     #[test]

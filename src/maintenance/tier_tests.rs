@@ -16,6 +16,8 @@ use std::time::Duration;
 
 const MONTH: i64 = 31 * 86_400_000_000;
 const NEVER: i64 = i64::MAX;
+/// Periods of the points of [`layered`], each a file.
+const FILES: u64 = 7;
 
 fn policy(codec: &str) -> Policy {
     Policy {
@@ -71,7 +73,7 @@ fn lossless_blocks_change_nothing_and_lossy_ones_say_so() {
         let policy = Policy { keep_original: keep, ..policy(codec) };
         let lossy = !policy.codec.is_lossless();
         let report = demote(&dir, &policy).unwrap();
-        assert_eq!((report.points, report.partitions, points_of(&dir)), (n, 1, [0, 0, 0, n]), "{codec}");
+        assert_eq!((report.points, report.partitions, points_of(&dir)), (n, FILES, [0, 0, 0, n]), "{codec}");
         assert_eq!(report.errors[2] > 0.0, lossy, "{codec}");
         let (approx, worst) = compare(&dir, &model);
         assert_eq!((approx, worst > 0.0), (if lossy { n } else { 0 }, lossy), "{codec}");
@@ -91,7 +93,7 @@ fn lossless_blocks_change_nothing_and_lossy_ones_say_so() {
         );
         clean(&dir);
         // What is approximate is not coded again.
-        assert_eq!(demote(&dir, &policy).unwrap().skipped, u64::from(lost > 0));
+        assert_eq!(demote(&dir, &policy).unwrap().skipped, if lost > 0 { FILES } else { 0 });
     }
 }
 
@@ -158,12 +160,18 @@ fn purge_takes_the_dead_out_of_blocks() {
         assert_eq!(report.points_purged, dead, "{codec}");
         let m = Snapshot::open(&dir, None).unwrap().manifest().clone();
         assert_eq!(m.of(FileKind::Deletions).count(), 0);
-        let exact = keep || codec == "zstd";
-        assert_eq!(m.of(FileKind::Cold).count(), usize::from(!exact), "{codec}");
+        assert_eq!(points_of(&dir), [0, 0, 0, model.len() as u64], "{codec}: what is cold stays cold");
+        assert!(m.of(FileKind::Cold).all(|f| m.placement(f.id).unwrap().codec == codec));
+        let kept: u64 = m.of(FileKind::Original).map(|f| f.rows).sum();
+        assert_eq!(kept, if keep { model.len() as u64 } else { 0 }, "{codec}: no dead row is kept");
         let (approx, worst) = compare(&dir, &model);
-        assert_eq!(approx, if exact { 0 } else { model.len() as u64 });
+        assert_eq!(approx, if codec == "zstd" { 0 } else { model.len() as u64 });
         assert!(worst <= before, "{codec}: {worst} off, {before} before");
         clean(&dir);
+        if keep {
+            back(&dir, &Select::default()).unwrap();
+            assert_eq!(all(&dir).unwrap(), model, "{codec}: the originals are exact");
+        }
     }
 }
 
@@ -173,10 +181,50 @@ fn a_block_above_the_error_bound_stays_warm() {
     let model = warm(&dir);
     let strict = Policy { max_error: Some(1e-9), ..policy("sq8") };
     let report = demote(&dir, &strict).unwrap();
-    assert_eq!((report.skipped, report.partitions, points_of(&dir)[3]), (1, 0, 0));
+    assert_eq!((report.skipped, report.partitions, points_of(&dir)[3]), (FILES, 0, 0));
     assert_eq!(all(&dir).unwrap(), model);
-    assert_eq!(demote(&dir, &Policy { max_error: Some(0.5), ..strict }).unwrap().partitions, 1);
+    assert_eq!(demote(&dir, &Policy { max_error: Some(0.5), ..strict }).unwrap().partitions, FILES);
     clean(&dir);
+}
+
+/// A stream of 55 days in weekly files: what is older than 30 days goes by whole weeks, also from a file
+/// that spans them all and from hot ones, and the rest is counted.
+#[test]
+fn retention_moves_what_is_old_enough_and_counts_the_rest() {
+    const DAY: i64 = 86_400_000_000;
+    const MONDAY: i64 = 19_723 * DAY - 2 * 365 * DAY - 2 * DAY;
+    for compacted in [true, false] {
+        let (_t, dir) = made(3);
+        let rows: Vec<(u64, i64, u32)> = (0..55u32)
+            .flat_map(|d| (0..4u32).map(move |e| (u64::from(e), MONDAY + i64::from(d) * DAY, d * 4 + e)))
+            .collect();
+        let mut w = Writer::open(&dir, options()).unwrap();
+        put(&mut w, &rows).unwrap();
+        w.finish().unwrap();
+        let mut model = Model::new();
+        apply(&mut model, &rows);
+        if compacted {
+            compact(&dir, &options(), &compact::Options::default(), &|| Ok(())).unwrap();
+        }
+        // In the middle of a week: its Monday is the boundary.
+        let before = MONDAY + 24 * DAY + 5;
+        let cut = tier::boundary(crate::config::Partition::Month, before);
+        assert_eq!((cut - MONDAY) / DAY, 21);
+        let policy = Policy { before, ..policy("zstd") };
+        let planned = tier::preview(&Snapshot::open(&dir, None).unwrap(), &policy).unwrap();
+        assert_eq!(planned.iter().map(|m| m.points).sum::<u64>(), 21 * 4, "{planned:?}");
+        let report = demote(&dir, &policy).unwrap();
+        assert_eq!((report.points, report.waiting), (21 * 4, 4 * 4), "{report:?}");
+        assert_eq!(points_of(&dir)[3], 21 * 4);
+        assert_eq!(all(&dir).unwrap(), model);
+        clean(&dir);
+        let again = demote(&dir, &policy).unwrap();
+        assert_eq!((again.partitions, again.cut, again.waiting), (0, 0, 4 * 4));
+        let week = Policy { before: before + 7 * DAY, ..policy };
+        assert_eq!(demote(&dir, &week).unwrap().points, 7 * 4);
+        assert_eq!(all(&dir).unwrap(), model);
+        clean(&dir);
+    }
 }
 
 #[test]

@@ -66,7 +66,8 @@ impl Target {
         let dest = &dest.canonicalize().unwrap_or_else(|_| dest.to_path_buf());
         let name = dest.file_name().unwrap_or(name);
         let hidden = format!(".{}.{}.tmp", name.to_string_lossy(), std::process::id());
-        let temp = TempFile::create(dest.with_file_name(hidden))?;
+        // The user knows the output, not the name that it has until it is whole.
+        let temp = TempFile::create(dest.with_file_name(hidden)).map_err(|e| e.file(dest))?;
         Ok(Target::File { temp, dest: dest.to_path_buf() })
     }
 

@@ -30,7 +30,8 @@ pub struct Entry {
     pub byte: u64,
     /// XXH3-128 of those bytes, or of the whole file for binary formats; hexadecimal.
     pub hash: String,
-    /// Of these, rows that were refused. A file with any is read again, so that they are told again.
+    /// Of these, rows that were refused. Until a file is done, it is read again from its start, so that
+    /// they are told again.
     pub rejected: u64,
     /// True when the whole file was taken.
     pub done: bool,

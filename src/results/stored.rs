@@ -169,13 +169,29 @@ impl Stored {
         if let Some(stored) = Stored::open(dir, dataset, what, name)? {
             return Ok(stored);
         }
-        let names = names(dir, what)?;
-        let error = Error::new(Code::NotFound, format!("there is no {} named {name}", what.noun()));
-        Err(error.fix(match names.len() {
-            0 => format!("the dataset holds no {}", what.noun()),
-            _ => format!("there are: {}", names.join(", ")),
-        }))
+        Err(missing(dir, what, name)?)
     }
+}
+
+/// Length of the file of a result; a result that is not there is an error with code `not_found`.
+pub fn bytes(dir: &Path, what: What, name: &str) -> Result<u64> {
+    fsio::regular_len(&path(dir, what, name)?)?.map_or_else(|| Err(missing(dir, what, name)?), Ok)
+}
+
+/// Removes a result; the caller holds the writer's lock.
+pub fn remove(dir: &Path, what: What, name: &str) -> Result<()> {
+    fsio::remove_file(&path(dir, what, name)?)?;
+    fsio::sync_dir(&dir.join(DIR))
+}
+
+/// The error about a result that is not there.
+fn missing(dir: &Path, what: What, name: &str) -> Result<Error> {
+    let names = names(dir, what)?;
+    let error = Error::new(Code::NotFound, format!("there is no {} named {name}", what.noun()));
+    Ok(error.fix(match names.len() {
+        0 => format!("the dataset holds no {}", what.noun()),
+        _ => format!("there are: {}", names.join(", ")),
+    }))
 }
 
 /// The names of the results of a kind, in order.

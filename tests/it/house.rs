@@ -128,7 +128,8 @@ fn unsafe_code_stays_in_its_boxes() {
 
 /// Modules that read and write the files of a dataset. Each file is opened by `fsio`, which refuses links
 /// and whatever else is not a regular file.
-const OF_DATASETS: [&str; 21] = [
+const OF_DATASETS: [&str; 22] = [
+    "backup",
     "batch",
     "cold",
     "config",

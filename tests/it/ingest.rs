@@ -145,7 +145,8 @@ fn usage_errors() {
     let dir = world("1");
     for (args, exit, message) in [
         (&[][..], 2, "required arguments were not provided: <SOURCE>"),
-        (&["x", "--max-errors", "some"], 2, "expected a number, or all"),
+        (&["x", "--max-errors", "some"], 2, "expected a number, a share"),
+        (&["x.jsonl", "--model", "m", "--map", "model=m"], 2, "both --model and --map model=COL"),
         (&["x", "--batch-bytes", "lots"], 2, "expected a size such as 64MiB"),
         (&["x", "--batch-rows", "0"], 2, "above 0"),
         (&["x", "--vector-cols", "a"], 2, "A..B"),
@@ -229,6 +230,79 @@ fn conflicts_show_their_line_in_the_rejects() {
     let bad = fs::read_to_string(dir.path().join("bad.jsonl")).unwrap();
     let bad: serde_json::Value = serde_json::from_str(bad.trim()).unwrap();
     assert_eq!((&bad["line"], &bad["raw"]), (&2.into(), &text.lines().nth(1).unwrap().into()));
+}
+
+fn exit(command: &mut assert_cmd::Command) -> (i32, serde_json::Value, String) {
+    let out = command.output().unwrap();
+    let said = String::from_utf8(out.stderr).unwrap();
+    let rows = String::from_utf8(out.stdout).unwrap();
+    (out.status.code().unwrap(), serde_json::from_str(rows.trim()).unwrap_or_default(), said)
+}
+
+/// What cron relies on: tolerated rows are told once, one bad file does not hold up the others, nothing to
+/// read is no failure, and a skipped run can be told from a done one.
+#[test]
+fn the_contract_with_cron() {
+    let dir = world("2");
+    let good = |e: u32| format!("{{\"entity_id\":{e},\"t\":\"2024-01-01\",\"vector\":[1,{e}]}}\n");
+    let (code, r, _) = exit(&mut ingest(&dir, &["drop*/*.jsonl", "--allow-empty"]));
+    assert_eq!((code, &r["files"]), (0, &0.into()));
+    let text: String = (0..200).map(good).collect();
+    fs::write(dir.path().join("a.jsonl"), format!("{text}{{\"entity_id\":1}}\n")).unwrap();
+    let share = ["a.jsonl", "--max-errors", "1%", "--rejects", "bad.jsonl"];
+    let (code, r, _) = exit(&mut ingest(&dir, &share));
+    assert_eq!((code, &r["rows_added"], &r["rows_rejected"]), (3, &200.into(), &1.into()));
+    let (code, r, said) = exit(&mut ingest(&dir, &share));
+    assert_eq!((code, &r["files_skipped"], said.as_str()), (0, &1.into(), ""), "finished for good");
+    // More bad rows than the share allows, a conflict, a file that is none, and a good one behind them.
+    fs::write(dir.path().join("b.jsonl"), good(201) + "{}\n{}\n").unwrap();
+    fs::write(dir.path().join("c.jsonl"), good(202) + &good(7).replace("[1,7]", "[2,7]")).unwrap();
+    fs::write(dir.path().join("d.parquet"), "no Parquet").unwrap();
+    fs::write(dir.path().join("e.jsonl"), good(203)).unwrap();
+    for max_errors in ["1%", "0"] {
+        let all = ["*.jsonl", "d.parquet", "--max-errors", max_errors, "-q"];
+        let (code, r, said) = exit(&mut ingest(&dir, &all));
+        let failed = if max_errors == "0" { 3 } else { 2 };
+        assert_eq!((code, &r["files_failed"]), (3, &failed.into()), "{said}");
+        assert!(said.contains("of 5 files were not read to their end") && said.contains("b.jsonl"), "{said}");
+    }
+    let shown = stdout(cvx(dir.path()).args(["-d", "d", "export", "--entity", "203", "-f", "csv"]));
+    assert_eq!(shown.lines().count(), 2, "{shown}");
+    // Locked: as the caller wishes.
+    let options = cvx::dataset::Options::default();
+    let _held = cvx::dataset::Writer::open(&dir.path().join("d"), options).unwrap();
+    for (option, want) in [("--skip-if-locked", 0), ("--skip-if-locked=75", 75)] {
+        assert_eq!(exit(&mut ingest(&dir, &["e.jsonl", "-q", option])).0, want);
+    }
+}
+
+#[test]
+fn a_bad_row_of_a_binary_file_is_told_with_its_content() {
+    let dir = world("2");
+    fs::write(
+        dir.path().join("a.jsonl"),
+        "{\"entity_id\":1,\"t\":\"2024-01-01\",\"vector\":[1,2],\"lang\":\"en\",\"embedder\":\"e5@2\"}\n",
+    )
+    .unwrap();
+    stdout(ingest(&dir, &["a.jsonl", "--map", "model=embedder"]).arg("-q"));
+    for name in ["p.parquet", "p.arrow"] {
+        stdout(cvx(dir.path()).args(["-d", "d", "export", "-o", name]));
+        stdout(cvx(dir.path()).args(["init", "three", "--dim", "3", "--exist-ok"]));
+        let mut c = cvx(dir.path());
+        c.args(["-d", "three", "ingest", name, "--max-errors", "all", "--rejects", "bad.jsonl"]);
+        assert_eq!(exit(&mut c).0, 3);
+        let bad: serde_json::Value =
+            serde_json::from_str(fs::read_to_string(dir.path().join("bad.jsonl")).unwrap().trim()).unwrap();
+        let raw: serde_json::Value = serde_json::from_str(bad["raw"].as_str().unwrap()).unwrap();
+        assert_eq!(
+            (&raw["entity_id"], &raw["vector"]),
+            (&1.into(), &serde_json::json!([1.0, 2.0])),
+            "{name}"
+        );
+        // The mapped column is the model and no metadata.
+        assert_eq!(raw["model"], "e5@2");
+        assert!(!raw["metadata"].to_string().contains("embedder"), "{raw}");
+    }
 }
 
 #[test]

@@ -15,6 +15,7 @@ mod info;
 mod ingest;
 mod init;
 mod merge;
+mod operations;
 mod periods;
 mod population;
 mod predict;

@@ -151,6 +151,94 @@ fn ingest_compacts_afterwards() {
     assert_eq!(tiers(dir.path()), "0 0 1 0");
 }
 
+/// A command of the crontab with the paths of a test.
+fn placed(dir: &Path, command: &str) -> String {
+    let dir = dir.display();
+    command.replace("/drop/", &format!("{dir}/drop/")).replace("/var/tmp/", &format!("{dir}/"))
+}
+
+/// The example crontab over sixty days of a stream: late and corrupt rows, a new model half way, an erased user.
+#[test]
+fn the_crontab_keeps_a_stream_of_sixty_days_in_order() {
+    const DAY: i64 = 86_400_000_000;
+    const USERS: i64 = 24;
+    const ERASED: i64 = 7;
+    let dir = tempdir().unwrap();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let program = assert_cmd::cargo::cargo_bin("cvx");
+    let bin = program.parent().unwrap().to_str().unwrap().to_owned();
+    let path = format!("{bin}:{}", std::env::var("PATH").unwrap_or_default());
+    stdout(cvx(dir.path()).args(["init", "d", "--dim", "64", "--partition", "week"]));
+    std::fs::create_dir(dir.path().join("drop")).unwrap();
+    let crontab = std::fs::read_to_string(root.join("scripts/crontab.example")).unwrap();
+    let jobs: Vec<String> = crontab.lines().filter(|l| l.contains("cvx -q")).map(str::to_owned).collect();
+    let day = |d: i64| cvx::time::format_time(19_723 * DAY + d * DAY, cvx::time::TimeFormat::Date);
+    let shell = |now: &str, command: &str| {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &placed(dir.path(), command)]).env("PATH", &path).env("CVX_DATASET", "d");
+        shell.env("CVX_NOW", now).env("XDG_CONFIG_HOME", dir.path()).current_dir(dir.path());
+        let out = shell.output().unwrap();
+        (out.status.code().unwrap(), String::from_utf8_lossy(&out.stderr).into_owned())
+    };
+    let row = |e: i64, t: &str, model: &str, d: i64| {
+        let x: Vec<String> = (0..64).map(|i| format!("{}", (e * 64 + i + d * 7) % 101)).collect();
+        format!("{{\"entity_id\":{e},\"t\":\"{t}\",\"model\":\"{model}\",\"vector\":[{}]}}\n", x.join(","))
+    };
+    let mut points = 0;
+    for d in 0..60i64 {
+        let model = if d < 30 { "e5@1" } else { "e5@2" };
+        let mut text = String::new();
+        for e in 0..USERS {
+            for hour in ["00", "06", "12", "18"] {
+                text += &row(e, &format!("{}T{hour}:00:00Z", day(d)), model, d);
+            }
+        }
+        // A late row of the last model but one, and a row that is cut off.
+        text += &row(1, &format!("{}T01:00:00Z", day((d - 5).max(0))), "e5@1", d + 1000);
+        text += "{\"entity_id\":3,\"t\":\"20\n";
+        points += 4 * USERS + i64::from(d == 0 || d > 5);
+        std::fs::write(dir.path().join(format!("drop/{}.jsonl", day(d))), text).unwrap();
+        let now = format!("{}T23:00:00Z", day(d));
+        for (i, job) in jobs.iter().enumerate() {
+            if i == 2 && d % 7 != 6 {
+                continue;
+            }
+            // Five words of time, then the command.
+            let command = job.split_whitespace().skip(5).collect::<Vec<_>>().join(" ");
+            let command = command.replace("--allow-empty", "--allow-empty --map model=model");
+            for (part, command) in command.split("; ").enumerate() {
+                let (code, said) = shell(&now, command);
+                let want = if (i, part) == (0, 0) { 3 } else { 0 };
+                assert_eq!(code, want, "day {d}, {command}: {said}");
+            }
+            if i == 0 {
+                let again = command.split("; ").next().unwrap();
+                assert_eq!(shell(&now, again), (0, String::new()), "told once: {again}");
+            }
+        }
+        if d == 40 {
+            let (code, said) = shell(&now, &format!("cvx -q erase --entity {ERASED} --yes"));
+            assert_eq!(code, 0, "{said}");
+        }
+    }
+    let all = points_of_tiers(dir.path());
+    let gone = run(dir.path(), &["export", "-f", "csv"]);
+    assert!(!gone.lines().any(|l| l.starts_with(&format!("{ERASED},"))), "the erased user is back");
+    assert_eq!(all.iter().sum::<i64>(), points - 60 * 4);
+    // Of the 29 whole days before the last 30, those before the Monday of their week are cold.
+    let rows = run(dir.path(), &["tier", "status", "-f", "csv"]);
+    let tier = |name: &str| rows.lines().find(|l| l.starts_with(name)).unwrap().to_owned();
+    assert!(tier("cold").contains("2024-01-01") && tier("cold").contains("sq8"), "{rows}");
+    assert!(all[3] >= 28 * 4 * (USERS - 1) && tier("warm").contains("2024-01-29"), "{all:?} {rows}");
+    let weeks = run(dir.path(), &["info", "--partitions", "-f", "csv"]);
+    assert!(weeks.contains("2024-W05") && weeks.contains("2024-W09"), "{weeks}");
+    run(dir.path(), &["verify", "--level", "deep"]);
+}
+
+fn points_of_tiers(dir: &Path) -> Vec<i64> {
+    tiers(dir).split(' ').map(|n| n.parse().unwrap()).collect()
+}
+
 /// The example jobs, with the program and the paths of the test.
 #[test]
 fn the_crontab_and_the_makefile_work() {
@@ -170,7 +258,7 @@ fn the_crontab_and_the_makefile_work() {
     for job in jobs.iter().chain(&jobs) {
         // Five words of time, then the command.
         let command = job.split_whitespace().skip(5).collect::<Vec<_>>().join(" ");
-        let command = command.replace("/drop/", &format!("{}/drop/", dir.path().display()));
+        let command = placed(dir.path(), &command);
         let mut shell = Command::new("sh");
         shell.args(["-c", &command]).env("PATH", &path).env("CVX_DATASET", "d");
         let out = shell.env("XDG_CONFIG_HOME", dir.path()).current_dir(dir.path()).output().unwrap();

@@ -45,9 +45,10 @@ pub struct Globals {
     /// Read the dataset as it was after this commit
     #[arg(long, global = true, value_name = "COMMIT", hide_short_help = true, value_parser = commit)]
     pub read_at: Option<u64>,
-    /// A busy lock is a note and success, not an error
-    #[arg(long, global = true, hide_short_help = true)]
-    pub skip_if_locked: bool,
+    /// A busy lock is a note, not an error, and ends with CODE: 0, success, when it is left out
+    #[arg(long, global = true, hide_short_help = true, value_name = "CODE", num_args = 0..=1,
+          require_equals = true, default_missing_value = "0")]
+    pub skip_if_locked: Option<u8>,
     /// Commands that write: say what would be done and change nothing
     #[arg(short = 'n', long, global = true, hide_short_help = true)]
     pub dry_run: bool,
@@ -77,6 +78,8 @@ pub enum Command {
     Erase(cmd::erase::Args),
     Compact(cmd::compact::Args),
     Tier(cmd::tier::Args),
+    Backup(cmd::backup::Args),
+    Results(cmd::results::Args),
     Velocity(cmd::velocity::Args),
     Drift(Box<cmd::drift::Args>),
     Changepoints(cmd::changepoints::Args),
@@ -103,6 +106,8 @@ impl Command {
             | Command::Erase(_)
             | Command::Compact(_) => true,
             Command::Tier(args) => args.writes(),
+            Command::Backup(_) => true,
+            Command::Results(args) => args.writes(),
             Command::Index(args) => args.writes(),
             Command::Config(args) => args.writes(),
             Command::Changepoints(args) => args.save.is_some() || args.state.is_some(),
@@ -125,6 +130,8 @@ impl Command {
             Command::Erase(args) => cmd::erase::run(context, args),
             Command::Compact(args) => cmd::compact::run(context, args),
             Command::Tier(args) => cmd::tier::run(context, args),
+            Command::Backup(args) => cmd::backup::run(context, args),
+            Command::Results(args) => cmd::results::run(context, args),
             Command::Velocity(args) => cmd::velocity::run(context, args),
             Command::Drift(args) => cmd::drift::run(context, *args),
             Command::Changepoints(args) => cmd::changepoints::run(context, args),

@@ -32,7 +32,7 @@ fn main() -> ExitCode {
     let style = report::Style::guess(&args);
     report::silence_panics();
     match report::catch(|| run(&args)) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(e) if e.code() == Code::Pipe => die_by_sigpipe(),
         Err(e) => {
             report::print(&e, style);
@@ -41,8 +41,8 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(args: &[OsString]) -> Result<()> {
-    let Some(parsed) = cli::parse(args)? else { return Ok(()) };
+fn run(args: &[OsString]) -> Result<ExitCode> {
+    let Some(parsed) = cli::parse(args)? else { return Ok(ExitCode::SUCCESS) };
     let context = context::Context::new(&parsed, args)?;
     if context.run.read_at.is_some() && parsed.cli.command.needs_newest() {
         return Err(Error::usage("this command works on the newest version only")
@@ -51,12 +51,12 @@ fn run(args: &[OsString]) -> Result<()> {
     }
     signals::install()?;
     context.start_threads()?;
-    match parsed.cli.command.run(&context) {
-        Err(e) if e.code() == Code::Locked && context.run.skip_if_locked => {
+    match (parsed.cli.command.run(&context), context.run.skip_if_locked) {
+        (Err(e), Some(code)) if e.code() == Code::Locked => {
             context.note(&format!("skipped: {}", e.message()));
-            Ok(())
+            Ok(ExitCode::from(code))
         }
-        result => result,
+        (result, _) => result.map(|()| ExitCode::SUCCESS),
     }
 }
 

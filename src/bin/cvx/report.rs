@@ -129,7 +129,7 @@ pub fn silence_panics() {
 }
 
 /// Runs a command; a panic becomes an error that asks to be reported.
-pub fn catch(command: impl FnOnce() -> Result<()> + UnwindSafe) -> Result<()> {
+pub fn catch<T>(command: impl FnOnce() -> Result<T> + UnwindSafe) -> Result<T> {
     panic::catch_unwind(command).unwrap_or_else(|_| {
         let said = PANIC.lock().unwrap_or_else(|e| e.into_inner()).take();
         Err(Error::internal(said.unwrap_or_else(|| "panic".to_string())))

@@ -5,6 +5,7 @@
 mod changes;
 mod index;
 mod info;
+mod kept;
 mod motion;
 mod points;
 mod predict;
@@ -15,6 +16,7 @@ mod tiers;
 pub use changes::{ChangeRow, SavedRow, SearchRow, SegmentRow};
 pub use index::{IndexBuiltRow, IndexDroppedRow, IndexRow};
 pub use info::{Check, EntityRow, InfoRow, ModelRow, PartRow, TierRow};
+pub use kept::{BackupRow, ResultDroppedRow, ResultRow};
 pub use motion::{DriftRow, PeriodRow, PopulationRow, VelocityRow};
 pub use points::{DeleteRow, EraseRow, EventRow, IngestPlanRow, IngestRow, PointKey, PointRow};
 pub use predict::{CaseRow, EvalRow, NodeRow, PredictRow};
@@ -54,6 +56,10 @@ pub const TABLES: &[(&str, &[Column])] = &[
     ("tier plan", PlanRow::COLUMNS),
     ("tier run", TierRunRow::COLUMNS),
     ("tier restore", RestoreRow::COLUMNS),
+    ("backup", BackupRow::COLUMNS),
+    ("results list", ResultRow::COLUMNS),
+    ("results show", ResultRow::COLUMNS),
+    ("results drop", ResultDroppedRow::COLUMNS),
     ("velocity", VelocityRow::COLUMNS),
     ("drift", DriftRow::COLUMNS),
     ("drift --from A..B --to C..D", PeriodRow::COLUMNS),

@@ -24,6 +24,9 @@ use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use texts::Texts;
 
+/// Bytes of a float as JSON at most, with its comma.
+const LONGEST_FLOAT: usize = 32;
+
 /// Where record batches come from.
 pub(super) trait Batches: Send {
     /// The next one, `None` at the end.
@@ -52,6 +55,8 @@ pub(super) struct TableReader {
     columns: Columns,
     options: InputOptions,
     path: PathBuf,
+    /// Columns at the end that are not the file's own.
+    made: usize,
     origin: Origin,
     current: Option<Table>,
     /// The next row of `current`.
@@ -74,12 +79,23 @@ impl TableReader {
         skip: u64,
     ) -> TableReader {
         let origin = super::origin_of(path, options);
-        let (options, path) = (options.clone(), path.to_owned());
+        let (options, path, made) = (options.clone(), path.to_owned(), derived.len());
         let batches: Box<dyn Batches> = match derived.is_empty() {
             true => batches,
             false => Box::new(extended::Extended { inner: batches, derived, path: path.clone() }),
         };
-        TableReader { batches, columns, options, path, origin, current: None, at: 0, rows: before, skip }
+        TableReader {
+            batches,
+            columns,
+            options,
+            path,
+            made,
+            origin,
+            current: None,
+            at: 0,
+            rows: before,
+            skip,
+        }
     }
 
     /// Makes sure that `current` has a row at `at`; false at the end of the input.
@@ -122,7 +138,11 @@ impl RowReader for TableReader {
                     }
                     Err(fault) => {
                         (self.at, self.rows) = (self.at + 1, place);
-                        bad(fault.in_rows(&self.path, place))?;
+                        bad(fault.in_rows(
+                            &self.path,
+                            place,
+                            table.raw(self.at - 1, self.made, self.options.dim),
+                        ))?;
                     }
                 }
             }
@@ -137,6 +157,7 @@ impl RowReader for TableReader {
 
 /// One record batch with its columns in the types that rows are made from.
 struct Table {
+    batch: RecordBatch,
     len: usize,
     names: Vec<String>,
     entity: scalar::Entities,
@@ -173,6 +194,7 @@ impl Table {
         };
         let schema = batch.schema();
         Ok(Table {
+            batch: batch.clone(),
             len: batch.num_rows(),
             names: schema.fields().iter().map(|f| f.name().clone()).collect(),
             entity: scalar::Entities::new(&get(columns.entity))?,
@@ -210,6 +232,26 @@ impl Table {
         row.lost = 0;
         let entries = self.entries(i, columns, &mut row.lost)?;
         finish(row, entries, options).map_err(in_meta)
+    }
+
+    /// Row `i` as a JSON object, of what columns can be written so; the last `made` are none of the file.
+    fn raw(&self, i: usize, made: usize, dim: usize) -> String {
+        let (mut out, longest) = (String::from("{"), meta::MAX_METADATA.max(dim * LONGEST_FLOAT));
+        let own = self.names.len() - made;
+        for (name, column) in self.names[..own].iter().zip(self.batch.columns()) {
+            let mut value = json::Json::default();
+            if json::write(column, i, &mut value, 0, longest).is_err() {
+                continue;
+            }
+            if out.len() > 1 {
+                out.push(',');
+            }
+            meta::write_text(name, &mut out);
+            out.push(':');
+            out.push_str(&value.text);
+        }
+        out.push('}');
+        out
     }
 
     /// The metadata of row `i`.

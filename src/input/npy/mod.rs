@@ -130,6 +130,15 @@ impl Array {
         }
     }
 
+    /// The numbers in the bytes of a row as they are.
+    fn floats(&self, bytes: &[u8]) -> Vec<f64> {
+        match self.header.descr.as_str() {
+            "<f2" => bytes.as_chunks().0.iter().map(|b| f16::from_le_bytes(*b).to_f64()).collect(),
+            "<f4" => bytes.as_chunks().0.iter().map(|b| f64::from(f32::from_le_bytes(*b))).collect(),
+            _ => bytes.as_chunks().0.iter().map(|b| f64::from_le_bytes(*b)).collect(),
+        }
+    }
+
     /// The floats in the bytes of a row; -0.0 becomes 0.0.
     fn values(&self, bytes: &[u8], out: &mut Vec<f32>) -> Result<(), Fault> {
         out.clear();
@@ -275,7 +284,7 @@ pub fn matrix(path: &Path, dim: usize, sink: &mut dyn FnMut(&[f32]) -> Result<()
     let (mut bytes, mut values) = (vec![0; dim * array.item()?], Vec::with_capacity(dim));
     for row in 1..=rows {
         array.read_row(&mut bytes)?;
-        array.values(&bytes, &mut values).map_err(|f| f.in_rows(path, row).into_error())?;
+        array.values(&bytes, &mut values).map_err(|f| f.in_rows(path, row, String::new()).into_error())?;
         sink(&values)?;
     }
     Ok(())
@@ -320,7 +329,7 @@ impl NpyReader {
                 .fix("add --time-unit us (or s, ms, ns, year)"));
         }
         let buffer = vec![0; options.dim * vectors.item()?];
-        let origin = super::origin_of(&vectors.path, options);
+        let origin = super::origin_without_columns(&vectors.path, options)?;
         let options = options.clone();
         let mut reader =
             NpyReader { vectors, ids, times, options, origin, rows: 0, len, buffer, row: Row::default() };
@@ -337,6 +346,19 @@ impl NpyReader {
         }
         self.rows = rows;
         Ok(())
+    }
+
+    /// The row just read as a JSON object; numbers that are not finite become null.
+    fn raw(&self, id: &Value, time: &Value) -> String {
+        let value = |v: &Value| match v {
+            Value::Integer(n) => serde_json::Value::from(n.to_string()),
+            Value::Float(v) => serde_json::Value::from(*v),
+            Value::Text(text) => serde_json::Value::from(text.as_str()),
+            Value::Time(us) => serde_json::Value::from(format!("{us} us")),
+            Value::Missing => serde_json::Value::Null,
+        };
+        let vector = self.vectors.floats(&self.buffer);
+        serde_json::json!({"entity": value(id), "timestamp": value(time), "vector": vector}).to_string()
     }
 
     fn read_row(&mut self, id: &Value, time: &Value) -> Result<(), Fault> {
@@ -378,7 +400,10 @@ impl RowReader for NpyReader {
             self.rows += 1;
             match self.read_row(&id, &time) {
                 Ok(()) => rows.push(&self.row, &self.origin, named, self.rows, 0),
-                Err(fault) => bad(fault.in_rows(&self.vectors.path, self.rows))?,
+                Err(fault) => {
+                    let raw = self.raw(&id, &time);
+                    bad(fault.in_rows(&self.vectors.path, self.rows, raw))?;
+                }
             }
         }
         if rows.is_empty() && self.vectors.bytes.is_none() {

@@ -6,9 +6,10 @@ pub use plan::{Job, Policy, Why, plan};
 
 use super::Limits;
 use super::merge::Merge;
+use super::period::Periods;
 use super::tier;
 use crate::dataset::{self, Exchange, Select, Snapshot, Workshop, Writer};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::manifest::FileKind;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -61,7 +62,8 @@ pub struct Report {
 /// What a run would do now. The live log, if any, is sealed first and takes part too.
 pub fn preview(dir: &Path, options: &Options) -> Result<(Snapshot, Vec<Job>)> {
     let snapshot = Snapshot::open(dir, None)?;
-    let jobs = plan(snapshot.manifest(), &options.policy);
+    let periods = Periods::new(snapshot.settings().partition);
+    let jobs = plan(snapshot.manifest(), &options.policy, &periods);
     Ok((snapshot, jobs))
 }
 
@@ -85,12 +87,19 @@ pub fn compact(
     let mut writing_first = writing.clone();
     let mut options = *options;
     for _ in 0..ATTEMPTS {
+        let before = report.files_in;
         report = pass(dir, &writing_first, &options, started, report, stop)?;
-        if report.jobs_lost == 0 || report.jobs_left > 0 {
-            break;
-        }
         // What another process changed it has rewritten; what else was asked of these files stays.
         options.policy.rewrite = false;
+        // New files may be worth a merge with the files of their periods.
+        let small = |job: &Job| job.inputs.iter().all(|(_, why)| *why == Why::Small);
+        let more = || {
+            let jobs = preview(dir, &options)?.1;
+            Ok::<_, Error>(options.policy.cut.is_none() && !jobs.is_empty() && jobs.iter().all(small))
+        };
+        if report.jobs_left > 0 || (report.jobs_lost == 0 && !(report.files_in > before && more()?)) {
+            break;
+        }
         writing_first.lock_timeout = writing.lock_timeout.max(PATIENCE);
     }
     if report.files_in > 0 {
@@ -148,7 +157,7 @@ impl Run<'_> {
         if dead == 0 {
             return Ok(());
         }
-        let done = tier::purge(self.dir, &self.writing, self.options.policy.target_bytes, self.stop)?;
+        let done = tier::purge(self.dir, &self.writing, self.stop)?;
         self.report.points_purged += dead;
         self.report.files_in += done.blocks;
         self.report.commit = self.report.commit.max(done.commit);
@@ -168,6 +177,7 @@ impl Run<'_> {
             parts,
             select: Select::default(),
             target_bytes: self.options.policy.target_bytes,
+            cut: self.options.policy.cut,
             stop: self.stop,
         };
         let made = merge.run()?;

@@ -1,5 +1,6 @@
 //! What a compaction would do: a pure value from a manifest and a policy.
 
+use crate::maintenance::period::Periods;
 use crate::manifest::{FileEntry, FileKind, Manifest};
 use crate::model::TimestampUs;
 use std::collections::BTreeMap;
@@ -20,11 +21,21 @@ pub struct Policy {
     pub rewrite: bool,
     /// Bytes of input of a job at most; 0 for the usual ones.
     pub job_bytes: u64,
+    /// Only files with points before this instant, each cut in two there; hot files older than
+    /// `before` too.
+    pub cut: Option<TimestampUs>,
 }
 
 impl Default for Policy {
     fn default() -> Self {
-        Policy { before: None, target_bytes: 256 << 20, purge: false, rewrite: false, job_bytes: 0 }
+        Policy {
+            before: None,
+            target_bytes: 256 << 20,
+            purge: false,
+            rewrite: false,
+            job_bytes: 0,
+            cut: None,
+        }
     }
 }
 
@@ -39,6 +50,8 @@ pub enum Why {
     Purge,
     /// Everything is written anew.
     Rewrite,
+    /// A file holds points on both sides of the cut.
+    Cut,
 }
 
 impl Why {
@@ -49,6 +62,7 @@ impl Why {
             Why::Small => "small",
             Why::Purge => "purge",
             Why::Rewrite => "rewrite",
+            Why::Cut => "cut",
         }
     }
 }
@@ -68,11 +82,21 @@ impl Job {
 }
 
 /// The jobs that a policy asks for, in order.
-pub fn plan(m: &Manifest, policy: &Policy) -> Vec<Job> {
+pub fn plan(m: &Manifest, policy: &Policy, periods: &Periods) -> Vec<Job> {
     let mut inputs: BTreeMap<u64, (FileEntry, Why)> = BTreeMap::new();
-    let old = |f: &&FileEntry| policy.before.is_none_or(|t| f.t_max < t);
-    for f in m.of(FileKind::Segment).filter(old) {
-        inputs.insert(f.id, (*f, Why::Seal));
+    let old = |f: &FileEntry| policy.before.is_none_or(|t| f.t_max < t);
+    if let Some(cut) = policy.cut {
+        for f in m.of(FileKind::Segment).filter(|f| f.t_min < cut || old(f)) {
+            inputs.insert(f.id, (*f, Why::Seal));
+        }
+        for f in m.of(FileKind::Warm).filter(|f| f.t_min < cut && cut <= f.t_max) {
+            inputs.insert(f.id, (*f, Why::Cut));
+        }
+        return jobs(inputs, policy);
+    }
+    let hot: Vec<&FileEntry> = m.of(FileKind::Segment).filter(|f| old(f)).collect();
+    for f in &hot {
+        inputs.insert(f.id, (**f, Why::Seal));
     }
     for f in m.of(FileKind::Warm) {
         if policy.rewrite {
@@ -81,11 +105,19 @@ pub fn plan(m: &Manifest, policy: &Policy) -> Vec<Job> {
             inputs.insert(f.id, (*f, Why::Purge));
         }
     }
-    let hot: u64 = inputs.values().map(|(f, _)| f.seal.len).sum();
-    for f in small(m, policy, hot, |id| inputs.contains_key(&id)) {
+    // What comes to a period from elsewhere, as far as files lie in it whole.
+    let incoming = |file: &FileEntry| -> u64 {
+        let (first, last) = periods.of(file.t_min);
+        hot.iter().filter(|f| first <= f.t_min && f.t_max <= last).map(|f| f.seal.len).sum()
+    };
+    for f in small(m, policy, incoming, |id| inputs.contains_key(&id)) {
         inputs.insert(f.id, (f, Why::Small));
     }
-    // Files near in time share a job, and so an output.
+    jobs(inputs, policy)
+}
+
+/// The files as jobs. Files near in time share a job, and so an output.
+fn jobs(inputs: BTreeMap<u64, (FileEntry, Why)>, policy: &Policy) -> Vec<Job> {
     let mut ordered: Vec<(FileEntry, Why)> = inputs.into_values().collect();
     ordered.sort_by_key(|(f, _)| (f.t_min, f.id));
     let most = if policy.job_bytes == 0 { JOB_BYTES } else { policy.job_bytes.min(JOB_BYTES) };
@@ -99,20 +131,25 @@ pub fn plan(m: &Manifest, policy: &Policy) -> Vec<Job> {
     jobs
 }
 
-/// Small warm files to be merged. Within a bucket, from the smallest up, each joins that is not
-/// much larger than all before it together, so that a row is rewritten a logarithmic number of
-/// times; `incoming` bytes come from elsewhere. One alone is left as it is.
-fn small(m: &Manifest, policy: &Policy, incoming: u64, taken: impl Fn(u64) -> bool) -> Vec<FileEntry> {
-    let mut buckets: BTreeMap<(u16, u8), Vec<FileEntry>> = BTreeMap::new();
+/// Small warm files to be merged. Within a period of a bucket, from the smallest up, each joins that
+/// is not much larger than all before it together, so that a row is rewritten a logarithmic number of
+/// times; `incoming` bytes come to a file's period from elsewhere. One alone is left as it is.
+fn small(
+    m: &Manifest,
+    policy: &Policy,
+    incoming: impl Fn(&FileEntry) -> u64,
+    taken: impl Fn(u64) -> bool,
+) -> Vec<FileEntry> {
+    let mut buckets: BTreeMap<(u16, u8, &str), Vec<FileEntry>> = BTreeMap::new();
     for f in m.of(FileKind::Warm).filter(|f| f.seal.len < policy.target_bytes / 2 && !taken(f.id)) {
         if let Some(p) = m.placement(f.id) {
-            buckets.entry((p.bucket, p.bits)).or_default().push(*f);
+            buckets.entry((p.bucket, p.bits, &p.label)).or_default().push(*f);
         }
     }
     let mut out = Vec::new();
-    for ((_, bits), mut files) in buckets {
+    for ((_, bits, _), mut files) in buckets {
         files.sort_by_key(|f| (f.seal.len, f.id));
-        let share = incoming >> bits;
+        let share = incoming(&files[0]) >> bits;
         let mut sum = if share > 0 { share } else { files[0].seal.len };
         let n = files.iter().take_while(|f| {
             let joins = f.seal.len <= 2 * sum;
@@ -130,6 +167,7 @@ fn small(m: &Manifest, policy: &Policy, incoming: u64, taken: impl Fn(u64) -> bo
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Partition;
     use crate::format::container::Seal;
     use crate::manifest::Placement;
 
@@ -187,6 +225,10 @@ mod tests {
         m.arrange();
         m.check().unwrap();
         m
+    }
+
+    fn plan(m: &Manifest, policy: &Policy) -> Vec<Job> {
+        super::plan(m, policy, &Periods::new(Partition::Year))
     }
 
     fn ids(jobs: &[Job]) -> Vec<Vec<u64>> {

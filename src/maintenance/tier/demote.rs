@@ -29,15 +29,7 @@ pub(super) fn block(
     let id = shop.take_id()?;
     let (dataset, quantizer) = (snapshot.config().id, codebook.quantizer.clone());
     let mut out = BlockWriter::create(shop.temp(id)?, dataset, id, quantizer, codebook.id)?;
-    for (part, ranges) in Select::default().resolve_in(vec![part])?.parts {
-        for range in ranges {
-            for start in (range.start..range.end).step_by(BATCH) {
-                stop()?;
-                let end = range.end.min(start + BATCH as u32);
-                push(&mut out, part, start as usize..end as usize)?;
-            }
-        }
-    }
+    push_live(&mut out, part, stop)?;
     let place =
         Placement { codebook: codebook.id, codec: codebook.quantizer.codec().to_string(), ..place.clone() };
     finish(out, id, place)
@@ -56,7 +48,22 @@ pub(super) fn finish(out: BlockWriter, id: u64, place: Placement) -> Result<(Mad
     Ok((Made { file, entry, place }, e))
 }
 
-fn push(out: &mut BlockWriter, part: &Part, rows: Range<usize>) -> Result<()> {
+/// Appends the live rows of a part to a block.
+pub(super) fn push_live(out: &mut BlockWriter, part: &Part, stop: &dyn Fn() -> Result<()>) -> Result<()> {
+    for (part, ranges) in Select::default().resolve_in(vec![part])?.parts {
+        for range in ranges {
+            for start in (range.start..range.end).step_by(BATCH) {
+                stop()?;
+                let end = range.end.min(start + BATCH as u32);
+                push(out, part, start as usize..end as usize)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Appends rows of a part to a block.
+pub(super) fn push(out: &mut BlockWriter, part: &Part, rows: Range<usize>) -> Result<()> {
     let mut kept = KeptPoints::new(part.dim());
     let mut buffer = Vec::new();
     let x = part.vectors(rows.clone(), &mut buffer)?;

@@ -2,17 +2,21 @@
 
 mod codebook;
 mod demote;
+mod estimate;
 mod plan;
+mod preview;
 mod purge;
 mod restore;
 mod status;
 
+pub use estimate::totals;
 pub use plan::{Move, Policy, plan};
+pub use preview::{boundary, preview, waiting};
 pub use purge::{Purged, purge};
 pub use restore::{Restored, restore, restore_plan};
 pub use status::{Group, status};
 
-use super::Limits;
+use super::{Limits, compact};
 use crate::dataset::{self, Exchange, Snapshot, Workshop, Writer};
 use crate::error::{Code, Error, Result};
 use crate::fsio::refuse_inside_dataset;
@@ -50,6 +54,10 @@ pub struct Report {
     pub left: u64,
     /// Codebooks trained.
     pub codebooks: u64,
+    /// Files that were cut in two, or came from hot, so that their older points could go.
+    pub cut: u64,
+    /// Points that are old enough and not cold.
+    pub waiting: u64,
     /// Wall time.
     pub seconds: f64,
     /// The newest version.
@@ -76,7 +84,7 @@ pub fn run(
         refuse_inside_dataset(Path::new(target), "target")?;
     }
     let patient = dataset::Options { lock_timeout: writing.lock_timeout.max(PATIENCE), ..writing.clone() };
-    let mut report = Report::default();
+    let mut report = cut_files(dir, writing, policy, limits, stop)?;
     let mut stays = HashSet::new();
     for attempt in 0..ATTEMPTS {
         let first = if attempt == 0 { writing } else { &patient };
@@ -107,8 +115,30 @@ pub fn run(
     if report.partitions > 0 {
         super::collect(dir, writing)?;
     }
+    report.waiting = waiting(&Snapshot::open(dir, None)?, policy.before)?;
     report.seconds = started.elapsed().as_secs_f64();
     Ok(report)
+}
+
+/// Makes old hot points warm, and cuts files that span the boundary.
+fn cut_files(
+    dir: &Path,
+    writing: &dataset::Options,
+    policy: &Policy,
+    limits: &Limits,
+    stop: &(dyn Fn() -> Result<()> + Sync),
+) -> Result<Report> {
+    // The log is sealed, so that its points are in a file.
+    Writer::open(dir, writing.clone())?.finish()?;
+    let how = {
+        let snapshot = Snapshot::open(dir, None)?;
+        compact::Options { policy: preview::cutting(&snapshot, policy), limits: *limits }
+    };
+    if compact::preview(dir, &how)?.1.is_empty() {
+        return Ok(Report::default());
+    }
+    let done = compact::compact(dir, writing, &how, stop)?;
+    Ok(Report { cut: done.files_in, lost: done.jobs_lost, left: done.jobs_left, ..Report::default() })
 }
 
 struct Run<'a> {

@@ -4,13 +4,10 @@ use crate::manifest::{FileEntry, FileKind, Manifest};
 use crate::model::TimestampUs;
 use crate::pq::Codec;
 
-/// Bytes of keys, hash and norms that a block keeps of each row.
-const KEY_BYTES: f64 = 57.0;
-
 /// What goes to cold, and how.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Policy {
-    /// Files all of whose points are older than this.
+    /// Points that are older than this, by whole files; files are cut at the [`super::boundary`].
     pub before: TimestampUs,
     /// How vectors are coded.
     pub codec: Codec,
@@ -26,15 +23,19 @@ pub struct Policy {
     pub seed: u64,
 }
 
-/// A file that would go, and the size of its block, about.
+/// A file that would go.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Move {
     /// The warm file.
     pub file: FileEntry,
-    /// Rows that count.
+    /// Rows that count and go.
     pub points: u64,
-    /// Bytes of the block, without metadata; of a kept original too.
+    /// What they take now.
+    pub bytes: u64,
+    /// Bytes of the block, about; of a kept original too. 0 until it is measured.
     pub bytes_after: u64,
+    /// True for a file that is not warm yet, or is cut in two first.
+    pub cut: bool,
 }
 
 /// The files that the policy sends to cold, oldest first.
@@ -42,11 +43,9 @@ pub fn plan(m: &Manifest, policy: &Policy) -> Vec<Move> {
     let mut files: Vec<FileEntry> =
         m.of(FileKind::Warm).filter(|f| f.t_max < policy.before).copied().collect();
     files.sort_by_key(|f| (f.t_min, f.id));
-    let row_bytes = policy.codec.row_bytes(m.dim as usize) + KEY_BYTES;
     let one = |file: FileEntry| {
         let points = file.rows - m.deletions_of(file.id).map_or(0, |d| d.rows);
-        let kept = if policy.keep_original { file.seal.len } else { 0 };
-        Move { file, points, bytes_after: (points as f64 * row_bytes) as u64 + kept }
+        Move { file, points, bytes: file.seal.len, bytes_after: 0, cut: false }
     };
     files.into_iter().map(one).collect()
 }

@@ -34,7 +34,7 @@ pub(super) struct Source {
     id: u64,
     rows: RoaringBitmap,
     /// The rows to be merged: of the block, or of the exact file that was kept.
-    part: Part,
+    pub(super) part: Part,
 }
 
 /// What a restore would bring back.
@@ -79,7 +79,8 @@ pub(super) fn bring_back(
         }
         let parts = sources.iter().map(|s| &s.part).collect();
         let select = Select::default();
-        let made = Merge { snapshot: &snapshot, shop: &shop, parts, select, target_bytes, stop }.run()?;
+        let made =
+            Merge { snapshot: &snapshot, shop: &shop, parts, select, target_bytes, cut: None, stop }.run()?;
         out.bytes_after = made.iter().map(|m| m.entry.seal.len).sum();
         let moved = sources.iter().map(|s| (s.id, s.rows.clone())).collect();
         let mut writer = Writer::open(dir, patient.clone())?;

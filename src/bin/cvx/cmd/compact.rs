@@ -15,7 +15,12 @@ use cvx::time::Duration;
 #[command(after_long_help = "Readers are not disturbed: they keep the version they opened, whose files are
 removed when nobody reads it and --keep-for has passed. The files lie in
 warm/bucket=HHHH/PERIOD.ID.parquet, any Parquet reader can open them, and
-`cvx info --partitions` lists those of the newest version.
+`cvx info --partitions` lists those of the newest version. A file holds points of one
+period of the dataset's --partition, so that `cvx tier run` can move it by age; only in
+one merge of more than 512 periods do small neighbouring ones share a file.
+
+--purge rewrites warm files and cold blocks without their dead rows. A cold block stays
+cold and keeps its codec.
 
 Examples:
   cvx compact -d news
@@ -39,7 +44,7 @@ struct CompactArgs {
     /// Size of a file, about
     #[arg(long, value_name = "SIZE", default_value = "256MiB", value_parser = size)]
     target_file: usize,
-    /// Also rewrite files with rows that were replaced or deleted
+    /// Also rewrite files with rows that were replaced or deleted, those in cold included
     #[arg(long)]
     purge: bool,
     /// Rewrite all files
@@ -98,6 +103,7 @@ impl CompactArgs {
                 purge: self.purge,
                 rewrite: self.rewrite,
                 job_bytes,
+                cut: None,
             },
             limits,
         })

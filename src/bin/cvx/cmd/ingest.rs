@@ -12,7 +12,7 @@ use cvx::analytics::changepoint::bocpd::Alarm;
 use cvx::config::Config;
 use cvx::dataset::{OnConflict, Sync};
 use cvx::error::{Code, Error, Result};
-use cvx::ingest::{self, Detect, Event, Options, Report};
+use cvx::ingest::{self, Detect, Event, Options, Report, Tolerance};
 use cvx::input::{Format, IdKind, InputOptions, Limits, Mapping, MetaColumns, Names, TimeUnit};
 use cvx::output::{Id, Pipe, Target, Time};
 use std::path::{Path, PathBuf};
@@ -28,7 +28,14 @@ Text formats may be packed (.gz, .zst, .bz2). Metadata is JSON, which has no NaN
 infinity: of Parquet and Arrow columns such values are left out, and a note says how
 many; a line of jsonl that holds one is a bad row. The same row again changes nothing,
 so an interrupted command can simply be run again: finished files are skipped, others
-go on where they were. Exit 3 says that bad rows were left out, as --max-errors allows.
+go on where they were.
+
+Exit 3 says that bad rows were left out, as --max-errors allows, or that one of several
+files could not be read to its end: its good rows before the fault and all other files
+are in. A file that was read to its end is finished with the bad rows that were
+tolerated: the next run skips it and ends with exit 0. A file that failed is tried again
+by each run. For cron: --allow-empty, --max-errors 1%, --rejects FILE and
+--skip-if-locked=CODE.
 
 Examples:
   cvx ingest points.jsonl
@@ -47,7 +54,7 @@ pub struct Args {
     /// The format; without it the file's extension before .gz, .zst or .bz2, and jsonl for -
     #[arg(long, value_name = "FMT", value_parser = format())]
     input_format: Option<Format>,
-    /// Columns of entity, time and vector: entity=COL,t=COL,vector=COL, any of them, and name=COL
+    /// Columns: any of entity=COL,t=COL,vector=COL, and of each row's model=COL,source=COL,name=COL
     ///
     /// COL may be a field inside a column that holds objects (data.emb, metadata.term: structs of Parquet and Arrow,
     /// JSON), or a key of a partitioned path (dt of dt=2024-01-01/part.parquet); a column of that very name goes
@@ -78,10 +85,13 @@ pub struct Args {
     /// The same entity and time with another vector or metadata
     #[arg(long, value_enum, value_name = "HOW", default_value_t = Conflicts::Error)]
     on_conflict: Conflicts,
-    /// Bad rows to leave out before the run stops: a number, or all
-    #[arg(long, value_name = "N|all", default_value = "0", value_parser = tolerated)]
-    max_errors: Tolerated,
-    /// Write bad rows to FILE as jsonl, with place and reason
+    /// Bad rows to leave out: a number for the run, a share of each file's rows as 1%, or all
+    #[arg(long, value_name = "N|P%|all", default_value = "0", value_parser = tolerated)]
+    max_errors: Tolerance,
+    /// Patterns and directories may hold no file; nothing to read is then success
+    #[arg(long)]
+    allow_empty: bool,
+    /// Write bad rows to FILE as jsonl, with place, reason and the row itself
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     rejects: Option<PathBuf>,
     /// Rows of a durable batch
@@ -145,15 +155,15 @@ enum Syncs {
     None,
 }
 
-/// `--max-errors`; `None` is any number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Tolerated(Option<u64>);
-
-fn tolerated(text: &str) -> Result<Tolerated, String> {
-    match text {
-        "all" => Ok(Tolerated(None)),
-        n => n.parse().map(|n| Tolerated(Some(n))).map_err(|_| "expected a number, or all".to_string()),
-    }
+/// `--max-errors`.
+fn tolerated(text: &str) -> Result<Tolerance, String> {
+    let share = |p: &str| p.parse::<f64>().ok().filter(|p| (0.0..=100.0).contains(p)).map(|p| p / 100.0);
+    let tolerance = match text {
+        "all" => Some(Tolerance::All),
+        p if p.ends_with('%') => share(p.trim_end_matches('%')).map(Tolerance::Share),
+        n => n.parse().ok().map(Tolerance::Count),
+    };
+    tolerance.ok_or_else(|| "expected a number, a share from 0% to 100%, or all".to_string())
 }
 
 fn mapping(text: &str) -> Result<Mapping, String> {
@@ -214,7 +224,8 @@ impl Args {
                 Conflicts::Skip => OnConflict::Skip,
                 Conflicts::Replace => OnConflict::Replace,
             },
-            max_errors: self.max_errors.0,
+            max_errors: self.max_errors,
+            allow_empty: self.allow_empty,
             rejects: self.rejects,
             batch: Limits { rows: self.batch_rows, bytes: self.batch_bytes },
             trust_mtime: self.trust_mtime,
@@ -232,6 +243,13 @@ impl Args {
 
 /// Runs the command.
 pub fn run(context: &Context, args: Args) -> Result<()> {
+    let map = args.map.clone().unwrap_or_default();
+    for (given, mapped, name) in [(&args.model, map.model, "model"), (&args.source, map.source, "source")] {
+        if given.is_some() && mapped.is_some() {
+            return Err(Error::usage(format!("both --{name} and --map {name}=COL say what the {name} is"))
+                .fix("leave one of them out"));
+        }
+    }
     let events_file = args.events.clone();
     let (compacts, names) = (args.compact, args.names.clone());
     let (mut options, sync) = args.options();
@@ -286,9 +304,23 @@ pub fn run(context: &Context, args: Args) -> Result<()> {
         super::compact::afterwards(context)?;
     }
     match report.rows_rejected {
+        _ if !report.failed.is_empty() => Err(failed(context, &report)),
         0 => Ok(()),
         n => Err(partial(n, options.rejects.is_some())),
     }
+}
+
+/// The error about files that were not read to their end. The first is in it, so that it is seen with
+/// --quiet too.
+fn failed(context: &Context, report: &Report) -> Error {
+    report.failed.iter().skip(1).for_each(|f| context.warn(&f.why));
+    let first = &report.failed[0];
+    let message = match report.failed.len() {
+        1 => format!("1 of {} files was not read to its end: {}", report.files, first.why),
+        n => format!("{n} of {} files were not read to their end; the first: {}", report.files, first.why),
+    };
+    let error = Error::new(Code::Partial, message).file(&first.path);
+    error.fix(first.fix.as_deref().unwrap_or("mend the file and run the command again"))
 }
 
 /// `--dry-run`: which files would be read, from where.
@@ -382,6 +414,7 @@ fn row(r: &Report) -> IngestRow {
         seconds: r.seconds,
         rows_per_s: r.rows_read as f64 / r.seconds,
         files_skipped: r.files_skipped,
+        files_failed: r.failed.len() as u64,
     }
 }
 
@@ -400,7 +433,9 @@ mod tests {
     fn an_empty_command_line_is_the_library_defaults() {
         let (options, sync) = Alone::parse_from(["cvx", "-"]).args.options();
         assert_eq!(options.input, InputOptions::new(1, IdKind::U64));
-        assert_eq!(options.max_errors, Some(0));
+        assert_eq!(options.max_errors, Tolerance::Count(0));
+        assert_eq!(tolerated("1%"), Ok(Tolerance::Share(0.01)));
+        assert!(tolerated("101%").is_err() && tolerated("-1").is_err() && tolerated("%").is_err());
         assert_eq!(options.on_conflict, OnConflict::default());
         assert_eq!(sync, Sync::default());
         assert_eq!(options.batch, Limits { rows: 65_536, bytes: 64 << 20 });

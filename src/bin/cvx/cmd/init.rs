@@ -114,6 +114,10 @@ pub fn run(context: &Context, args: Args) -> Result<()> {
     } else {
         dataset::init(&dir, &settings, args.exist_ok)?;
     }
+    // The row repeats what was given; with --quiet nobody wants it.
+    if context.run.quiet && context.run.out.is_none() {
+        return Ok(());
+    }
     let word = |value: Option<clap::builder::PossibleValue>| {
         value.map(|v| v.get_name().to_string()).unwrap_or_default()
     };

@@ -1,5 +1,6 @@
 //! One file a command: its arguments, and `run`.
 
+pub mod backup;
 pub mod changepoints;
 pub mod compact;
 pub mod completions;
@@ -16,6 +17,7 @@ pub mod man;
 pub mod merge;
 pub mod predict;
 pub mod query;
+pub mod results;
 pub mod schema;
 pub mod tier;
 pub mod velocity;

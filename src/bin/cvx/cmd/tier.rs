@@ -11,7 +11,6 @@ use cvx::dataset;
 use cvx::error::{Code, Error, Result};
 use cvx::fsio::refuse_inside_dataset;
 use cvx::maintenance::tier::{self, Policy, Report};
-use cvx::manifest::FileKind;
 use cvx::output::Time;
 use cvx::pq::Codec;
 use cvx::time::Duration;
@@ -46,10 +45,17 @@ struct PlanArgs {
     policy: PolicyArgs,
 }
 
-/// Send warm files whose points are all old to cold
+/// Send old points to cold, by whole days or weeks
 #[derive(clap::Args, Debug)]
 #[command(
-    after_long_help = "The error of each block is measured against the exact points before they go. A lossy
+    after_long_help = "Points go by whole files, one for each --partition of the dataset. A file with older and
+newer points is cut at the start of the week that --older-than falls into (of the day
+where partitions are days), and older points that are still hot become warm first. So a
+point goes at most a week after it is old enough; points_waiting counts those that are
+not cold yet. A run that moves nothing because every file is above --max-error, or not
+exact any more, ends with exit code 3.
+
+The error of each block is measured against the exact points before they go. A lossy
 codec without --keep-original needs --yes: the exact vectors are lost, and rows that
 depend on them say approx.
 
@@ -70,7 +76,7 @@ struct PolicyArgs {
     /// The tier they go to
     #[arg(long, value_enum, value_name = "TIER", default_value_t = To::Cold)]
     to: To,
-    /// Files all of whose points are older than this
+    /// Points that are older than this, by whole days or weeks
     #[arg(long, value_name = "DUR", value_parser = duration)]
     older_than: Duration,
     /// How vectors are coded: pq:M, pq:Mx4, opq:M, rabitq:BITS, sq8, f16, or zstd, which loses nothing
@@ -207,24 +213,43 @@ fn plan(context: &Context, args: &PolicyArgs) -> Result<()> {
     let snapshot = context.snapshot()?;
     let policy = args.policy(context)?;
     let mut out = context.rows_of::<PlanRow>(&snapshot, &[])?;
-    for (job, m) in (1..).zip(tier::plan(snapshot.manifest(), &policy)) {
+    let m = snapshot.manifest();
+    let moves = tier::preview(&snapshot, &policy)?;
+    for (job, moved) in (1..).zip(&moves) {
+        let (codec, file) = (&policy.codec, &moved.file);
         out.row(&PlanRow {
             job,
-            action: policy.codec.to_string(),
-            path: snapshot.manifest().label_of(&m.file),
-            points: m.points,
-            points_dead: m.file.rows - m.points,
-            bytes: m.file.seal.len,
-            bytes_after: Some(m.bytes_after),
+            action: if moved.cut { format!("cut, {codec}") } else { codec.to_string() },
+            path: if file.id == 0 { "wal".into() } else { m.label_of(file) },
+            points: moved.points,
+            points_dead: m.deletions_of(file.id).map_or(0, |d| d.rows),
+            bytes: moved.bytes,
+            bytes_after: Some(moved.bytes_after),
         })?;
     }
+    warn_larger(context, &policy, &moves);
     out.finish()
+}
+
+/// Says with the figure when the points would take more room than now.
+fn warn_larger(context: &Context, policy: &Policy, moves: &[tier::Move]) {
+    let (before, after) = tier::totals(moves);
+    if after <= before {
+        return;
+    }
+    let (codec, percent) = (&policy.codec, 100.0 * (after - before) as f64 / before.max(1) as f64);
+    let originals = if policy.keep_original { " and kept originals" } else { "" };
+    context.warn(&format!(
+        "codec {codec} makes these points larger by about {percent:.0} %: {after} bytes of blocks{originals} for \
+         {before} bytes now; `cvx tier plan` compares codecs"
+    ));
 }
 
 fn demote(context: &Context, args: &RunArgs) -> Result<()> {
     let policy = args.policy.policy(context)?;
+    let moves = tier::preview(&context.snapshot()?, &policy)?;
+    warn_larger(context, &policy, &moves);
     if !policy.codec.is_lossless() && !policy.keep_original {
-        let moves = tier::plan(context.snapshot()?.manifest(), &policy);
         let points: u64 = moves.iter().map(|m| m.points).sum();
         let loss = format!(
             "losing the exact vectors of {1} points in {2} files, of which codec {0} keeps an approximation,",
@@ -241,8 +266,11 @@ fn demote(context: &Context, args: &RunArgs) -> Result<()> {
     }
     let writing = args.pace.writing(context, "tier run");
     let r = tier::run(&context.dataset(), &writing, &policy, &args.pace.limits(), &signals::check)?;
-    if r.partitions == 0 && r.skipped == 0 {
-        note_young(context, policy.before)?;
+    if r.partitions == 0 && r.skipped == 0 && r.left == 0 && r.waiting > 0 {
+        context.note(&format!(
+            "{} points are old enough, but their week is not over yet; they go as a whole",
+            r.waiting
+        ));
     }
     if r.left > 0 {
         context.note(&format!("{} files are left for the next run", r.left));
@@ -255,29 +283,18 @@ fn demote(context: &Context, args: &RunArgs) -> Result<()> {
     }
     context.record(&run_row(&r, &policy))?;
     match r.lost {
+        0 if r.partitions == 0 && r.skipped > 0 => Err(Error::new(
+            Code::Partial,
+            format!(
+                "nothing was moved: {} files are old enough and stay warm, {} points",
+                r.skipped, r.waiting
+            ),
+        )
+        .fix("raise --max-error or name another codec; files that are not exact any more take zstd only")),
         0 => Ok(()),
         n => Err(Error::new(Code::Partial, format!("another process changed {n} files meanwhile"))
             .fix("run the command again; everything else is done")),
     }
-}
-
-/// Says why nothing was old enough, when some points are.
-fn note_young(context: &Context, before: i64) -> Result<()> {
-    let snapshot = context.snapshot()?;
-    let m = snapshot.manifest();
-    let mixed = m.of(FileKind::Warm).filter(|f| f.t_min < before && f.t_max >= before).count();
-    let hot = m.of(FileKind::Segment).filter(|f| f.t_min < before).count();
-    if mixed > 0 {
-        context.note(&format!(
-            "{mixed} files hold older points beside newer ones and stay warm; `cvx compact --rewrite --target-file` of a smaller size parts them"
-        ));
-    }
-    if hot > 0 {
-        context.note(&format!(
-            "{hot} files with older points are still hot: `cvx compact` makes them warm first"
-        ));
-    }
-    Ok(())
 }
 
 fn run_row(r: &Report, policy: &Policy) -> TierRunRow {
@@ -297,6 +314,8 @@ fn run_row(r: &Report, policy: &Policy) -> TierRunRow {
         codebooks: r.codebooks,
         left: r.left,
         commit: r.commit,
+        files_cut: r.cut,
+        points_waiting: r.waiting,
     }
 }
 

@@ -40,6 +40,8 @@ row! {
         pub rows_per_s: f64 => "1/s",
         /// Files that had been ingested before and were skipped.
         pub files_skipped: u64,
+        /// Files that were not read to their end.
+        pub files_failed: u64,
     }
     wide [rows_erased, points_total, bytes_read, bytes_written, commits, seq_from, seq_to]
 }

@@ -37,17 +37,18 @@ row! {
     pub struct PlanRow {
         /// Files of one job are published together; 0 is what comes first.
         pub job: u64,
-        /// Why compact takes it: seal, hot, small, purge or rewrite; or the codec that tier gives it.
+        /// Why compact takes it: seal, hot, small, purge or rewrite; or the codec that tier gives it,
+        /// with cut before it where tier makes a warm file of the older points first.
         pub action: String,
         /// Path in the dataset.
         pub path: String,
-        /// Points that count.
+        /// Points that count; of tier those that go.
         pub points: u64,
         /// Rows that no longer count.
         pub points_dead: u64,
         /// Length.
         pub bytes: u64 => "byte",
-        /// Length of what takes its place, about, without metadata; of tier only.
+        /// Length of what takes its place, about, as a sample of the rows gives it; of tier only.
         pub bytes_after: Option<u64> => "byte",
     }
 }
@@ -118,8 +119,13 @@ row! {
         pub left: u64,
         /// The newest version.
         pub commit: u64,
+        /// Files that were cut in two, or came from hot, so that their older points could go.
+        pub files_cut: u64,
+        /// Points that are old enough and not cold: those of the week that is not over, and of files that were
+        /// skipped or left.
+        pub points_waiting: u64,
     }
-    wide [err_p50, err_max, codebooks, left, commit]
+    wide [err_p50, err_max, codebooks, left, commit, files_cut]
 }
 
 row! {

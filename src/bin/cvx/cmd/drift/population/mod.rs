@@ -38,10 +38,10 @@ pub struct Args {
     #[command(flatten)]
     select: SelectArgs,
     /// The reference window: a period or A..B; with --every also previous
-    #[arg(long = "ref", value_name = "A..B")]
+    #[arg(long = "ref", value_name = "A..B", allow_hyphen_values = true)]
     reference: Option<String>,
     /// The window that is compared with it
-    #[arg(long = "cur", value_name = "C..D", conflicts_with = "every")]
+    #[arg(long = "cur", value_name = "C..D", conflicts_with = "every", allow_hyphen_values = true)]
     current: Option<String>,
     /// Compare each cell of a calendar grid with the one before, or with --ref
     #[arg(long, value_name = "DUR", value_parser = duration)]
