@@ -342,3 +342,38 @@ fn a_trajectory_larger_than_the_memory_is_refused() {
     assert!(said.contains("4000 points of one entity") && said.contains("--memory"), "{said}");
     cvx(dir.path()).args(command("64MiB")).assert().success();
 }
+
+/// Points of several models: an answer that mixes them says so, and what was not tested is exit 3.
+#[test]
+fn several_models_are_told() {
+    let dir = tempfile::tempdir().unwrap();
+    stdout(cvx(dir.path()).args(["init", "d", "--dim", "2"]));
+    let line = |e: i64, d: i64, model: &str| {
+        let t =
+            cvx::time::format_time(19_723 * 86_400_000_000 + d * 86_400_000_000, cvx::time::TimeFormat::Date);
+        format!("{{\"entity_id\":{e},\"t\":\"{t}\",\"m\":\"{model}\",\"vector\":[{e},{}]}}\n", d % 7)
+    };
+    let text: String = (0..60).map(|d| line(1, d, if d < 30 { "a@1" } else { "a@2" })).collect();
+    let text = text + &(0..25).map(|d| line(2, d, "a@1")).collect::<String>();
+    std::fs::write(dir.path().join("x.jsonl"), text).unwrap();
+    stdout(cvx(dir.path()).args(["-d", "d", "ingest", "x.jsonl", "--map", "model=m"]));
+    let said = |args: &[&str]| {
+        let out = cvx(dir.path()).args(["-d", "d"]).args(args).output().unwrap();
+        let rows = String::from_utf8(out.stdout).unwrap();
+        (out.status.code().unwrap(), String::from_utf8(out.stderr).unwrap(), rows)
+    };
+    for query in [&["query", "asof", "--at", "2024-12-01"][..], &["query", "knn", "--like", "1", "-k", "60"]]
+    {
+        let (code, text, _) = said(query);
+        assert!(code == 0 && text.contains("2 embedding models (a@1, a@2)"), "{query:?}: {text}");
+        let (code, text, rows) = said(&[query, &["--model", "latest"]].concat());
+        assert!(code == 0 && !text.contains("embedding models") && !rows.is_empty(), "{query:?}: {text}");
+    }
+    let (_, _, rows) = said(&["query", "asof", "--at", "2024-12-01", "--model", "latest"]);
+    assert!(rows.lines().count() == 1 && rows.contains("a@2"), "{rows}");
+    for args in [&["changepoints"][..], &["changepoints", "--method", "bocpd"]] {
+        let (code, text, _) = said(args);
+        assert!(code == 3 && text.contains("1 model_break"), "{args:?}: {code} {text}");
+        assert_eq!(said(&[args, &["--model", "a@1"]].concat()).0, 0, "{args:?}");
+    }
+}

@@ -10,6 +10,7 @@ mod config;
 mod context;
 mod cuts;
 mod memory;
+mod mixed;
 mod progress;
 mod report;
 mod rows;

@@ -2,6 +2,7 @@
 
 use crate::absent;
 use crate::context::Context;
+use crate::mixed;
 use clap::ValueHint;
 use cvx::dataset::{Sample, Select, Shard, Snapshot};
 use cvx::error::{Code, Error, Result};
@@ -52,7 +53,7 @@ pub struct SelectArgs {
     /// Only points in PERIOD: 2024, 2024-03, 2024-W05, or A..B
     #[arg(long = "in", value_name = "PERIOD", conflicts_with_all = ["from", "to"], allow_hyphen_values = true)]
     pub in_: Option<String>,
-    /// Only points of this embedding model, NAME or NAME@VERSION
+    /// Only points of this embedding model, NAME or NAME@VERSION; latest for that of the latest selected point
     #[arg(long, value_name = "NAME")]
     pub model: Option<String>,
     /// Only points of this source
@@ -148,7 +149,8 @@ impl SelectArgs {
 
     /// The selection of everything but times.
     pub fn without_time(&self, context: &Context, snapshot: &Snapshot) -> Result<Selection> {
-        let selection = self.chosen(context, snapshot)?;
+        let mut selection = self.chosen(context, snapshot)?;
+        mixed::resolve_latest(snapshot, &mut selection.select)?;
         absent::tell(context, snapshot, &selection.select)?;
         Ok(selection)
     }
@@ -214,6 +216,7 @@ impl SelectArgs {
         let times = self.times()?;
         let now = context.now(snapshot, &selection.select, &times, self.in_.as_deref())?;
         selection.select.time = self.window(&now, &times)?;
+        mixed::resolve_latest(snapshot, &mut selection.select)?;
         absent::tell(context, snapshot, &selection.select)?;
         Ok(selection)
     }

@@ -6,6 +6,8 @@ use crate::batch::Sink;
 use crate::context::Context;
 use crate::rows::{ChangeRow, SearchRow, SegmentRow};
 use crate::stored::Storing;
+use crate::uncomputed::Uncomputed;
+use cvx::analytics::Status;
 use cvx::analytics::scales::confirming;
 use cvx::dataset::Snapshot;
 use cvx::error::{Code, Result};
@@ -49,6 +51,7 @@ pub struct Printer<'a> {
     changed: u64,
     changes: u64,
     unsearched: u64,
+    breaks: Uncomputed,
     warned: u64,
 }
 
@@ -91,6 +94,7 @@ impl<'a> Printer<'a> {
             changed: 0,
             changes: 0,
             unsearched: 0,
+            breaks: Uncomputed::default(),
             warned: 0,
         })
     }
@@ -105,6 +109,9 @@ impl<'a> Printer<'a> {
         self.changed += u64::from(changes > 0);
         self.changes += changes;
         self.unsearched += u64::from(scales.iter().all(|f| f.summary.status != "ok"));
+        // Too few points yet, or no movement, is an answer; several models are none.
+        let broken = Status::ModelBreak.as_str();
+        self.breaks.count(scales.iter().map(|f| f.summary.status).find(|s| *s == broken));
         for found in &scales {
             self.warn(&found.summary);
             match &mut self.shown {
@@ -181,6 +188,6 @@ impl<'a> Printer<'a> {
                 plural(self.entities, "entity", "entities"),
             ));
         }
-        verdict
+        verdict.and_then(|()| self.breaks.finish())
     }
 }

@@ -2,6 +2,7 @@
 
 use super::neighbours::{self, NeighbourArgs, Plan};
 use crate::context::Context;
+use crate::mixed::Mixed;
 use crate::rows::StateRow;
 use crate::select::time;
 use crate::signals;
@@ -61,13 +62,14 @@ fn states(
 ) -> Result<()> {
     let hidden: &[&str] = if meta { &[] } else { &["meta"] };
     let mut out = context.rows_of::<StateRow>(snapshot, hidden)?;
-    let mut x = Vec::new();
+    let (mut x, mut mixed) = (Vec::new(), Mixed::default());
     for rows in Trajectories::new(asof_rows(snapshot, select, at, max_age)?) {
         signals::check()?;
         rows.read(0..rows.len(), &mut x)?;
         for (i, t) in rows.t.iter().enumerate() {
             let text = if meta { rows.meta(i)? } else { String::new() };
             let model = &rows.origin(i).model;
+            mixed.note(model);
             out.row(&StateRow {
                 entity_id: Id(rows.entity),
                 entity: snapshot.entity_name(rows.entity)?,
@@ -81,5 +83,6 @@ fn states(
             })?;
         }
     }
+    mixed.tell(context);
     out.finish()
 }

@@ -2,6 +2,7 @@
 
 use super::vectors::{Asked, VectorArgs};
 use crate::context::Context;
+use crate::mixed::Mixed;
 use crate::rows::NeighbourRow;
 use crate::select::SelectArgs;
 use crate::signals;
@@ -189,7 +190,7 @@ pub fn run(context: &Context, snapshot: &Snapshot, args: &NeighbourArgs, plan: &
     let shown = (args.meta, context.shows_vectors());
     let mut out = context.rows_of::<NeighbourRow>(snapshot, &hidden)?;
     let mut answers = answers.iter();
-    let mut lost = 0;
+    let (mut lost, mut mixed) = (0, Mixed::default());
     for a in &asked {
         signals::check()?;
         if let Some(status) = a.lost {
@@ -198,9 +199,15 @@ pub fn run(context: &Context, snapshot: &Snapshot, args: &NeighbourArgs, plan: &
             continue;
         }
         for (i, f) in answers.next().into_iter().flatten().enumerate() {
+            // Of a point that only the index knows, the file that says its model is not opened for this.
+            if f.part.is_some() {
+                let (part, row) = f.place(snapshot)?;
+                mixed.note(&part.origin(row).model);
+            }
             out.row(&row(snapshot, a.label.clone(), i, f, shown)?)?;
         }
     }
+    mixed.tell(context);
     out.finish()?;
     match lost {
         0 => Ok(()),
