@@ -5,7 +5,7 @@ use super::part::Part;
 use super::writer::OnConflict;
 use crate::error::Result;
 use crate::model::{EntityId, Key, TimeRange};
-use crate::points::Points;
+use crate::points::{Origin, Points};
 
 /// What becomes of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub(super) enum Verdict {
 pub(super) struct Verdicts {
     /// For each row.
     pub(super) rows: Vec<Verdict>,
+    /// Rows with the content that is stored and another provenance, and what becomes theirs.
+    pub(super) relabelled: Vec<(usize, Origin)>,
     /// For each row, whether it is the first to replace a sealed one.
     pub(super) replaces_sealed: Vec<bool>,
     /// The sealed rows that are replaced: part and row.
@@ -52,8 +54,12 @@ pub(super) fn compare(
     let mut order: Vec<u32> = (0..n as u32).collect();
     order.sort_unstable_by_key(|i| (batch.key(*i as usize), *i));
     let sealed = find_sealed(batch, &order, parts);
-    let mut out =
-        Verdicts { rows: vec![Verdict::Add; n], replaces_sealed: vec![false; n], replaced: Vec::new() };
+    let mut out = Verdicts {
+        rows: vec![Verdict::Add; n],
+        relabelled: Vec::new(),
+        replaces_sealed: vec![false; n],
+        replaced: Vec::new(),
+    };
     let by_index: std::collections::HashMap<usize, &Part> = parts.iter().copied().collect();
     let mut buffer = Vec::new();
     let mut at = 0;
@@ -68,19 +74,26 @@ pub(super) fn compare(
             let i = order[at] as usize;
             at += 1;
             let (x, meta) = (batch.row(i), batch.meta.get(i));
-            let same = match newest {
-                Newest::Nowhere => None,
-                Newest::Sealed(part, row) => Some(match by_index.get(&part) {
-                    Some(p) => p.same_content(row, x, meta, &mut buffer)?,
-                    None => false,
-                }),
-                Newest::Memory(row) => Some(same(&memory.points, row, x, meta)),
-                Newest::Batch(row) => Some(same(batch, row, x, meta)),
+            let (mut same, stored) = match newest {
+                Newest::Nowhere => (None, None),
+                Newest::Sealed(part, row) => match by_index.get(&part) {
+                    Some(p) => (Some(p.same_content(row, x, meta, &mut buffer)?), Some(p.origin(row))),
+                    None => (Some(false), None),
+                },
+                Newest::Memory(row) => {
+                    (Some(same(&memory.points, row, x, meta)), Some(origin(&memory.points, row)))
+                }
+                Newest::Batch(row) => (Some(same(batch, row, x, meta)), Some(origin(batch, row))),
             };
+            let relabelled = stored.and_then(|stored| on_conflict.relabelled(stored, origin(batch, i)));
+            if let Some(origin) = relabelled.filter(|_| same == Some(true)) {
+                out.relabelled.push((i, origin));
+                same = Some(false);
+            }
             out.rows[i] = match (same, on_conflict) {
                 (None, _) => Verdict::Add,
                 (Some(true), _) | (Some(false), OnConflict::Skip) => Verdict::Keep,
-                (Some(false), OnConflict::Replace) => Verdict::Replace,
+                (Some(false), OnConflict::Replace | OnConflict::Relabel { .. }) => Verdict::Replace,
                 (Some(false), OnConflict::Error) => Verdict::Conflict,
             };
             if matches!(out.rows[i], Verdict::Add | Verdict::Replace) {
@@ -93,6 +106,10 @@ pub(super) fn compare(
         }
     }
     Ok(out)
+}
+
+fn origin(points: &Points, row: usize) -> &Origin {
+    &points.origins[points.origin[row] as usize]
 }
 
 fn same(points: &Points, row: usize, x: &[f32], meta: &str) -> bool {

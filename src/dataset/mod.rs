@@ -40,7 +40,7 @@ pub use publish::{lock, publish};
 pub use select::{Sample, Select, Selected, Shard, asof_rows, entity_hash, is_of_model};
 pub use snapshot::Snapshot;
 pub use trajectories::{Rows, Trajectories};
-pub use verify::{Finding, Level, Status, verify};
+pub use verify::{Finding, Level, STORE, Status, verify};
 pub use workshop::Workshop;
 pub use writer::{Appended, Conflict, Exchange, Forgotten, Made, OnConflict, Options, Sync, Writer};
 

@@ -13,6 +13,9 @@ use roaring::RoaringBitmap;
 use std::collections::HashSet;
 use std::path::Path;
 
+/// The check of a directory of cold blocks that is away.
+pub const STORE: &str = "store";
+
 /// How much to look at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
@@ -153,7 +156,8 @@ pub fn verify(
     report.check("manifest", "cvx.toml", config.check_against(&m, dir), |()| {
         "agrees with the manifest".into()
     })?;
-    check_files(dir, &config, &m, level, &mut report, &|_| true)?;
+    let away = check_stores(&m, &mut report)?;
+    check_files(dir, &config, &m, level, &mut report, &|f| !away.contains(&f.id))?;
     if commit.is_none() {
         check_versions(dir, &config, &m, level, &mut report)?;
     }
@@ -263,6 +267,29 @@ fn check_versions(
         }
     }
     Ok(())
+}
+
+/// Stores in directories that are not there, or hold none of their files: each is one finding, whatever it
+/// holds. Returns the ids of the files that lie in them.
+fn check_stores(m: &Manifest, report: &mut Report<'_>) -> Result<HashSet<u64>> {
+    let mut away = HashSet::new();
+    for (at, target) in (1..).zip(&m.stores).filter(|(_, target)| !target.contains("://")) {
+        let root = Path::new(target);
+        let files: Vec<_> =
+            m.files.iter().filter(|f| m.placement(f.id).is_some_and(|p| p.store == at)).collect();
+        let why = match root.is_dir() {
+            _ if files.is_empty() => continue,
+            false => "the directory of cold blocks is not there",
+            true if files.iter().all(|f| !root.join(m.path_of(f)).exists()) => {
+                "the directory of cold blocks holds none of them"
+            }
+            true => continue,
+        };
+        let detail = format!("{why}, {} files: mount it, or move it back to this path", files.len());
+        report.add(STORE, target, Status::Damaged, detail)?;
+        away.extend(files.iter().map(|f| f.id));
+    }
+    Ok(away)
 }
 
 fn check_files(

@@ -20,7 +20,7 @@ use crate::format::container::Finished;
 use crate::fsio::{self, Lock, Publish, TempFile};
 use crate::manifest::{self, FileEntry, FileKind, Manifest};
 use crate::model::{EntityId, Key, TimeRange};
-use crate::points::{Points, Texts};
+use crate::points::{Origin, Points, Texts};
 use crate::segment::{SegmentWriter, Spec};
 use crate::wal::{self, Batch, LogId, LogWriter, NewName};
 use roaring::RoaringBitmap;
@@ -46,6 +46,27 @@ pub enum OnConflict {
     Skip,
     /// Take the new content.
     Replace,
+    /// Take the new content; of the same content too, where a part of the provenance that counts is another.
+    Relabel {
+        /// The embedding model counts.
+        model: bool,
+        /// The source counts.
+        source: bool,
+    },
+}
+
+impl OnConflict {
+    /// The provenance that the same content gets, where it is another than what is stored: the parts that
+    /// count from `given`.
+    pub(super) fn relabelled(self, stored: &Origin, given: &Origin) -> Option<Origin> {
+        let OnConflict::Relabel { model, source } = self else { return None };
+        let part = |counts, given: &String, stored: &String| if counts { given } else { stored }.clone();
+        let out = Origin {
+            source: part(source, &given.source, &stored.source),
+            model: part(model, &given.model, &stored.model),
+        };
+        (out != *stored).then_some(out)
+    }
 }
 
 /// When rows become durable.
@@ -354,6 +375,9 @@ impl Writer {
             }
         }
         let verdicts = self.compare(points, on_conflict)?;
+        for (row, origin) in &verdicts.relabelled {
+            points.origin[*row] = points.intern(origin);
+        }
         let mut report = Appended::default();
         let mut conflicts = Ok(());
         for (row, v) in verdicts.rows.iter().enumerate() {
@@ -395,6 +419,7 @@ impl Writer {
         let Some((entities, time)) = content::bounds(points) else {
             return Ok(content::Verdicts {
                 rows: Vec::new(),
+                relabelled: Vec::new(),
                 replaces_sealed: Vec::new(),
                 replaced: Vec::new(),
             });

@@ -12,6 +12,7 @@ mod tolerance;
 
 pub use detection::Detect;
 pub use planned::{Planned, plan};
+use tolerance::Seen;
 pub use tolerance::Tolerance;
 
 use crate::analytics::changepoint::bocpd::Alarm;
@@ -61,6 +62,20 @@ pub struct Options {
     pub detect: Option<Detect>,
     /// Take rows of erased entities and points too, and lift their tombstones.
     pub allow_erased: bool,
+}
+
+impl Options {
+    /// What becomes of rows whose key is stored. Where they replace others and their model or source is said,
+    /// it counts: so one that was forgotten is set by ingesting the file again.
+    fn on_conflict(&self) -> OnConflict {
+        let InputOptions { model, source, map, .. } = &self.input;
+        let model = model.is_some() || map.model.is_some();
+        let source = source.is_some() || map.source.is_some();
+        match self.on_conflict {
+            OnConflict::Replace if model || source => OnConflict::Relabel { model, source },
+            other => other,
+        }
+    }
 }
 
 /// What happened while ingesting.
@@ -169,7 +184,8 @@ pub fn ingest(
     let unreadable = std::mem::take(&mut plan.unreadable);
     let plan = Arc::new(plan);
     if let Some(r) = &run.rejects {
-        r.check_inputs(plan.jobs.iter().map(|j| j.path.as_path()))?;
+        let skipped = plan.skipped.iter().map(|p| p.as_path());
+        r.check_inputs(plan.jobs.iter().map(|j| j.path.as_path()).chain(skipped))?;
     }
     for (path, error) in unreadable {
         run.fail(&plan, &path, error)?;
@@ -364,6 +380,13 @@ impl<'a> Run<'a> {
             Message::Done { job, checkpoint, bytes } => {
                 self.bytes_finished += bytes;
                 self.report.bytes_read = self.bytes_finished;
+                let rows = checkpoint.rows.saturating_sub(plan.jobs[job].rows_known());
+                let bad = self.report.rows_rejected - self.rejected_before;
+                // With the conflicts, which the reader does not know.
+                if self.options.max_errors.is_exceeded_at_end(Seen { refused: bad, rows, bad }) {
+                    let path = &plan.jobs[job].path;
+                    return self.fail(plan, path, reading::too_many(path, rows, bad));
+                }
                 self.note(plan, job, &checkpoint, true)?;
                 self.tail = None;
                 self.rejected_before = self.report.rows_rejected;
@@ -402,7 +425,7 @@ impl<'a> Run<'a> {
         let room = self.options.max_errors.room(self.report.rows_rejected);
         let mut conflicts: Vec<Conflict> = Vec::new();
         let appended =
-            self.writer.append(&mut rows.points, names.as_ref(), self.options.on_conflict, &mut |c| {
+            self.writer.append(&mut rows.points, names.as_ref(), self.options.on_conflict(), &mut |c| {
                 conflicts.push(c);
                 match room {
                     Some(r) if conflicts.len() as u64 > r => Err(Error::internal("a conflict too many")),

@@ -249,7 +249,7 @@ impl Reading {
                     let tail = reader.tail().filter(|_| job.key.is_some() && job.content.is_none());
                     seen.rows = checkpoint.rows.saturating_sub(job.rows_known());
                     if !more && self.max_errors.is_exceeded_at_end(*seen) {
-                        return Err((bad, too_many(&job.path, *seen)));
+                        return Err((bad, too_many(&job.path, seen.rows, seen.bad)));
                     }
                     let had_rows = !rows.is_empty() || !bad.is_empty();
                     let batch = Message::Batch { job: at, rows, bad, checkpoint, tail };
@@ -267,11 +267,8 @@ impl Reading {
 }
 
 /// The error of a file that was read to its end with too large a share of bad rows.
-fn too_many(path: &Path, seen: Seen) -> Error {
-    Error::new(
-        Code::BadFile,
-        format!("{} of {} rows are bad, more than --max-errors allows", seen.bad, seen.rows),
-    )
-    .file(path)
-    .fix("--rejects FILE says which and why; the good rows are in")
+pub(super) fn too_many(path: &Path, rows: u64, bad: u64) -> Error {
+    Error::new(Code::BadFile, format!("{bad} of {rows} rows are bad, more than --max-errors allows"))
+        .file(path)
+        .fix("--rejects FILE says which and why; the good rows are in")
 }

@@ -141,7 +141,7 @@ impl Merge<'_> {
     }
 
     /// Writes all rows into one file of the place of another one; none without a row.
-    pub(super) fn into_one(&self, place: &Placement) -> Result<Option<Made>> {
+    pub(super) fn write_one(&self, place: &Placement) -> Result<Option<Made>> {
         let Placement { bucket, bits, label, .. } = place.clone();
         let out = Output { bucket, bits, time: TimeRange::ALL, label, bytes: 0.0 };
         let mut file = OneFile::new(self, &out);

@@ -355,6 +355,7 @@ fn several_models_are_told() {
     };
     let text: String = (0..60).map(|d| line(1, d, if d < 30 { "a@1" } else { "a@2" })).collect();
     let text = text + &(0..25).map(|d| line(2, d, "a@1")).collect::<String>();
+    let text = text + &(30..60).map(|d| line(3, d, "a@2")).collect::<String>();
     std::fs::write(dir.path().join("x.jsonl"), text).unwrap();
     stdout(cvx(dir.path()).args(["-d", "d", "ingest", "x.jsonl", "--map", "model=m"]));
     let said = |args: &[&str]| {
@@ -362,18 +363,40 @@ fn several_models_are_told() {
         let rows = String::from_utf8(out.stdout).unwrap();
         (out.status.code().unwrap(), String::from_utf8(out.stderr).unwrap(), rows)
     };
-    for query in [&["query", "asof", "--at", "2024-12-01"][..], &["query", "knn", "--like", "1", "-k", "60"]]
-    {
+    for query in [
+        &["query", "asof", "--at", "2024-12-01"][..],
+        &["query", "knn", "--like", "1", "-k", "60"],
+        &["query", "knn", "--like", "1", "-k", "3", "--model", "a@1"],
+        &["query", "knn", "--vector", "1,2", "-k", "99"],
+    ] {
         let (code, text, _) = said(query);
         assert!(code == 0 && text.contains("2 embedding models (a@1, a@2)"), "{query:?}: {text}");
+        if query.contains(&"--model") {
+            continue;
+        }
         let (code, text, rows) = said(&[query, &["--model", "latest"]].concat());
         assert!(code == 0 && !text.contains("embedding models") && !rows.is_empty(), "{query:?}: {text}");
     }
     let (_, _, rows) = said(&["query", "asof", "--at", "2024-12-01", "--model", "latest"]);
-    assert!(rows.lines().count() == 1 && rows.contains("a@2"), "{rows}");
+    assert!(rows.lines().count() == 2 && !rows.contains("a@1"), "{rows}");
     for args in [&["changepoints"][..], &["changepoints", "--method", "bocpd"]] {
         let (code, text, _) = said(args);
         assert!(code == 3 && text.contains("1 model_break"), "{args:?}: {code} {text}");
         assert_eq!(said(&[args, &["--model", "a@1"]].concat()).0, 0, "{args:?}");
     }
+    let (code, text, _) = said(&["predict", "--horizon", "1d"]);
+    assert!(code == 3 && text.contains("1 model_break") && text.contains("--embedding-model"), "{text}");
+    // A window without points is no green light; one shard of several may have none.
+    let empty = [
+        &["changepoints"][..],
+        &["changepoints", "--summary"],
+        &["changepoints", "--state", "s"],
+        &["velocity"],
+        &["predict", "--horizon", "1d"],
+    ];
+    for args in empty {
+        let (code, text, rows) = said(&[args, &["--in", "2030"]].concat());
+        assert!(code == 3 && text.contains("nothing was computed") && rows.is_empty(), "{args:?}: {text}");
+    }
+    assert_eq!(said(&["velocity", "--in", "2030", "--shard", "1/2"]).0, 0);
 }

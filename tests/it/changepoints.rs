@@ -183,15 +183,17 @@ fn states_refuse_what_would_change_them() {
     assert!(code == 0 && text.contains("1 points came late"), "{text}");
     // Another embedding model breaks a stream.
     append(&dir.path().join("d"), 2, 1, 101..102, "other@1");
-    let summary = csv(&dir, &["changepoints", "--state", "s", "--summary"]);
-    assert!(summary.lines().nth(1).unwrap().ends_with(",model_break"), "{summary}");
-    let summary = csv(&dir, &["changepoints", "--summary"]);
-    assert!(summary.lines().nth(1).unwrap().ends_with(",model_break"), "{summary}");
-    let (_, text) = said(&dir, &["changepoints"]);
-    assert!(text.contains("1 entity spans several embedding models"), "{text}");
+    for args in [&["changepoints", "--state", "s", "--summary"][..], &["changepoints", "--summary"]] {
+        let run = cvx(dir.path()).args(["-d", "d", "-f", "csv"]).args(args).output().unwrap();
+        let summary = String::from_utf8(run.stdout).unwrap();
+        assert_eq!(run.status.code(), Some(3), "{args:?}");
+        assert!(summary.lines().nth(1).unwrap().ends_with(",model_break"), "{summary}");
+    }
+    let (code, text) = said(&dir, &["changepoints"]);
+    assert!(code == 3 && text.contains("1 entity spans several embedding models"), "{text}");
     assert!(!csv(&dir, &["changepoints", "--summary", "--align", "off"]).contains("model_break"));
     // Nothing is stored by a dry run.
-    csv(&dir, &["changepoints", "--state", "dry", "--dry-run"]);
+    assert_eq!(said(&dir, &["changepoints", "--state", "dry", "--dry-run"]).0, 3);
     assert!(!dir.path().join("d/results/states.dry.cvxr").exists());
 }
 
@@ -258,9 +260,8 @@ fn edges_and_errors() {
     drop(held);
     let empty = tempdir().unwrap();
     init(&empty.path().join("d"), &Settings::new(2), false).unwrap();
-    assert_eq!(csv(&empty, &["changepoints"]).lines().count(), 1);
-    let text = stdout(cvx(empty.path()).args(["-d", "d", "changepoints", "-f", "table"]));
-    assert!(text.starts_with("entity_id"), "{text}");
+    let nothing = cvx(empty.path()).args(["-d", "d", "changepoints", "-f", "table"]).output().unwrap();
+    assert!(nothing.status.code() == Some(3) && nothing.stdout.starts_with(b"entity_id"), "{nothing:?}");
 }
 
 #[test]

@@ -5,6 +5,15 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tempfile::tempdir;
 
+/// Ends the jobs of a test, also when it fails.
+struct Ends<'a>(&'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 fn run(dir: &Path, args: &[&str]) -> String {
     stdout(cvx(dir).args(args))
 }
@@ -28,6 +37,7 @@ fn backups_beside_jobs_hold_one_version_each() {
         assert!(code == Some(0), "{args:?}: {code:?} {}", String::from_utf8_lossy(&out.stderr));
     };
     std::thread::scope(|s| {
+        let _ends = Ends(&stop);
         s.spawn(|| {
             let mut n = 0;
             while !stop.load(Ordering::Relaxed) {
@@ -47,20 +57,21 @@ fn backups_beside_jobs_hold_one_version_each() {
         });
         for i in 0..6 {
             let made = run(root, &["-d", "d", "backup", "copy"]);
-            let commit = value(&made, "commit").to_string();
             run(root, &["-d", "copy", "verify", "--level", "full"]);
-            let copied = run(root, &["-d", "copy", "export"]);
-            let same = run(root, &["-d", "d", "--read-at", &commit, "export"]);
-            // What was in the live log when it was copied may be newer than the version.
-            assert!(copied.len() >= same.len(), "backup {i} of {commit} lacks points");
+            let copied = run(root, &["-d", "copy", "export", "-f", "csv"]);
+            // What was in the live log when it was copied may be newer than the version, by whole batches.
+            let (points, lines) = (value(&made, "points").as_u64().unwrap(), copied.lines().count() - 1);
+            assert!(lines as u64 >= points && lines % 400 == 0, "backup {i}: {lines} points, {made}");
         }
-        stop.store(true, Ordering::Relaxed);
     });
     let made = run(root, &["-d", "d", "backup", "copy"]);
-    assert_eq!(run(root, &["-d", "copy", "export"]), run(root, &["-d", "d", "export"]));
-    assert!(value(&made, "files_kept").as_u64().unwrap() > 0, "{made}");
+    assert_eq!(
+        run(root, &["-d", "copy", "export", "-f", "csv"]),
+        run(root, &["-d", "d", "export", "-f", "csv"])
+    );
     let again = run(root, &["-d", "d", "backup", "copy"]);
     assert_eq!(value(&again, "files_removed"), 0, "{again}");
+    assert!(value(&again, "files_kept").as_u64() >= Some(1), "{made} {again}");
     // Restored by a plain copy, it is written to as before, and its ledger knows what it holds.
     let restored = std::process::Command::new("cp").args(["-a", "copy", "back"]).current_dir(root).status();
     assert!(restored.unwrap().success());
@@ -107,7 +118,10 @@ fn results_are_listed_shown_and_dropped() {
         1
     );
     let shown = run(root, &["-d", "d", "results", "show", "changepoints", "spring"]);
-    assert!(value(&shown, "parameters").is_object() && value(&shown, "seq_behind") == 0, "{shown}");
+    assert!(
+        value(&shown, "command").to_string().contains("--save spring") && value(&shown, "seq_behind") == 0,
+        "{shown}"
+    );
     let (code, said) = failure(cvx(root).args(["-d", "d", "results", "show", "changepoints", "sping"]));
     assert_eq!((code, said.contains("there are: spring")), (5, true), "{said}");
     run(root, &["-d", "d", "results", "drop", "changepoints", "spring", "--dry-run"]);

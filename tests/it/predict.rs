@@ -168,7 +168,7 @@ fn few_points_one_entity_constant_and_empty() {
     rows(&dir, &["eval"]);
 
     let empty = world(|d| dataset(d, &[]));
-    assert!(rows(&empty, &["--horizon", "1d"]).is_empty());
+    assert!(run(&empty, 3, &["--horizon", "1d"]).stdout.is_empty());
     assert!(said(&empty, &["eval"]).contains("no entity has a past"));
     assert!(rows(&empty, &["models"]).is_empty());
 }
@@ -212,15 +212,16 @@ fn gaps_and_embedding_models_end_a_history() {
     )
     .unwrap();
     stdout(cvx(dir.path()).args(["-d", "d", "ingest", "more.jsonl", "--time-unit", "us", "--model", "m@2"]));
-    let status = |more: &[&str]| {
-        let row = &rows(&dir, &[&["--entity", "a", "--horizon", "1d"], more].concat())[0];
+    let status = |exit: i32, more: &[&str]| {
+        let out = run(&dir, exit, &[&["--entity", "a", "--horizon", "1d"], more].concat());
+        let row: Value = serde_json::from_slice(&out.stdout).unwrap();
         format!("{} {}", row["status"].as_str().unwrap(), row["n"])
     };
-    assert_eq!(status(&[]), "model_break 21");
-    let told = said(&dir, &["--entity", "a", "--horizon", "1d"]);
+    assert_eq!(status(3, &[]), "model_break 21");
+    let told = String::from_utf8(run(&dir, 3, &["--entity", "a", "--horizon", "1d"]).stderr).unwrap();
     assert!(told.contains("1 entity spans several") && told.contains("--embedding-model NAME"), "{told}");
-    assert_eq!(status(&["--align", "off"]), "ok 21");
-    assert_eq!(status(&["--embedding-model", "m@1"]), "ok 20");
+    assert_eq!(status(0, &["--align", "off"]), "ok 21");
+    assert_eq!(status(0, &["--embedding-model", "m@1"]), "ok 20");
 }
 
 #[test]

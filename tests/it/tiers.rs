@@ -161,7 +161,7 @@ fn placed(dir: &Path, command: &str) -> String {
 #[test]
 fn the_crontab_keeps_a_stream_of_sixty_days_in_order() {
     const DAY: i64 = 86_400_000_000;
-    const USERS: i64 = 24;
+    const USERS: i64 = 25;
     const ERASED: i64 = 7;
     let dir = tempdir().unwrap();
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -184,6 +184,12 @@ fn the_crontab_keeps_a_stream_of_sixty_days_in_order() {
         let x: Vec<String> = (0..64).map(|i| format!("{}", (e * 64 + i + d * 7) % 101)).collect();
         format!("{{\"entity_id\":{e},\"t\":\"{t}\",\"model\":\"{model}\",\"vector\":[{}]}}\n", x.join(","))
     };
+    let ingest = |now: &str| {
+        let job = jobs[0].split_whitespace().skip(5).collect::<Vec<_>>().join(" ");
+        let job = job.replace("--allow-empty", "--allow-empty --map model=model");
+        shell(now, job.split("; ").next().unwrap())
+    };
+    assert_eq!(ingest("2024-01-01"), (0, String::new()), "nothing was dropped yet");
     let mut points = 0;
     for d in 0..60i64 {
         let model = if d < 30 { "e5@1" } else { "e5@2" };
@@ -194,9 +200,12 @@ fn the_crontab_keeps_a_stream_of_sixty_days_in_order() {
             }
         }
         // A late row of the last model but one, and a row that is cut off.
-        text += &row(1, &format!("{}T01:00:00Z", day((d - 5).max(0))), "e5@1", d + 1000);
+        let late = d == 0 || d > 5;
+        if late {
+            text += &row(1, &format!("{}T01:00:00Z", day((d - 5).max(0))), "e5@1", d + 1000);
+        }
         text += "{\"entity_id\":3,\"t\":\"20\n";
-        points += 4 * USERS + i64::from(d == 0 || d > 5);
+        points += 4 * USERS + i64::from(late);
         std::fs::write(dir.path().join(format!("drop/{}.jsonl", day(d))), text).unwrap();
         let now = format!("{}T23:00:00Z", day(d));
         for (i, job) in jobs.iter().enumerate() {
@@ -215,6 +224,28 @@ fn the_crontab_keeps_a_stream_of_sixty_days_in_order() {
                 let again = command.split("; ").next().unwrap();
                 assert_eq!(shell(&now, again), (0, String::new()), "told once: {again}");
             }
+        }
+        if d == 20 {
+            // A file of which half is broken: told by every run until it is taken away; the others are read.
+            let broken = dir.path().join("drop/2023-broken.jsonl");
+            std::fs::write(&broken, "{}\n".repeat(9) + &row(1, &day(d), model, d)).unwrap();
+            for _ in 0..2 {
+                let (code, said) = ingest(&now);
+                assert!(code == 3 && said.contains("2023-broken.jsonl"), "{said}");
+            }
+            std::fs::remove_file(broken).unwrap();
+            assert_eq!(ingest(&now), (0, String::new()));
+        }
+        if d % 7 == 6 {
+            let input: Vec<String> = (0..=d).map(|d| format!("drop/{}.jsonl", day(d))).collect();
+            let mut make = Command::new("make");
+            make.args(["-f", root.join("scripts/Makefile.example").to_str().unwrap(), "drift.csv", "DATA=d"]);
+            make.arg(format!("INPUT={}", input.join(" "))).args(["DRIFT=--model latest", "SINCE=max-3d"]);
+            make.arg("INGEST=--max-errors 1% --map model=model").env("PATH", &path);
+            let out = make.env("XDG_CONFIG_HOME", dir.path()).current_dir(dir.path()).output().unwrap();
+            assert!(out.status.success(), "day {d}: {}", String::from_utf8_lossy(&out.stderr));
+            let rows = std::fs::read_to_string(dir.path().join("drift.csv")).unwrap();
+            assert_eq!(rows.lines().count() as i64, 1 + USERS - i64::from(d > 40), "day {d}: {rows}");
         }
         if d == 40 {
             let (code, said) = shell(&now, &format!("cvx -q erase --entity {ERASED} --yes"));
@@ -319,6 +350,19 @@ fn verify_looks_at_originals_and_codebooks_and_nothing_is_made_by_looking() {
     let (code, said) = failure(cvx(dir.path()).args(["-d", "d", "query", "trajectory", "--entity", "a"]));
     assert!(code == 13 && said.contains("is not there") && said.contains("mount"), "{said}");
     assert!(!store.exists());
+    // As on a mount point: nothing there, and an empty directory.
+    for made in [false, true] {
+        if made {
+            std::fs::create_dir(&store).unwrap();
+        }
+        let (code, rows) = checks("full");
+        assert!(code == 13 && rows.matches("\nstore,").count() == 1 && rows.contains("mount it"), "{rows}");
+        assert!(!rows.contains("\ncold,"), "{rows}");
+        let said = cvx(dir.path()).args(["-d", "d", "verify"]).output().unwrap().stderr;
+        let said = String::from_utf8(said).unwrap();
+        assert!(said.contains("is away") && said.contains("mount it") && !said.contains("restore"), "{said}");
+    }
+    std::fs::remove_dir(&store).unwrap();
     std::fs::rename(dir.path().join("away"), &store).unwrap();
     assert_eq!(checks("deep").0, 0);
 }

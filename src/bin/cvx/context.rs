@@ -222,6 +222,11 @@ impl Context {
         self.shard.get_or_init(|| shard);
     }
 
+    /// True when this run is one of several.
+    pub fn is_one_shard(&self) -> bool {
+        self.shard.get().is_some()
+    }
+
     /// True when rows go out as a table.
     pub fn shows_table(&self) -> Result<bool> {
         Ok(self.format(None)? == Format::Table)

@@ -176,7 +176,7 @@ mod tests {
     fn a_panic_is_an_error_with_its_place() {
         let hook = panic::take_hook();
         silence_panics();
-        let e = catch(|| panic!("broken {}", 1)).unwrap_err();
+        let e = catch::<()>(|| panic!("broken {}", 1)).unwrap_err();
         panic::set_hook(hook);
         assert_eq!(e.code(), Code::Internal);
         assert!(e.message().starts_with("broken 1 at src/bin/cvx/report.rs:"), "{}", e.message());

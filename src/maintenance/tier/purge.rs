@@ -132,7 +132,7 @@ fn original(
         cut: None,
         stop,
     };
-    let made = merge.into_one(place)?;
+    let made = merge.write_one(place)?;
     Ok(made.map(|made| Made {
         entry: FileEntry { kind: FileKind::Original, target, ..made.entry },
         place: Placement { codec: place.codec.clone(), ..made.place },

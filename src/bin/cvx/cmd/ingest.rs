@@ -79,7 +79,7 @@ pub struct Args {
     /// Source of all points; without it the file's name
     #[arg(long, value_name = "NAME")]
     source: Option<String>,
-    /// Embedding model of all points, NAME@VERSION
+    /// Embedding model of all points, NAME@VERSION; with --on-conflict replace it is also set where it was forgotten
     #[arg(long, value_name = "NAME@VER")]
     model: Option<String>,
     /// The same entity and time with another vector or metadata
@@ -140,7 +140,7 @@ enum Conflicts {
     Error,
     /// What is stored stays
     Skip,
-    /// The new row takes its place
+    /// The new row takes its place, also when only the --model or --source that is given now is another
     Replace,
 }
 

@@ -231,10 +231,13 @@ fn plan(context: &Context, args: &PolicyArgs) -> Result<()> {
     out.finish()
 }
 
+/// Bytes of growth that are worth a word: what a few blocks take by themselves is not.
+const GROWTH: u64 = 16 << 10;
+
 /// Says with the figure when the points would take more room than now.
 fn warn_larger(context: &Context, policy: &Policy, moves: &[tier::Move]) {
     let (before, after) = tier::totals(moves);
-    if after <= before {
+    if after <= before.saturating_add(GROWTH) {
         return;
     }
     let (codec, percent) = (&policy.codec, 100.0 * (after - before) as f64 / before.max(1) as f64);

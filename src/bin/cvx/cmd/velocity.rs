@@ -83,14 +83,14 @@ pub fn run(context: &Context, args: Args) -> Result<()> {
     };
     let job =
         Job { context, snapshot: &snapshot, selection: &selection, args: &args.batch, bytes_a_value: 4 };
-    let mut uncomputed = Uncomputed::default();
+    let mut uncomputed = Uncomputed::new("--model");
     job.for_each_counted(work, |scales| {
         let none = scales.iter().flatten().all(|r| r.speed.is_none());
         uncomputed.count(scales.iter().flatten().next().filter(|_| none).map(|r| r.status));
         scales.iter().flatten().try_for_each(|r| sink.row(r))
     })?;
     sink.finish()?;
-    uncomputed.finish()?;
+    uncomputed.finish(context, selection.select.limit)?;
     selection.finish()
 }
 

@@ -61,12 +61,15 @@ pub fn run(context: &Context, args: Args) -> Result<()> {
     }
     let mut out = context.rows::<Check>(&[])?;
     let mut found = 0_u64;
-    let mut mends = BTreeSet::new();
+    let (mut away, mut mends) = (Vec::new(), BTreeSet::new());
     let worst = dataset::verify(&dir, context.run.read_at, level, args.fail_fast, &mut |f| {
         signals::check()?;
         if f.status != Status::Ok {
             found += 1;
             mends.insert(mend(f.check));
+        }
+        if f.check == dataset::STORE {
+            away.push(f.object.clone());
         }
         out.row(&Check { check: f.check, object: f.object, status: f.status.as_str(), detail: f.detail })
     })?;
@@ -88,6 +91,11 @@ pub fn run(context: &Context, args: Args) -> Result<()> {
             let e = Error::new(Code::Finding, format!("{} found something to mend", checks(found)));
             Err(e.file(dir).fix(mends.into_iter().collect::<Vec<_>>().join("; ")))
         }
+        Status::Damaged if found == away.len() as u64 => Err(Error::damaged(
+            away.first().map_or(&dir, |a| std::path::Path::new(a)),
+            "the directory of cold blocks is away; the files in it were not looked at, all others are sound",
+        )
+        .fix("mount it, or move it back to this path, and run the command again")),
         Status::Damaged => Err(Error::damaged(&dir, format!("{} failed", checks(found)))
             .fix("restore the files named in the rows from a backup, or ingest their points again")),
     }

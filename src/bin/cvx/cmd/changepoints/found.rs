@@ -94,7 +94,7 @@ impl<'a> Printer<'a> {
             changed: 0,
             changes: 0,
             unsearched: 0,
-            breaks: Uncomputed::default(),
+            breaks: Uncomputed::new("--model"),
             warned: 0,
         })
     }
@@ -188,6 +188,6 @@ impl<'a> Printer<'a> {
                 plural(self.entities, "entity", "entities"),
             ));
         }
-        verdict.and_then(|()| self.breaks.finish())
+        verdict.and_then(|()| self.breaks.finish(self.context, self.args.select.limit))
     }
 }

@@ -109,7 +109,7 @@ pub fn run(context: &Context, args: EntityArgs) -> Result<()> {
     let sink = Sink::new(context.rows_of::<DriftRow>(&snapshot, &hidden)?, &args.batch.gate)?;
     let room = args.top_rows.unwrap_or(usize::MAX);
     let mut sorted = Sorted::new(sink, args.sort.map(|by| move |row: &DriftRow| by.key(row)), room);
-    let mut uncomputed = Uncomputed::default();
+    let mut uncomputed = Uncomputed::new("--model");
     let work = |trajectory: &Trajectory<'_>, subject: &Subject| {
         let mut row = row(&args, subject, drift::drift(trajectory, &params));
         row.approx |= matches!(&state, Some((.., true))) && row.l2.is_some();
@@ -126,7 +126,7 @@ pub fn run(context: &Context, args: EntityArgs) -> Result<()> {
         scales.into_iter().try_for_each(|row| sorted.take(row))
     })?;
     sorted.finish()?;
-    uncomputed.finish()?;
+    uncomputed.finish(context, selection.select.limit)?;
     selection.finish()
 }
 

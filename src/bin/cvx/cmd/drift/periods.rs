@@ -121,7 +121,7 @@ pub fn run(context: &Context, args: EntityArgs) -> Result<()> {
     let sink = Sink::new(context.rows_of::<PeriodRow>(&snapshot, hidden)?, &args.batch.gate)?;
     let key = args.sort.map(|by| move |row: &PeriodRow| key(by, row));
     let mut sorted = Sorted::new(sink, key, args.top_rows.unwrap_or(usize::MAX));
-    let mut uncomputed = Uncomputed::default();
+    let mut uncomputed = Uncomputed::new("--model");
     let mut keys = Keys::default();
     // The tests are made: the second pass reads their outcome.
     let params = match tested {
@@ -146,7 +146,7 @@ pub fn run(context: &Context, args: EntityArgs) -> Result<()> {
     })?;
     sorted.finish()?;
     keys.tell(context, args.period.cluster.as_deref())?;
-    uncomputed.finish()?;
+    uncomputed.finish(context, selection.select.limit)?;
     selection.finish()
 }
 

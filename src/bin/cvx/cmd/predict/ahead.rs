@@ -9,6 +9,7 @@ use crate::progress::Progress;
 use crate::rows::PredictRow;
 use crate::select::time;
 use crate::signals;
+use crate::uncomputed::Uncomputed;
 use crate::values::duration;
 use clap::ValueEnum;
 use cvx::analytics::predict::table::bin_of;
@@ -208,6 +209,7 @@ pub fn run(context: &Context, args: AheadArgs) -> Result<()> {
     let mut chosen = Chosen::default();
     let mut progress = Progress::new(context);
     let (mut entities, mut points, mut mixed) = (0, 0, 0);
+    let mut uncomputed = Uncomputed::new("--embedding-model");
     let dim = snapshot.settings().dim;
     let work = |rows: &Rows<'_>, x: &mut Vec<f32>| {
         rows.read(0..rows.len(), x)?;
@@ -227,6 +229,8 @@ pub fn run(context: &Context, args: AheadArgs) -> Result<()> {
         signals::check()?;
         (entities, points, mixed) = (entities + 1, points + n, mixed + u64::from(mixes));
         progress.analysed(entities, points);
+        let broken = Status::ModelBreak.as_str();
+        uncomputed.count(rows.iter().any(|r| r.status == broken).then_some(broken));
         rows.iter().for_each(|r| chosen.count(r, outlooks.as_ref()));
         rows.into_iter().try_for_each(|r| outlet.take(r))
     })?;
@@ -240,6 +244,7 @@ pub fn run(context: &Context, args: AheadArgs) -> Result<()> {
         chosen.tell(context, outlooks.as_ref());
     }
     verdict?;
+    uncomputed.finish(context, selection.select.limit)?;
     selection.finish()
 }
 

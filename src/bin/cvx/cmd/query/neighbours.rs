@@ -155,6 +155,9 @@ pub struct Plan<'a> {
     pub radius: Option<f64>,
 }
 
+/// Answers of an index whose models are looked up.
+const OPENED: usize = 16;
+
 /// Asks, and writes the answers.
 pub fn run(context: &Context, snapshot: &Snapshot, args: &NeighbourArgs, plan: &Plan<'_>) -> Result<()> {
     let started = Instant::now();
@@ -190,7 +193,7 @@ pub fn run(context: &Context, snapshot: &Snapshot, args: &NeighbourArgs, plan: &
     let shown = (args.meta, context.shows_vectors());
     let mut out = context.rows_of::<NeighbourRow>(snapshot, &hidden)?;
     let mut answers = answers.iter();
-    let (mut lost, mut mixed) = (0, Mixed::default());
+    let (mut lost, mut opened, mut mixed) = (0, 0, Mixed::default());
     for a in &asked {
         signals::check()?;
         if let Some(status) = a.lost {
@@ -198,9 +201,11 @@ pub fn run(context: &Context, snapshot: &Snapshot, args: &NeighbourArgs, plan: &
             out.row(&unanswered(a.label.clone(), status))?;
             continue;
         }
+        a.model.iter().for_each(|model| mixed.note(model));
         for (i, f) in answers.next().into_iter().flatten().enumerate() {
-            // Of a point that only the index knows, the file that says its model is not opened for this.
-            if f.part.is_some() {
+            // Of points that only the index knows, the files that say their models are opened for the first few.
+            if f.part.is_some() || opened < OPENED {
+                opened += usize::from(f.part.is_none());
                 let (part, row) = f.place(snapshot)?;
                 mixed.note(&part.origin(row).model);
             }

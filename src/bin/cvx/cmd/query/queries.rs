@@ -92,7 +92,7 @@ fn of_entity(
     };
     out.entity = Some(id);
     match state(snapshot, id, t.or(out.at).or(at)) {
-        Ok(vector) => out.vector = vector,
+        Ok((vector, model)) => (out.vector, out.model) = (vector, Some(model)),
         Err(e) if e.code() == Code::NotFound => out.lost = Some("no_state"),
         Err(e) => return Err(e),
     }

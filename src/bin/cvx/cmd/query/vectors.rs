@@ -40,6 +40,8 @@ pub struct Asked {
     pub vector: Vec<f32>,
     /// The entity whose state it is.
     pub entity: Option<EntityId>,
+    /// The embedding model of that state.
+    pub model: Option<String>,
     /// Answers wanted.
     pub k: Option<usize>,
     /// First instant of its window.
@@ -55,7 +57,7 @@ pub struct Asked {
 impl Asked {
     /// A query that differs from the options in its vector alone.
     pub(super) fn plain(label: Label, vector: Vec<f32>, entity: Option<EntityId>) -> Asked {
-        Asked { label, vector, entity, k: None, from: None, to: None, at: None, lost: None }
+        Asked { label, vector, entity, model: None, k: None, from: None, to: None, at: None, lost: None }
     }
 }
 
@@ -75,18 +77,20 @@ impl VectorArgs {
         if let Some(path) = &self.queries {
             return queries::read(context, snapshot, path, at);
         }
-        let (vector, entity) = match (&self.vector, &self.like) {
-            (Some(text), _) => (vector(text)?, None),
+        let plain = |vector, entity| Asked::plain(Label::Number(0), vector, entity);
+        let asked = match (&self.vector, &self.like) {
+            (Some(text), _) => plain(vector(text)?, None),
             (None, Some(like)) => {
                 let (entity, t) = like_state(context, snapshot, like)?;
-                (state(snapshot, entity, t.or(at))?, Some(entity))
+                let (vector, model) = state(snapshot, entity, t.or(at))?;
+                Asked { model: Some(model), ..plain(vector, Some(entity)) }
             }
             (None, None) => {
                 return Err(Error::usage("what is asked for is missing")
                     .fix("give --vector, --like ENTITY[@TIME], or --queries FILE"));
             }
         };
-        Ok(vec![Asked::plain(Label::Number(0), vector, entity)])
+        Ok(vec![asked])
     }
 }
 
@@ -155,8 +159,12 @@ pub(super) fn like_state(
     Ok((known_entity(snapshot, name)?, t))
 }
 
-/// The vector of an entity's latest point at or before `t`.
-pub(super) fn state(snapshot: &Snapshot, entity: EntityId, t: Option<TimestampUs>) -> Result<Vec<f32>> {
+/// The vector of an entity's latest point at or before `t`, and its embedding model.
+pub(super) fn state(
+    snapshot: &Snapshot,
+    entity: EntityId,
+    t: Option<TimestampUs>,
+) -> Result<(Vec<f32>, String)> {
     let at = t.unwrap_or(TimestampUs::MAX);
     let Some((part, row)) = snapshot.state_at(entity, at)? else {
         let label = snapshot.entity_label(entity)?;
@@ -167,7 +175,8 @@ pub(super) fn state(snapshot: &Snapshot, entity: EntityId, t: Option<TimestampUs
             .fix("`cvx query trajectory --entity` shows its points"));
     };
     let mut buffer = Vec::new();
-    Ok(part.vectors(row..row + 1, &mut buffer)?.to_vec())
+    let model = part.origin(row).model.clone();
+    Ok((part.vectors(row..row + 1, &mut buffer)?.to_vec(), model))
 }
 
 /// Time of an entity's first point.
