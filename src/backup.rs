@@ -98,7 +98,8 @@ fn check_target(dir: &Path, target: &Path, config: &Config) -> Result<()> {
         if Config::read(target)?.id != config.id {
             return other("the target holds another dataset");
         }
-        if manifest::load(target)?.0.commit > manifest::load(dir)?.0.commit {
+        // Pinned while it is read: jobs beside this one collect older versions.
+        if manifest::load(target)?.0.commit > manifest::pin(dir, None)?.0.commit {
             return other("the target holds a later version of this dataset");
         }
         return Ok(());
