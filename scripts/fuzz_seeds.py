@@ -14,6 +14,9 @@ LARGEST = 16 << 10
 def seed(target, name, content):
     if len(content) > LARGEST:
         return
+    # Of the same length; the targets check no checksums.
+    own = os.fsencode(workplace)
+    content = content.replace(own, b"/data".ljust(len(own), b"x"))
     place = corpus / target
     place.mkdir(parents=True, exist_ok=True)
     (place / name).write_bytes(content)
@@ -133,7 +136,7 @@ def others():
         seed("merge", name, bytes([choice + 64]) + (files / name).read_bytes())
 
 
-with tempfile.TemporaryDirectory() as work:
-    storage(pathlib.Path(work))
+with tempfile.TemporaryDirectory() as workplace:
+    storage(pathlib.Path(workplace))
 inputs()
 others()

@@ -2,10 +2,11 @@
 //!
 //! Results are copied first: the ledger then names no rows that the version does not hold, and files given
 //! again after a restore bring what is missing. The version is pinned, so its files stay while they are
-//! copied. CURRENT is replaced last: a backup that was interrupted is the one before, or none.
+//! copied. CURRENT is replaced last: a backup that was interrupted is the one before, or none. `cvx.toml` comes first: it
+//! says whose copy the directory is, and nothing is removed from a directory without it.
 
-use crate::config::Config;
-use crate::dataset::{self, Snapshot, Writer};
+use crate::config::{self, Config};
+use crate::dataset::{self, DIRS, Snapshot, Writer};
 use crate::error::{Code, Error, Result};
 use crate::format::container::Seal;
 use crate::fsio::{self, Publish, TempFile};
@@ -17,8 +18,6 @@ use std::time::Instant;
 
 /// Bytes copied at a time.
 const CHUNK: usize = 1 << 20;
-/// Directories of a dataset.
-const DIRS: [&str; 7] = ["manifest", "wal", "hot", "dict", "index", "results", "tmp"];
 /// Those whose files a version names.
 const SWEPT: [&str; 7] = ["wal", "hot", "dict", "index", "warm", "cold", "results"];
 
@@ -59,17 +58,17 @@ pub fn backup(
     check_target(dir, target, &config)?;
     make_dir(target)?;
     DIRS.iter().try_for_each(|d| make_dir(&target.join(d)))?;
+    let mut run = Run { dir, target, stop, report: Report::default(), named: BTreeSet::new() };
+    run.copy(config::FILE, None, true)?;
     // The points of the log go into a file; where another process writes, its log is copied.
     match Writer::open(dir, writing.clone()).and_then(Writer::finish) {
         Err(e) if e.code() != Code::Locked => return Err(e),
         _ => {}
     }
-    let mut run = Run { dir, target, stop, report: Report::default(), named: BTreeSet::new() };
     for name in files_below(dir, "results")? {
         run.copy(&name, None, true)?;
     }
     let snapshot = Snapshot::open(dir, None)?;
-    run.copy("cvx.toml", None, true)?;
     fsio::create_lock(&target.join("LOCK"))?;
     let m = snapshot.manifest();
     for f in &m.files {
@@ -91,25 +90,39 @@ fn make_dir(path: &Path) -> Result<()> {
 /// Refuses a target that is neither new nor an earlier backup.
 fn check_target(dir: &Path, target: &Path, config: &Config) -> Result<()> {
     let other = |text: &str| Err(Error::usage(text).file(target).fix("name a new directory"));
-    if target.join("cvx.toml").exists() && target.join("CURRENT").exists() {
+    if target.join(config::FILE).exists() {
         if dir.canonicalize().is_ok_and(|d| target.canonicalize().is_ok_and(|t| d == t)) {
             return other("the target is the dataset itself");
         }
         if Config::read(target)?.id != config.id {
             return other("the target holds another dataset");
         }
-        // Pinned while it is read: jobs beside this one collect older versions.
-        if manifest::load(target)?.0.commit > manifest::pin(dir, None)?.0.commit {
+        // Without CURRENT it is a first backup that was interrupted. The version of the dataset is pinned while it is
+        // read: jobs beside this one collect older versions.
+        let is_whole = target.join("CURRENT").exists();
+        if is_whole && manifest::load(target)?.0.commit > manifest::pin(dir, None)?.0.commit {
             return other("the target holds a later version of this dataset");
         }
         return Ok(());
     }
     fsio::refuse_inside_dataset(target, "backup")?;
-    // What an interrupted first backup left is taken up.
-    if target.is_dir() && !target.join("manifest").is_dir() && !fsio::list_dir(target)?.is_empty() {
-        return other("the target is not empty and holds no backup");
+    match target.is_dir() && !is_bare(target)? {
+        true => other("the target is not empty and holds no backup"),
+        false => Ok(()),
     }
-    Ok(())
+}
+
+/// True for a directory that holds nothing but empty directories of a dataset: a backup may have been interrupted there.
+fn is_bare(target: &Path) -> Result<bool> {
+    for name in fsio::list_dir(target)? {
+        let at = target.join(&name);
+        // In `tmp` there may be the first bytes of a file.
+        let is_ours = DIRS.contains(&name.as_str()) && fsio::is_own_dir(&at);
+        if !is_ours || fsio::list_dir(&at)?.iter().any(|n| name != "tmp" || n != "backup") {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Makes a version the newest one of the copy.

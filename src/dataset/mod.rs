@@ -49,7 +49,7 @@ use crate::manifest::Manifest;
 use crate::wal::LogId;
 
 /// Directories of a dataset.
-const DIRS: [&str; 7] = ["manifest", "wal", "hot", "dict", "index", "results", "tmp"];
+pub(crate) const DIRS: [&str; 7] = ["manifest", "wal", "hot", "dict", "index", "results", "tmp"];
 /// Those whose files a manifest names; what no kept one names is collected.
 const NAMED: [&str; 4] = ["hot", "dict", "index", "wal"];
 

@@ -420,7 +420,7 @@ fn a_copy_without_empty_directories_is_written_as_any_other() {
     for args in commands {
         let dir = tempdir().unwrap();
         copy(Path::new("testdata/older/dataset"), &dir.path().join("d"));
-        for name in ["wal", "tmp", "dict"] {
+        for name in ["wal", "tmp", "dict", "results"] {
             assert!(!dir.path().join("d").join(name).exists());
         }
         let row = r#"{"entity_id":3,"t":"2024-02-01","vector":[1,2,3,4]}"#;

@@ -93,16 +93,41 @@ fn a_backup_goes_nowhere_else() {
     run(root, &["init", "other", "--dim", "2"]);
     std::fs::create_dir(root.join("full")).unwrap();
     std::fs::write(root.join("full/x"), "x").unwrap();
+    // Names that a dataset has, too, and files of someone else.
+    for d in ["mine/manifest", "mine/results"] {
+        std::fs::create_dir_all(root.join(d)).unwrap();
+    }
+    std::fs::write(root.join("mine/results/paper.csv"), "x").unwrap();
     for (target, message) in [
         ("d", "the dataset itself"),
         ("other", "another dataset"),
         ("full", "not empty"),
+        ("mine", "not empty"),
         ("d/cold", "inside the dataset"),
     ] {
         let (code, said) = failure(cvx(root).args(["-d", "d", "backup", target]));
         assert!(code == 2 && said.contains(message), "{target}: {said}");
     }
     assert_eq!(std::fs::read_dir(root.join("full")).unwrap().count(), 1);
+    assert!(root.join("mine/results/paper.csv").exists());
+}
+
+#[test]
+fn an_interrupted_first_backup_is_taken_up() {
+    let dir = tempdir().unwrap();
+    let root = dir.path();
+    walkers(&root.join("d"));
+    let whole = run(root, &["-d", "d", "backup", "whole"]);
+    // Killed before the first file was whole, and before the version was named.
+    std::fs::create_dir_all(root.join("bare/tmp")).unwrap();
+    std::fs::write(root.join("bare/tmp/backup"), "id =").unwrap();
+    std::fs::create_dir_all(root.join("half/manifest")).unwrap();
+    std::fs::copy(root.join("d/cvx.toml"), root.join("half/cvx.toml")).unwrap();
+    for target in ["bare", "half"] {
+        let made = run(root, &["-d", "d", "backup", target]);
+        assert_eq!(value(&made, "points"), value(&whole, "points"));
+        run(root, &["-d", target, "verify", "--level", "deep"]);
+    }
 }
 
 #[test]

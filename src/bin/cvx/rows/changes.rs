@@ -34,7 +34,7 @@ row! {
         pub cosine: Option<f64>,
         /// The dimensions that moved most: dim, delta, share.
         pub top_dims: Option<Json>,
-        /// For pelt: change, or split for a --best split that is none by default, or outlier. For bocpd:
+        /// For pelt: change, outlier, or split (of --best, where the default reports no change). For bocpd:
         /// level, or outlier for a single far point.
         pub kind: Option<&'static str>,
         /// What makes the change doubtful.
