@@ -132,6 +132,10 @@ pub fn create_dir(path: &Path) -> Result<()> {
     match std::fs::create_dir(path) {
         Ok(()) => {}
         Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists && path.is_dir() => {}
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+            return Err(Error::io("create directory", path, &e)
+                .fix("make the directory above it, or choose another place"));
+        }
         Err(e) => return Err(Error::io("create directory", path, &e)),
     }
     sync_dir(parent(path))

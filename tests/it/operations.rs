@@ -110,6 +110,10 @@ fn a_backup_goes_nowhere_else() {
     }
     assert_eq!(std::fs::read_dir(root.join("full")).unwrap().count(), 1);
     assert!(root.join("mine/results/paper.csv").exists());
+    let (code, said) = failure(cvx(root).args(["-d", "d", "backup", "no/where"]));
+    assert!(code == 1 && said.contains("make the directory above"), "{said}");
+    let (code, said) = failure(cvx(root).args(["init", "no/where", "--dim", "2"]));
+    assert!(code == 1 && said.contains("make the directory above"), "{said}");
 }
 
 #[test]
