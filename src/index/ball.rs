@@ -1,11 +1,11 @@
 //! Everything within a radius: paths that leave nothing out but by sound bounds.
 
 use super::eligible::Eligible;
-use super::paths::Sink;
+use super::paths::{Gather, Sink};
 use super::plan;
-use super::query::{Hit, Path, Report, Stats};
+use super::query::{Hit, Path};
 use super::ranked::Ranked;
-use super::search::{Exact, Search, Target, Task, Workspace};
+use super::search::{Search, Task};
 use super::tables::{self, Tables};
 use super::view::View;
 use crate::error::Result;
@@ -19,69 +19,51 @@ fn errors(tables: &Tables) -> f32 {
 
 impl Search<'_> {
     /// All eligible rows within `radius`, at most `query.k`, best first.
-    pub(super) fn within(
-        &self,
-        task: &Task<'_>,
-        radius: f64,
-        exact: &dyn Exact,
-        work: &mut Workspace,
-        stats: &mut Stats,
-    ) -> Result<Vec<Hit>> {
-        let Task { query, target, eligible } = *task;
+    pub(super) fn within(&self, task: &mut Task<'_>, radius: f64) -> Result<Vec<Hit>> {
+        let target = task.target;
         let squared = self.space.squared(radius, target.norm);
         let mut ball = Ball {
             view: self.view,
-            eligible,
+            eligible: task.eligible,
             errors: errors(self.tables),
             // Rounded up: the radius itself is inside.
             reach: (squared * (1.0 + 1e-6)) as f32 + target.bounds.at_most(squared as f32),
             rows: Vec::new(),
         };
-        let plan = plan::choose_all(self.view, self.tables, query, eligible);
+        let plan = plan::choose_all(self.view, self.tables, task.query, task.eligible);
+        let mut along = task.along(self.view, &mut ball);
         match plan.path {
             Path::Nothing | Path::Exact => {}
-            Path::Scan => self.scan(target, eligible, &mut ball, work, stats)?,
-            Path::Listed => self.listed(target, eligible, &mut ball, work, stats)?,
-            _ => self.probe_within(target, eligible, &mut ball, work, stats)?,
+            Path::Scan => along.scan()?,
+            Path::Listed => along.listed()?,
+            _ => probe_within(&mut along)?,
         }
-        stats.reports.push(Report {
-            path: plan.path,
-            window: eligible.window(),
-            eligible: eligible.estimate(),
-            costs: plan.costs,
-        });
-        let mut ranked = Ranked::new(query);
-        self.rank_outliers(task, exact, &mut ranked, stats)?;
+        task.report(plan.path, plan.costs);
+        let mut ranked = Ranked::new(task.query);
+        self.rank_outliers(task, &mut ranked)?;
         for row in &ball.rows {
-            self.rank(task, *row, exact, &mut ranked, stats)?;
+            self.rank(task, *row, &mut ranked)?;
         }
-        self.order(query, ranked.into_hits())
+        self.order(task.query, ranked.into_hits())
     }
+}
 
-    /// Every list that the ball can touch.
-    fn probe_within(
-        &self,
-        target: &Target<'_>,
-        eligible: &Eligible,
-        ball: &mut Ball<'_>,
-        work: &mut Workspace,
-        stats: &mut Stats,
-    ) -> Result<()> {
-        let lists = &self.view.lists;
-        work.table.set(&work.place);
-        self.order_lists(target, lists.len(), work);
-        let order = std::mem::take(&mut work.order);
-        let radius = ball.reach.max(0.0).sqrt();
-        for (centre2, list) in &order {
-            let error = target.bounds.at_most(*centre2);
-            let gap = (centre2 - error).max(0.0).sqrt() - lists.radius[*list as usize];
-            if gap <= radius {
-                self.probe_list(target, eligible, (*centre2, *list as usize), ball, work, stats)?;
-            }
+/// Every list that the ball can touch.
+fn probe_within(along: &mut Gather<'_, Ball<'_>>) -> Result<()> {
+    let lists = &along.view.lists;
+    along.work.table.set(&along.work.place);
+    along.order_lists(lists.len());
+    let order = std::mem::take(&mut along.work.order);
+    let radius = along.sink.reach.max(0.0).sqrt();
+    for (centre2, list) in &order {
+        let error = along.target.bounds.at_most(*centre2);
+        let gap = (centre2 - error).max(0.0).sqrt() - lists.radius[*list as usize];
+        if gap <= radius {
+            along.probe_list((*centre2, *list as usize))?;
         }
-        work.order = order;
-        Ok(())
     }
+    along.work.order = order;
+    Ok(())
 }
 
 /// Takes the eligible rows within a squared distance.

@@ -10,6 +10,7 @@ use super::centres::{Centres, Codes};
 use super::column::Column;
 use super::frame;
 use super::graph::GraphInput;
+use super::input::Input;
 use super::layout::{self, GraphKind, Head};
 use super::links::{Links, Maker};
 use super::lists::BuiltLists;
@@ -23,9 +24,8 @@ use super::view::{Checkpoints, Runs, View};
 use crate::error::{Error, Result};
 use crate::format::container::{PAGE, Writer};
 use crate::metric::Metric;
-use crate::model::{EntityId, Key, TimestampUs, VectorSource};
+use crate::model::{EntityId, Key, TimestampUs};
 use rayon::prelude::*;
-use std::ops::Range;
 
 /// Rows read at a time.
 const STRIP: usize = 1024;
@@ -35,40 +35,6 @@ const LEAST_LISTS: usize = 4096;
 const GRAPH_FROM: usize = 16_384;
 /// Rows from one checkpoint to the next at least.
 const LEAST_CHECKPOINT: usize = 1024;
-
-/// What a part is built from: rows in the order of (timestamp, entity), no key twice.
-pub trait Input: Sync {
-    /// Number of rows.
-    fn rows(&self) -> usize;
-    /// Dimension.
-    fn dim(&self) -> usize;
-    /// The key of a row.
-    fn key(&self, row: usize) -> Key;
-    /// The vectors of a run of rows, row-major, borrowed or decoded into `buffer`.
-    fn vectors<'a>(&'a self, rows: Range<usize>, buffer: &'a mut Vec<f32>) -> Result<&'a [f32]>;
-    /// Told what comes next; an error ends the build.
-    fn stage(&self, _stage: &str) -> Result<()> {
-        Ok(())
-    }
-}
-
-impl<T: VectorSource> Input for T {
-    fn rows(&self) -> usize {
-        VectorSource::rows(self)
-    }
-
-    fn dim(&self) -> usize {
-        VectorSource::dim(self)
-    }
-
-    fn key(&self, row: usize) -> Key {
-        VectorSource::key(self, row)
-    }
-
-    fn vectors<'a>(&'a self, rows: Range<usize>, buffer: &'a mut Vec<f32>) -> Result<&'a [f32]> {
-        VectorSource::vectors(self, rows, buffer)
-    }
-}
 
 /// How a part is built.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -8,16 +8,19 @@
 //! ends with. [`super::measure`] then holds the depths to questions that had no part in finding them.
 
 use super::bounds::Bounds;
-use super::build::Input;
 use super::centres::Codes;
+use super::effort::TARGETS;
 use super::eligible::Eligible;
+use super::input::Input;
+use super::paths::{Gather, Workspace};
 use super::plan::{self, Probes};
 use super::pool::Pool;
 use super::query::{Filter, Hit, Path, Query, Stats};
-use super::search::{Exact, Nearest, Search, Target, Workspace};
+use super::search::{Exact, Nearest, Search};
 use super::space::Space;
 use super::sq8;
-use super::tables::{GraphDepth, ListDepth, Mode, TARGETS, Tables, USUAL};
+use super::tables::{GraphDepth, ListDepth, Mode, Tables, USUAL};
+use super::target::Target;
 use super::truth::{Answer, Kind, Question, Rows, Truth, WANTED, Which};
 use super::view::View;
 use super::walk::Coded;
@@ -180,7 +183,15 @@ impl Calibration<'_> {
                 let mut pool = Pool::new(WANTED);
                 let mut sink = Nearest::new(&search, &target, &eligible, &mut pool);
                 let probes = Probes { lists: probes, met: 0 };
-                search.probe(&target, &eligible, probes, &mut sink, &mut work, &mut stats)?;
+                let mut along = Gather {
+                    view: self.view,
+                    target: &target,
+                    eligible: &eligible,
+                    sink: &mut sink,
+                    work: &mut work,
+                    stats: &mut stats,
+                };
+                along.probe(probes)?;
                 Ok(stats.codes)
             })
             .collect::<Result<_>>()?;

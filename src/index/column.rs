@@ -1,10 +1,19 @@
 //! A typed section of an index part: already checked as a whole, or checked block by block as
 //! it is touched.
 
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::format::container::{Container, Tag};
 use crate::simd::int8::prefetch;
 use std::ops::Range;
+
+/// How a part's bytes are checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Check {
+    /// Each block on its first touch: for one query.
+    Lazy,
+    /// All of the file at once: for many.
+    Whole,
+}
 
 /// Values of one section.
 #[derive(Debug)]
@@ -31,15 +40,15 @@ impl<T> Clone for Column<'_, T> {
 impl<T> Copy for Column<'_, T> {}
 
 impl<'a, T: bytemuck::AnyBitPattern> Column<'a, T> {
-    /// The section `tag`, which must hold `len` values; with `trusted` it is checked now, once.
-    pub fn open(file: &'a Container, tag: Tag, len: usize, trusted: bool) -> Result<Self> {
+    /// The section `tag`, which must hold `len` values; with [`Check::Whole`] it is checked now, once.
+    pub fn open(file: &'a Container, tag: Tag, len: usize, check: Check) -> Result<Self> {
         let range = file.require::<T>(tag)?;
         let found = range.len() / size_of::<T>().max(1);
         if found != len {
             let name = String::from_utf8_lossy(&tag).into_owned();
             return Err(file.damaged(format!("section {name} has {found} values, {len} were expected")));
         }
-        if trusted {
+        if check == Check::Whole {
             return Ok(Column::Whole(file.slice(range)?));
         }
         Ok(Column::Lazy { file, start: range.start, len })
@@ -99,4 +108,9 @@ fn outside(range: &Range<usize>, len: usize) -> Error {
         crate::Code::Damaged,
         format!("the index points at values {}..{} of {len}", range.start, range.end),
     )
+}
+
+/// An id of a row that the part does not have.
+pub fn wrong_row(row: u32, rows: usize) -> Error {
+    Error::new(Code::Damaged, format!("the index names row {row} of {rows}"))
 }

@@ -1,8 +1,9 @@
 //! Which rows of a part count: a filter made ready for one part, once for many queries.
 
+use super::column::wrong_row;
 use super::prune::NONE;
 use super::query::Filter;
-use super::view::{View, wrong_row};
+use super::view::View;
 use crate::error::Result;
 use crate::model::{EntityId, TimeRange};
 use std::collections::{HashMap, HashSet};

@@ -3,7 +3,7 @@
 //! One row that is a thousand times as long as the others would, as the largest norm or the radius, leave all others
 //! in one point. Such rows get no place: every search compares them exactly.
 
-use super::build::Input;
+use super::input::Input;
 use super::space::{Frame, coordinates};
 use crate::error::Result;
 use crate::metric::Metric;

@@ -3,8 +3,9 @@
 //! A part of the first version has its head in `HEAD`, a present one in `HEA2`.
 
 use super::bounds::Resolution;
+use super::effort::TARGETS;
 use super::space::coordinates;
-use super::tables::{Allowed, GraphDepth, ListDepth, Measured, Mode, TARGETS, Tables};
+use super::tables::{Allowed, GraphDepth, ListDepth, Measured, Mode, Tables};
 use crate::format::codec::{Decoder, Encoder, Malformed};
 use crate::format::container::Tag;
 use crate::metric::Metric;

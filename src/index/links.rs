@@ -4,11 +4,10 @@
 //! memory, instead of fetching an 8-bit code from anywhere for each of them (SymphonyQG, Gou et al., SIGMOD 2025).
 
 use super::centres::Codes;
-use super::column::Column;
+use super::column::{Column, wrong_row};
 use super::onebit::{self, Factors};
 use super::prune::{DEGREE, Edges, NONE};
 use super::sq8;
-use super::view::wrong_row;
 use crate::error::Result;
 use crate::simd::bits::BLOCK;
 use rayon::prelude::*;

@@ -14,10 +14,10 @@
 //! | `centres.rs`, `lists.rs` | k-means, inverted lists |
 //! | `candidates.rs`, `prune.rs`, `graph.rs`, `links.rs` | the graph |
 //! | `truth.rs`, `calibrate.rs`, `measure.rs` | exact answers; depths for a recall; holding them to it |
-//! | `build.rs`, `layout.rs` | writing a part (`Kind::Index`) |
+//! | `input.rs`, `build.rs`, `layout.rs` | writing a part (`Kind::Index`) |
 //! | `column.rs`, `view.rs`, `part.rs` | reading one |
-//! | `query.rs`, `eligible.rs`, `plan.rs`, `tables.rs` | what is asked, which rows count, which path answers |
-//! | `search.rs`, `paths.rs`, `walk.rs`, `pool.rs`, `ranked.rs`, `shells.rs`, `ball.rs` | answering |
+//! | `query.rs`, `effort.rs`, `eligible.rs`, `plan.rs`, `tables.rs` | what is asked, how hard to look, which rows count, which path answers |
+//! | `search.rs`, `target.rs`, `paths.rs`, `walk.rs`, `pool.rs`, `ranked.rs`, `shells.rs`, `ball.rs` | answering |
 //! | `merge.rs` | which parts to build anew as rows are added |
 
 mod ball;
@@ -27,9 +27,11 @@ mod calibrate;
 mod candidates;
 mod centres;
 mod column;
+mod effort;
 mod eligible;
 mod frame;
 mod graph;
+mod input;
 #[cfg(test)]
 mod kinds;
 pub mod layout;
@@ -50,15 +52,19 @@ mod shells;
 mod space;
 mod sq8;
 pub mod tables;
+mod target;
 #[cfg(test)]
 mod tests;
 mod truth;
 mod view;
 mod walk;
 
-pub use build::{Built, Input, Options, build};
+pub use build::{Built, Options, build};
+pub use column::Check;
+pub use effort::Effort;
 pub use eligible::Eligible;
+pub use input::Input;
 pub use measure::PROMISED;
-pub use part::{Check, Elsewhere, Part, Reader};
-pub use query::{Composite, Effort, Filter, Hit, Path, Query, Report, Stats};
+pub use part::{Elsewhere, Part, Reader};
+pub use query::{Composite, Filter, Hit, Path, Query, Report, Stats};
 pub use search::Exact;

@@ -1,13 +1,14 @@
 //! A part on disk: mapped, checked as far as it is touched, searched.
 
-use super::column::Column;
+use super::column::{Check, Column};
 use super::eligible::Eligible;
 use super::layout::{self, GraphKind, Head};
 use super::links::{self, Links};
+use super::paths::Workspace;
 use super::plan;
 use super::prune::NONE;
 use super::query::{Filter, Hit, Query, Stats};
-use super::search::{Exact, Search, Workspace};
+use super::search::{Exact, Search};
 use super::space::{Frame, Space};
 use super::view::{Checkpoints, Lists, Runs, View};
 use crate::error::Result;
@@ -23,15 +24,6 @@ pub struct Part {
     file: Container,
     head: Head,
     space: Space,
-}
-
-/// How a part's bytes are checked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Check {
-    /// Each block on its first touch: for one query.
-    Lazy,
-    /// All of the file at once: for many.
-    Whole,
 }
 
 /// Vectors of a part that keeps none itself: the exact distance of a row to the query.
@@ -52,7 +44,7 @@ impl Part {
         let head = head.map_err(|e| file.damaged(e.to_string()))?;
         file.advise(Access::Random);
         let centre = match head.current {
-            true => Column::<f64>::open(&file, layout::CENTRE, head.coordinates(), false)?
+            true => Column::<f64>::open(&file, layout::CENTRE, head.coordinates(), Check::Lazy)?
                 .get(0..head.coordinates())?,
             false => &vec![0.0; head.coordinates()],
         };
@@ -128,20 +120,19 @@ impl Part {
 
     /// A reader for one thread.
     pub fn reader(&self, check: Check) -> Result<Reader<'_>> {
-        let trusted = check == Check::Whole;
         let exact = match self.head.exact {
             false => None,
-            true => Some(self.column(layout::EXACT, self.rows() * self.dim(), trusted)?),
+            true => Some(self.column(layout::EXACT, self.rows() * self.dim(), check)?),
         };
         let sequence = match self.has_sequence() {
             false => None,
-            true => Some(self.column(layout::SEQUENCE, self.rows(), trusted)?),
+            true => Some(self.column(layout::SEQUENCE, self.rows(), check)?),
         };
-        let entities = self.column(layout::ENTITIES, self.head.entities as usize, trusted)?;
+        let entities = self.column(layout::ENTITIES, self.head.entities as usize, check)?;
         let outliers = self.outliers()?;
         Ok(Reader {
             part: self,
-            view: self.view(trusted)?,
+            view: self.view(check)?,
             exact,
             entities,
             sequence,
@@ -166,46 +157,46 @@ impl Part {
         &self,
         tag: [u8; 4],
         len: usize,
-        trusted: bool,
+        check: Check,
     ) -> Result<Column<'_, T>> {
-        Column::open(&self.file, tag, len, trusted)
+        Column::open(&self.file, tag, len, check)
     }
 
-    fn view(&self, trusted: bool) -> Result<View<'_>> {
+    fn view(&self, check: Check) -> Result<View<'_>> {
         let (n, padded) = (self.rows(), self.space.padded());
         Ok(View {
             rows: n,
             entities: self.head.entities as usize,
             padded,
-            time: self.column(layout::TIME, n, trusted)?,
-            entity: self.column(layout::ENTITY, n, trusted)?,
-            next: self.column(layout::NEXT, n, trusted)?,
+            time: self.column(layout::TIME, n, check)?,
+            entity: self.column(layout::ENTITY, n, check)?,
+            next: self.column(layout::NEXT, n, check)?,
             runs: Runs {
-                offsets: self.column(layout::ENTITY_OFFSETS, self.head.entities as usize + 1, trusted)?,
-                rows: self.column(layout::ENTITY_ROWS, n, trusted)?,
+                offsets: self.column(layout::ENTITY_OFFSETS, self.head.entities as usize + 1, check)?,
+                rows: self.column(layout::ENTITY_ROWS, n, check)?,
             },
-            codes: self.column(layout::CODES, n * padded, trusted)?,
-            terms: self.column(layout::TERMS, n, trusted)?,
-            links: self.links(trusted)?,
-            lists: self.lists(trusted)?,
-            checkpoints: self.checkpoints(trusted)?,
+            codes: self.column(layout::CODES, n * padded, check)?,
+            terms: self.column(layout::TERMS, n, check)?,
+            links: self.links(check)?,
+            lists: self.lists(check)?,
+            checkpoints: self.checkpoints(check)?,
         })
     }
 
-    fn links(&self, trusted: bool) -> Result<Links<'_>> {
+    fn links(&self, check: Check) -> Result<Links<'_>> {
         let words = match self.head.graph {
             GraphKind::None => return Ok(Links::none()),
             graph => links::words(self.space.padded(), graph == GraphKind::Coded),
         };
-        Ok(Links::stored(self.column(layout::EDGES, self.rows() * words, trusted)?, words))
+        Ok(Links::stored(self.column(layout::EDGES, self.rows() * words, check)?, words))
     }
 
     /// A section of `len` values, checked now.
     fn whole<T: bytemuck::AnyBitPattern>(&self, tag: [u8; 4], len: usize) -> Result<&[T]> {
-        self.column::<T>(tag, len, false)?.get(0..len)
+        self.column::<T>(tag, len, Check::Lazy)?.get(0..len)
     }
 
-    fn lists(&self, trusted: bool) -> Result<Lists<'_>> {
+    fn lists(&self, check: Check) -> Result<Lists<'_>> {
         let (count, padded) = (self.head.lists as usize, self.space.padded());
         let members = self.head.members as usize;
         let offsets = self.whole::<u32>(layout::LIST_OFFSETS, count + 1)?;
@@ -224,27 +215,27 @@ impl Part {
             medoid,
             offsets,
             first_block,
-            members: self.column(layout::MEMBERS, offsets[count] as usize, trusted)?,
-            bits: self.column(layout::BITS, blocks * crate::simd::bits::block_bytes(padded), trusted)?,
-            factors: self.column(layout::FACTORS, blocks, trusted)?,
+            members: self.column(layout::MEMBERS, offsets[count] as usize, check)?,
+            bits: self.column(layout::BITS, blocks * crate::simd::bits::block_bytes(padded), check)?,
+            factors: self.column(layout::FACTORS, blocks, check)?,
         })
     }
 
-    fn checkpoints(&self, trusted: bool) -> Result<Checkpoints<'_>> {
+    fn checkpoints(&self, check: Check) -> Result<Checkpoints<'_>> {
         let every = self.head.checkpoint_every as usize;
         let count = self.rows() / every + 1;
         let offsets = self.whole::<u32>(layout::CHECKPOINT_OFFSETS, count + 1)?;
         if offsets[0] != 0 || !offsets.is_sorted() {
             return Err(self.file.damaged("the checkpoints of the index are not in order"));
         }
-        let rows = self.column(layout::CHECKPOINT_ROWS, offsets[count] as usize, trusted)?;
+        let rows = self.column(layout::CHECKPOINT_ROWS, offsets[count] as usize, check)?;
         Ok(Checkpoints { every, offsets, rows })
     }
 
     /// Checks every byte, and that what names rows names rows of this part.
     pub fn verify(&self) -> Result<()> {
         self.file.check_all()?;
-        let view = self.view(true)?;
+        let view = self.view(Check::Whole)?;
         self.outliers()?;
         for row in 0..if view.links.is_empty() { 0 } else { self.rows() } {
             view.links.of(row as u32)?;

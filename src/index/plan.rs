@@ -3,8 +3,9 @@
 //! Costs are constants of the dimension, and depths were found by calibration when the part was
 //! built, so a part answers the same way on every machine and every time.
 
+use super::effort::Effort;
 use super::eligible::Eligible;
-use super::query::{Effort, Path, Query};
+use super::query::{Path, Query};
 use super::tables::{GraphDepth, Tables};
 use super::view::View;
 use super::walk::Goal;

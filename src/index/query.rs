@@ -1,35 +1,9 @@
 //! What can be asked of a part, and what it answers.
 
-use super::tables::TARGETS;
+use super::effort::Effort;
 use crate::error::{Error, Result};
 use crate::model::{EntityId, TimeRange, TimestampUs};
 use roaring::RoaringBitmap;
-
-/// How hard to look.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Effort {
-    /// The least work for which calibration saw this recall@10.
-    Recall(f64),
-    /// A pool of this many rows in the graph and lists in proportion; this many rows are ranked exactly. With as many as
-    /// the part has rows, all of them.
-    Beam(usize),
-}
-
-impl Effort {
-    /// True when nothing less than all of `rows` rows will do.
-    pub fn is_all(self, rows: usize) -> bool {
-        match self {
-            Effort::Recall(share) => share > TARGETS[TARGETS.len() - 1],
-            Effort::Beam(ef) => ef >= rows,
-        }
-    }
-}
-
-impl Default for Effort {
-    fn default() -> Self {
-        Effort::Recall(0.97)
-    }
-}
 
 /// Time in the ranking: `score = alpha * of_distance(d) + (1 - alpha) * of_time(t)`.
 #[derive(Clone, Copy)]

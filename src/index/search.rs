@@ -1,18 +1,19 @@
 //! Answering a query over one part: choose a path, gather candidates by code, rank them exactly.
 
 use super::bounds::Bounds;
+use super::effort::Effort;
 use super::eligible::Eligible;
-use super::onebit::Table;
-use super::paths::Sink;
+use super::paths::{Gather, Sink, Workspace};
 use super::plan;
 use super::pool::{Entry, Pool};
-use super::query::{Composite, Effort, Hit, Path, Query, Report, Stats};
+use super::query::{Hit, Path, Query, Report, Stats};
 use super::ranked::Ranked;
 use super::space::{Placed, Space};
 use super::sq8;
 use super::tables::Tables;
+use super::target::Target;
 use super::view::View;
-use super::walk::{Coded, Scratch};
+use super::walk::Coded;
 use crate::error::Result;
 use crate::simd::wide;
 use std::collections::HashSet;
@@ -24,22 +25,6 @@ const MASKED_ERRORS: f32 = 3.0;
 /// Rows up to this number beside the wanted ones are compared exactly at once: a search would rank as many.
 const FEW: usize = 64;
 
-/// Memory and tables of one thread's searches.
-#[derive(Debug, Default)]
-pub struct Workspace {
-    /// The query's place in the space.
-    pub(super) place: Vec<f32>,
-    pub(super) code: Vec<i8>,
-    pub(super) table: Table,
-    pub(super) scratch: Scratch,
-    pub(super) dots: Vec<i32>,
-    pub(super) squares: Vec<f32>,
-    pub(super) keys: Vec<u64>,
-    pub(super) order: Vec<(f32, u32)>,
-    pub(super) near: Vec<(f32, u32)>,
-    pub(super) rows: Vec<u32>,
-}
-
 /// Where exact distances come from.
 pub trait Exact {
     /// The distance of a row, or `None` when it has none. Must be that of an exact scan.
@@ -49,23 +34,7 @@ pub trait Exact {
     fn expect(&self, _row: u32) {}
 }
 
-/// A query made ready for a part's space.
-#[derive(Debug, Clone, Copy)]
-pub struct Target<'q> {
-    /// As an 8-bit code.
-    pub coded: Coded<'q>,
-    /// How far distances by codes can be off.
-    pub bounds: Bounds,
-    /// Norm of the query vector, for dot.
-    pub norm: f64,
-    /// Time in the ranking.
-    pub composite: Option<Composite<'q>>,
-    /// The space.
-    pub space: &'q Space,
-}
-
-/// What is sought, and among which rows.
-#[derive(Debug, Clone, Copy)]
+/// What is sought, among which rows, and with what.
 pub struct Task<'t> {
     /// The question.
     pub query: &'t Query<'t>,
@@ -73,6 +42,44 @@ pub struct Task<'t> {
     pub target: &'t Target<'t>,
     /// The rows that count.
     pub eligible: &'t Eligible,
+    /// Exact distances.
+    pub exact: &'t dyn Exact,
+    /// The thread's memory.
+    pub work: &'t mut Workspace,
+    /// What is counted.
+    pub stats: &'t mut Stats,
+}
+
+impl Task<'_> {
+    /// The same among other rows.
+    pub(super) fn among<'t>(&'t mut self, eligible: &'t Eligible) -> Task<'t> {
+        Task {
+            query: self.query,
+            target: self.target,
+            eligible,
+            exact: self.exact,
+            work: &mut *self.work,
+            stats: &mut *self.stats,
+        }
+    }
+
+    /// Its rows of a view, into a sink.
+    pub(super) fn along<'g, S>(&'g mut self, view: &'g View<'g>, sink: &'g mut S) -> Gather<'g, S> {
+        Gather {
+            view,
+            target: self.target,
+            eligible: self.eligible,
+            sink,
+            work: &mut *self.work,
+            stats: &mut *self.stats,
+        }
+    }
+
+    /// Notes how the rows were gathered.
+    pub(super) fn report(&mut self, path: Path, costs: Vec<(Path, f64)>) {
+        let (window, eligible) = (self.eligible.window(), self.eligible.estimate());
+        self.stats.reports.push(Report { path, window, eligible, costs });
+    }
 }
 
 /// Searches one view.
@@ -111,15 +118,15 @@ impl Search<'_> {
             composite: query.composite.filter(|c| c.alpha < 1.0),
             space: self.space,
         };
-        let task = Task { query, target: &target, eligible };
+        let mut task = Task { query, target: &target, eligible, exact, work, stats };
         let hits = match placed {
             _ if query.k == 0 => Ok(Vec::new()),
             Placed::Nowhere => Ok(Vec::new()),
             Placed::Near if !self.is_exact(query, eligible) => match query.radius {
-                Some(radius) => self.within(&task, radius, exact, work, stats),
-                None => self.nearest(&task, exact, work, stats),
+                Some(radius) => self.within(&mut task, radius),
+                None => self.nearest(&mut task),
             },
-            _ => self.exactly(&task, exact, stats),
+            _ => self.exactly(&mut task),
         };
         work.code = code;
         hits
@@ -137,14 +144,8 @@ impl Search<'_> {
             || eligible.list_cost().is_some_and(|cost| cost <= few)
     }
 
-    fn nearest(
-        &self,
-        task: &Task<'_>,
-        exact: &dyn Exact,
-        work: &mut Workspace,
-        stats: &mut Stats,
-    ) -> Result<Vec<Hit>> {
-        let Task { query, target, eligible } = *task;
+    fn nearest(&self, task: &mut Task<'_>) -> Result<Vec<Hit>> {
+        let (query, target) = (task.query, task.target);
         let least = match query.effort {
             Effort::Beam(ef) => ef,
             Effort::Recall(_) => 0,
@@ -153,40 +154,33 @@ impl Search<'_> {
         if query.per_entity {
             pool = pool.per_entity();
         }
-        let depth = plan::depth(self.view, query, eligible);
+        let depth = plan::depth(self.view, query, task.eligible);
         match &target.composite {
-            Some(time) => self.by_shells(task, time, &mut pool, work, stats)?,
-            None if plan::is_exact(self.view, self.tables, query, depth, eligible) => {
-                return self.exactly(task, exact, stats);
+            Some(time) => self.by_shells(task, time, &mut pool)?,
+            None if plan::is_exact(self.view, self.tables, query, depth, task.eligible) => {
+                return self.exactly(task);
             }
-            None => self.gather(task, depth, &mut pool, work, stats)?,
+            None => self.gather(task, depth, &mut pool)?,
         }
         let mut ranked = Ranked::new(query);
-        self.rank_outliers(task, exact, &mut ranked, stats)?;
+        self.rank_outliers(task, &mut ranked)?;
         let candidates = pool.candidates();
-        candidates.iter().take(AHEAD).for_each(|entry| exact.expect(entry.row));
+        candidates.iter().take(AHEAD).for_each(|entry| task.exact.expect(entry.row));
         for (i, entry) in candidates.iter().enumerate() {
             // By their lower bounds: no row behind this one can be among the wanted ones.
             if i >= least && f64::from(entry.lower) > target.score_of(ranked.limit()) {
                 break;
             }
-            candidates.get(i + AHEAD).into_iter().for_each(|entry| exact.expect(entry.row));
-            self.rank(task, entry.row, exact, &mut ranked, stats)?;
+            candidates.get(i + AHEAD).into_iter().for_each(|entry| task.exact.expect(entry.row));
+            self.rank(task, entry.row, &mut ranked)?;
         }
         self.order(query, ranked.into_hits())
     }
 
     /// Ranks a row by its exact distance.
-    pub(super) fn rank(
-        &self,
-        task: &Task<'_>,
-        row: u32,
-        exact: &dyn Exact,
-        ranked: &mut Ranked,
-        stats: &mut Stats,
-    ) -> Result<()> {
-        stats.exact += 1;
-        let Some(distance) = exact.distance(row)? else { return Ok(()) };
+    pub(super) fn rank(&self, task: &mut Task<'_>, row: u32, ranked: &mut Ranked) -> Result<()> {
+        task.stats.exact += 1;
+        let Some(distance) = task.exact.distance(row)? else { return Ok(()) };
         if task.query.radius.is_some_and(|radius| distance > radius) {
             return Ok(());
         }
@@ -199,24 +193,18 @@ impl Search<'_> {
     }
 
     /// Ranks the rows without a place that count.
-    pub(super) fn rank_outliers(
-        &self,
-        task: &Task<'_>,
-        exact: &dyn Exact,
-        ranked: &mut Ranked,
-        stats: &mut Stats,
-    ) -> Result<()> {
+    pub(super) fn rank_outliers(&self, task: &mut Task<'_>, ranked: &mut Ranked) -> Result<()> {
         for row in self.outliers {
             if task.eligible.admits(self.view, *row)? {
-                self.rank(task, *row, exact, ranked, stats)?;
+                self.rank(task, *row, ranked)?;
             }
         }
         Ok(())
     }
 
     /// Every row that counts, by exact distance.
-    fn exactly(&self, task: &Task<'_>, exact: &dyn Exact, stats: &mut Stats) -> Result<Vec<Hit>> {
-        let Task { query, eligible, .. } = *task;
+    fn exactly(&self, task: &mut Task<'_>) -> Result<Vec<Hit>> {
+        let (query, eligible) = (task.query, task.eligible);
         let mut ranked = Ranked::new(query);
         let listed = eligible.list_cost().is_some_and(|cost| cost < eligible.window());
         let rows = if listed { eligible.list(self.view)? } else { Vec::new() };
@@ -224,52 +212,35 @@ impl Search<'_> {
             eligible.runs().iter().filter(|_| !listed).flat_map(|run| run.start as u32..run.end as u32);
         for row in rows.into_iter().chain(runs) {
             if eligible.admits(self.view, row)? {
-                self.rank(task, row, exact, &mut ranked, stats)?;
+                self.rank(task, row, &mut ranked)?;
             }
         }
-        stats.reports.push(Report {
-            path: if eligible.window() == 0 { Path::Nothing } else { Path::Exact },
-            window: eligible.window(),
-            eligible: eligible.estimate(),
-            costs: Vec::new(),
-        });
+        task.report(if eligible.window() == 0 { Path::Nothing } else { Path::Exact }, Vec::new());
         self.order(query, ranked.into_hits())
     }
 
     /// Fills the pool with the `depth` nearest, by the cheapest path.
-    pub(super) fn gather(
-        &self,
-        task: &Task<'_>,
-        depth: usize,
-        pool: &mut Pool,
-        work: &mut Workspace,
-        stats: &mut Stats,
-    ) -> Result<()> {
-        let Task { query, target, eligible } = *task;
-        let plan = plan::choose(self.view, self.tables, query, depth, eligible);
-        let mut sink = Nearest::new(self, target, eligible, pool);
+    pub(super) fn gather(&self, task: &mut Task<'_>, depth: usize, pool: &mut Pool) -> Result<()> {
+        let plan = plan::choose(self.view, self.tables, task.query, depth, task.eligible);
+        let mut sink = Nearest::new(self, task.target, task.eligible, pool);
+        let mut along = task.along(self.view, &mut sink);
         let mut path = plan.path;
         match plan.path {
             Path::Nothing | Path::Exact => {}
-            Path::Scan => self.scan(target, eligible, &mut sink, work, stats)?,
-            Path::Listed => self.listed(target, eligible, &mut sink, work, stats)?,
-            Path::Lists => self.probe(target, eligible, plan.depth(), &mut sink, work, stats)?,
+            Path::Scan => along.scan()?,
+            Path::Listed => along.listed()?,
+            Path::Lists => along.probe(plan.depth())?,
             Path::Graph => {
-                let walked = self.graph(target, eligible, plan.goal, &mut sink, work, stats)?;
+                let walked = along.graph(plan.goal)?;
                 // Without a walk, or when too few rows that count lay on its way.
-                if !walked || !sink.filled() {
+                if !walked || !along.sink.filled() {
                     path = Path::Lists;
-                    sink.pool.clear();
-                    self.probe(target, eligible, plan.depth(), &mut sink, work, stats)?;
+                    along.sink.pool.clear();
+                    along.probe(plan.depth())?;
                 }
             }
         }
-        stats.reports.push(Report {
-            path,
-            window: eligible.window(),
-            eligible: eligible.estimate(),
-            costs: plan.costs,
-        });
+        task.report(path, plan.costs);
         Ok(())
     }
 
@@ -296,47 +267,6 @@ impl Search<'_> {
             keyed.retain(|(_, entity)| seen.insert(*entity));
         }
         Ok(keyed.into_iter().take(query.k).map(|(hit, _)| hit).collect())
-    }
-}
-
-impl Target<'_> {
-    /// The score of a row at a squared distance.
-    pub fn score(&self, view: &View<'_>, squared: f32, row: u32) -> Result<f32> {
-        match &self.composite {
-            None => Ok(squared),
-            Some(c) => {
-                let distance = self.space.distance(f64::from(squared.max(0.0)), self.norm);
-                Ok(c.score(distance, view.time.one(row as usize)?) as f32)
-            }
-        }
-    }
-
-    /// A score, or an exact distance without time in the ranking, as the pool's entries have it.
-    fn score_of(&self, score: f64) -> f64 {
-        match self.composite {
-            Some(_) => score,
-            None if score == f64::INFINITY => score,
-            None => self.space.squared(score, self.norm),
-        }
-    }
-
-    /// The squared distance by codes beyond which no row whose part of time is at least `time` has a
-    /// score up to `limit`.
-    pub(super) fn reach(&self, limit: f32, time: f64) -> f32 {
-        let Some(c) = &self.composite else { return self.bounds.reach(limit) };
-        if limit == f32::INFINITY {
-            return limit;
-        }
-        let score = |squared: f64| {
-            c.alpha * (c.of_distance)(self.space.distance(squared, self.norm)) + (1.0 - c.alpha) * time
-        };
-        // Bisection, rounded up.
-        let (mut low, mut high) = (0.0, self.bounds.farthest());
-        for _ in 0..32 {
-            let middle = (low + high) / 2.0;
-            if score(middle) <= f64::from(limit) { low = middle } else { high = middle }
-        }
-        self.bounds.reach(high as f32)
     }
 }
 

@@ -7,8 +7,8 @@
 
 use super::paths::Sink;
 use super::pool::Pool;
-use super::query::{Composite, Path, Report, Stats};
-use super::search::{Nearest, Search, Task, Workspace};
+use super::query::{Composite, Path};
+use super::search::{Nearest, Search, Task};
 use crate::error::Result;
 use std::ops::Range;
 
@@ -17,14 +17,7 @@ const FIRST: usize = 1024;
 
 impl Search<'_> {
     /// Fills the pool with the best rows by composite score.
-    pub(super) fn by_shells(
-        &self,
-        task: &Task<'_>,
-        time: &Composite<'_>,
-        pool: &mut Pool,
-        work: &mut Workspace,
-        stats: &mut Stats,
-    ) -> Result<()> {
+    pub(super) fn by_shells(&self, task: &mut Task<'_>, time: &Composite<'_>, pool: &mut Pool) -> Result<()> {
         let whole = task.eligible.whole();
         let centre = self.view.rank(|t| t >= time.at)?.clamp(whole.start, whole.end);
         // The least part of a distance: that of the query's own place.
@@ -45,14 +38,15 @@ impl Search<'_> {
                 next.end = (done.end + width).min(whole.end);
             }
             let shell = task.eligible.narrowed([next.start..done.start, done.end..next.end], least);
-            let task = Task { eligible: &shell, ..*task };
+            let mut task = task.among(&shell);
             if sample.is_empty() {
-                self.first_shell(&task, pool, &mut sample, work, stats)?;
+                self.first_shell(&mut task, pool, &mut sample)?;
             } else {
                 let reach = task.target.reach(pool.limit(), least);
                 let share = sample.partition_point(|d| *d < reach) as f64 / sample.len() as f64;
                 let depth = (share * shell.estimate() as f64).ceil() as usize;
-                self.gather(&task, depth.max(task.query.k), pool, work, stats)?;
+                let depth = depth.max(task.query.k);
+                self.gather(&mut task, depth, pool)?;
             }
             (done, width) = (next, width * 2);
         }
@@ -67,23 +61,11 @@ impl Search<'_> {
     }
 
     /// Scans the shell; `sample` gets the squared distances of its rows, sorted.
-    fn first_shell(
-        &self,
-        task: &Task<'_>,
-        pool: &mut Pool,
-        sample: &mut Vec<f32>,
-        work: &mut Workspace,
-        stats: &mut Stats,
-    ) -> Result<()> {
+    fn first_shell(&self, task: &mut Task<'_>, pool: &mut Pool, sample: &mut Vec<f32>) -> Result<()> {
         let inner = Nearest::new(self, task.target, task.eligible, pool);
-        self.scan(task.target, task.eligible, &mut Sampling { inner, sample }, work, stats)?;
+        task.along(self.view, &mut Sampling { inner, sample }).scan()?;
         sample.sort_unstable_by(f32::total_cmp);
-        stats.reports.push(Report {
-            path: Path::Scan,
-            window: task.eligible.window(),
-            eligible: task.eligible.estimate(),
-            costs: Vec::new(),
-        });
+        task.report(Path::Scan, Vec::new());
         Ok(())
     }
 }

@@ -1,10 +1,8 @@
 //! What calibration found, and depths for a search from it.
 
 use super::bounds::Resolution;
-use super::query::Effort;
+use super::effort::{Effort, TARGETS};
 
-/// The recalls at 10 for which depths are known.
-pub const TARGETS: [f64; 4] = [0.90, 0.95, 0.97, 0.99];
 /// The place of the target of the usual effort.
 pub const USUAL: usize = 2;
 /// Standard errors of one-bit estimates that a search for the nearest allows for, where calibration saw no need for more.

@@ -1,7 +1,7 @@
 //! Questions put to a part while it is built, and their true answers: exact distances of the vectors themselves, never
 //! the order of codes.
 
-use super::build::Input;
+use super::input::Input;
 use super::tables::Mode;
 use crate::error::Result;
 use crate::metric::{ExactQuery, Metric};

@@ -1,10 +1,10 @@
 //! A part as searches see it: typed columns, whether mapped from a file or still being built.
 
-use super::column::Column;
+use super::column::{Column, wrong_row};
 use super::links::Links;
 use super::onebit::Factors;
 use super::sq8::Terms;
-use crate::error::{Code, Error, Result};
+use crate::error::Result;
 use crate::model::TimestampUs;
 use crate::simd::bits::{BLOCK, block_bytes};
 use std::ops::Range;
@@ -131,11 +131,6 @@ impl<'a> View<'a> {
         }
         Ok(low)
     }
-}
-
-/// An id of a row that the part does not have.
-pub fn wrong_row(row: u32, rows: usize) -> Error {
-    Error::new(Code::Damaged, format!("the index names row {row} of {rows}"))
 }
 
 /// Rows by the centre they are nearest to, in time order, with their one-bit codes.

@@ -5,9 +5,10 @@
 //! (distance-adaptive beam search, Al-Jazzazi et al., 2025).
 
 use super::candidates::{of_key, to_key};
+use super::column::wrong_row;
 use super::onebit::Table;
 use super::sq8::{self, Terms};
-use super::view::{View, wrong_row};
+use super::view::View;
 use crate::error::Result;
 use crate::simd::bits::{BLOCK, Lookup};
 use crate::simd::int8::Int8;

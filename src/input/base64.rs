@@ -1,8 +1,7 @@
 //! Vectors as the base64 text of their little-endian f32 bytes (RFC 4648, with padding), as
 //! `--vectors base64` writes them.
 
-use super::numbers::{check_count, infinite};
-use super::rows::Fault;
+use super::rows::{Fault, check_count, infinite};
 use crate::error::Code;
 
 /// True when `text` can only be meant as base64: one unbroken word of whole groups that is no

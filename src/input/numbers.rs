@@ -6,7 +6,7 @@
 //! library decides. Every result equals `str::parse::<f32>`.
 
 use super::base64;
-use super::rows::Fault;
+use super::rows::{Fault, check_count, infinite};
 use crate::error::Code;
 
 /// Powers of ten that f64 holds exactly.
@@ -222,26 +222,6 @@ fn skip_space(text: &[u8], mut at: usize) -> usize {
         at += 1;
     }
     at
-}
-
-/// The fault of a vector with another number of values than the dataset's dimension.
-pub(super) fn check_count(count: usize, dim: usize) -> Result<(), Fault> {
-    if count == dim {
-        return Ok(());
-    }
-    let message = format!("vector has {count} values, the dataset has dimension {dim}");
-    let hint = if count == 0 {
-        "leave the row out".to_owned()
-    } else {
-        format!("check the model that wrote this, or create another dataset: cvx init DIR --dim {count}")
-    };
-    Err(Fault::new(Code::DimMismatch, message).fix(hint))
-}
-
-/// The fault of NaN or an infinity; `ordinal` counts from 1.
-pub(super) fn infinite(value: impl std::fmt::Display, ordinal: usize) -> Fault {
-    Fault::new(Code::NotFinite, format!("vector holds {value} at value {ordinal}"))
-        .fix("every value must be a finite 32-bit float")
 }
 
 fn not_finite(text: &[u8], at: usize, ordinal: usize) -> Fault {

@@ -3,8 +3,8 @@
 
 use super::arrow::{Batches, json};
 use super::jsonl::EXPORT;
-use super::numbers::{cell, check_count, json_array, list};
-use super::rows::Fault;
+use super::numbers::{cell, json_array, list};
+use super::rows::{Fault, check_count};
 use super::sources::{has_extension, open_bytes};
 use super::{Format, ipc, parquet};
 use crate::error::{Code, Error, Result};

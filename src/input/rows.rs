@@ -220,3 +220,23 @@ impl Fault {
         }
     }
 }
+
+/// The fault of a vector with another number of values than the dataset's dimension.
+pub(super) fn check_count(count: usize, dim: usize) -> Result<(), Fault> {
+    if count == dim {
+        return Ok(());
+    }
+    let message = format!("vector has {count} values, the dataset has dimension {dim}");
+    let hint = if count == 0 {
+        "leave the row out".to_owned()
+    } else {
+        format!("check the model that wrote this, or create another dataset: cvx init DIR --dim {count}")
+    };
+    Err(Fault::new(Code::DimMismatch, message).fix(hint))
+}
+
+/// The fault of NaN or an infinity; `ordinal` counts from 1.
+pub(super) fn infinite(value: impl std::fmt::Display, ordinal: usize) -> Fault {
+    Fault::new(Code::NotFinite, format!("vector holds {value} at value {ordinal}"))
+        .fix("every value must be a finite 32-bit float")
+}

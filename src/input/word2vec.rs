@@ -7,9 +7,9 @@
 use super::derived::constant;
 use super::formats::{Opened, RowReader, Spec};
 use super::jsonl::time_names;
-use super::numbers::{cell, check_count};
+use super::numbers::cell;
 use super::options::InputOptions;
-use super::rows::{Fault, InputRows, Row};
+use super::rows::{Fault, InputRows, Row, check_count};
 use super::text::{Blocks, Grammar, Split, TextReader, check_text, split_line, trim_line};
 use super::value::{finish, set_entity, time_from_text};
 use super::{BadSink, Checkpoint, Limits, origin_without_columns, text_blocks};

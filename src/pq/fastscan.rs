@@ -11,6 +11,17 @@ pub const GROUP: usize = 32;
 /// Parts whose byte sums cannot overflow 16 bits.
 const PARTS_PER_SUM: usize = 256;
 
+/// Some rows of a chunk.
+#[derive(Debug)]
+pub struct Piece {
+    /// The chunk.
+    pub chunk: Vec<u8>,
+    /// All rows of the chunk.
+    pub rows: usize,
+    /// Which of them, each below `rows`.
+    pub which: Vec<usize>,
+}
+
 /// Bytes of a group of `parts` parts.
 pub fn group_bytes(parts: usize) -> usize {
     parts.next_multiple_of(2) * 16

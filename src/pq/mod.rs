@@ -27,4 +27,5 @@ mod tests;
 pub use codec::Codec;
 pub use drift::Drift;
 pub use error::{ErrorStats, relative_errors};
-pub use quantizer::{CHUNK_ROWS, Parts, Piece, Quantizer, Query};
+pub use fastscan::Piece;
+pub use quantizer::{CHUNK_ROWS, Parts, Quantizer, Query};

@@ -2,7 +2,7 @@
 
 use super::codec::Codec;
 use super::drift::{Drift, relative_square_error};
-use super::fastscan::{self, ByteTables};
+use super::fastscan::{self, ByteTables, Piece};
 use super::opq::{self, Rotation};
 use super::product::{Product, Tables};
 use super::rabitq::{self, Rabitq};
@@ -56,17 +56,6 @@ pub struct Parts {
     pub centroids: Vec<f32>,
     /// The learnt rotation, `dim * dim` row-major (OPQ).
     pub rotation: Vec<f32>,
-}
-
-/// Some rows of a chunk.
-#[derive(Debug)]
-pub struct Piece {
-    /// The chunk.
-    pub chunk: Vec<u8>,
-    /// All rows of the chunk.
-    pub rows: usize,
-    /// Which of them, each below `rows`.
-    pub which: Vec<usize>,
 }
 
 /// A query, prepared for scanning chunks of one quantizer.

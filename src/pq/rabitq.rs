@@ -10,9 +10,8 @@
 //! Chunk: sign groups, then for each row `bits - 1` bits a component, then the factors:
 //! f32 of the full code, and for `bits > 1` f32 of the sign code.
 
-use super::fastscan::{self, ByteTables, GROUP};
+use super::fastscan::{self, ByteTables, GROUP, Piece};
 use super::hadamard::RandomRotation;
-use super::quantizer::Piece;
 use rayon::prelude::*;
 
 /// Components whose signs make one four-bit code.

@@ -1,7 +1,6 @@
 //! Rows to Arrow record batches and back.
 
-use super::reader::Columns;
-use super::schema::{HASH_BYTES, Shape};
+use super::schema::{Columns, HASH_BYTES, Shape};
 use crate::error::{Error, Result};
 use crate::points::{KeptPoints, Origin, Texts};
 use arrow_array::builder::{FixedSizeBinaryBuilder, StringBuilder};

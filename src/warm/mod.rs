@@ -23,5 +23,6 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-pub use reader::{Columns, Expect, Scan, WarmFile};
+pub use reader::{Scan, WarmFile};
+pub use schema::{Columns, Expect};
 pub use writer::WarmWriter;

@@ -1,12 +1,10 @@
 //! Reads warm files: one entity from a few pages, or everything in batches.
 
 use super::batch::append;
-use super::schema::{HASH_BYTES, Shape};
+use super::schema::{Columns, Expect, HASH_BYTES, Shape};
 use super::select::{self, KeyPage};
 use super::source::Source;
 use crate::error::{Error, Result};
-use crate::format::DatasetId;
-use crate::format::container::Seal;
 use crate::format::guard::catch;
 use crate::fsio::Bytes;
 use crate::model::{EntityId, TimeRange};
@@ -28,52 +26,6 @@ const KEY_BATCH: usize = 8192;
 const CHUNK_PAGES: usize = 4;
 /// Longest metadata, source or model text of a row.
 const MAX_TEXT: u64 = 64 * 1024;
-
-/// What a file must be to be opened: from the manifest.
-#[derive(Debug, Clone, Copy)]
-pub struct Expect {
-    /// The dataset.
-    pub dataset: DatasetId,
-    /// The file's id.
-    pub id: u64,
-    /// Its length and root checksum.
-    pub seal: Seal,
-    /// Its rows.
-    pub rows: u64,
-    /// Dimension.
-    pub dim: usize,
-    /// True when entities have names.
-    pub named: bool,
-}
-
-/// Which columns a read decodes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Columns {
-    /// Entity, timestamp, seq, and the hashes of lost originals.
-    pub keys: bool,
-    /// Vectors.
-    pub vectors: bool,
-    /// Metadata.
-    pub metadata: bool,
-    /// Source and model.
-    pub origins: bool,
-}
-
-impl Columns {
-    /// Everything.
-    pub const ALL: Columns = Columns { keys: true, vectors: true, metadata: true, origins: true };
-    /// Keys, sequence numbers and the approx mark only.
-    pub const KEYS: Columns = Columns { keys: true, vectors: false, metadata: false, origins: false };
-    /// Keys and vectors.
-    pub const VECTORS: Columns = Columns { keys: true, vectors: true, metadata: false, origins: false };
-    /// What is small: everything but vectors and metadata.
-    pub const TABLE: Columns = Columns { keys: true, vectors: false, metadata: false, origins: true };
-    /// Metadata alone.
-    pub const METADATA: Columns = Columns { keys: false, vectors: false, metadata: true, origins: false };
-    /// Vectors alone.
-    pub const PLAIN_VECTORS: Columns =
-        Columns { keys: false, vectors: true, metadata: false, origins: false };
-}
 
 /// An open warm file. Rows are named by their ordinal.
 #[derive(Debug)]

@@ -1,5 +1,7 @@
 //! The columns of a warm file, and how each is stored.
 
+use crate::format::DatasetId;
+use crate::format::container::Seal;
 use arrow_schema::{DataType, Field, Schema, TimeUnit};
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::file::metadata::SortingColumn;
@@ -31,6 +33,52 @@ const NAMES: [&str; 10] = [
     "approx",
     "original_hash",
 ];
+
+/// What a file must be to be opened: from the manifest.
+#[derive(Debug, Clone, Copy)]
+pub struct Expect {
+    /// The dataset.
+    pub dataset: DatasetId,
+    /// The file's id.
+    pub id: u64,
+    /// Its length and root checksum.
+    pub seal: Seal,
+    /// Its rows.
+    pub rows: u64,
+    /// Dimension.
+    pub dim: usize,
+    /// True when entities have names.
+    pub named: bool,
+}
+
+/// Which columns a read decodes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Columns {
+    /// Entity, timestamp, seq, and the hashes of lost originals.
+    pub keys: bool,
+    /// Vectors.
+    pub vectors: bool,
+    /// Metadata.
+    pub metadata: bool,
+    /// Source and model.
+    pub origins: bool,
+}
+
+impl Columns {
+    /// Everything.
+    pub const ALL: Columns = Columns { keys: true, vectors: true, metadata: true, origins: true };
+    /// Keys, sequence numbers and the approx mark only.
+    pub const KEYS: Columns = Columns { keys: true, vectors: false, metadata: false, origins: false };
+    /// Keys and vectors.
+    pub const VECTORS: Columns = Columns { keys: true, vectors: true, metadata: false, origins: false };
+    /// What is small: everything but vectors and metadata.
+    pub const TABLE: Columns = Columns { keys: true, vectors: false, metadata: false, origins: true };
+    /// Metadata alone.
+    pub const METADATA: Columns = Columns { keys: false, vectors: false, metadata: true, origins: false };
+    /// Vectors alone.
+    pub const PLAIN_VECTORS: Columns =
+        Columns { keys: false, vectors: true, metadata: false, origins: false };
+}
 
 /// What sets the columns of one dataset's files apart from another's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

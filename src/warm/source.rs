@@ -1,6 +1,6 @@
 //! The bytes of a warm file, checked on first touch, as the Parquet reader wants them.
 
-use super::reader::Expect;
+use super::schema::Expect;
 use super::seal::{self, BLOCK_LEN, Blocks, END_LEN, FOOTER, INDEXES};
 use crate::error::{Error, Result};
 use crate::format::checksum::{Identity, holds};

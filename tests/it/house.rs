@@ -88,15 +88,12 @@ const CIRCLES_LEFT: &[&str] = &[
     "bin/cvx/",
     "dataset/",
     "erase/",
-    "index/",
     "indexing/",
     "ingest/",
     "input/",
     "maintenance/",
     "manifest/",
     "output/",
-    "pq/",
-    "warm/",
 ];
 
 /// Two files that use each other can only be read, tested and changed together. A `mod.rs` that declares and

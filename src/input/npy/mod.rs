@@ -11,9 +11,8 @@ mod raw;
 mod values;
 
 use super::formats::{Opened, RowReader, Spec};
-use super::numbers::infinite;
 use super::options::InputOptions;
-use super::rows::{Fault, InputRows, Row};
+use super::rows::{Fault, InputRows, Row, infinite};
 use super::sources::{open_bytes, open_seekable};
 use super::value::{
     beyond, finish, missing_time, set_entity, time_from_float, time_from_integer, time_from_text, whole_part,
