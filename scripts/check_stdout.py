@@ -24,6 +24,8 @@ ENV = {"LC_ALL": "C.UTF-8", "COLUMNS": "100", "TZ": "UTC", "PATH": os.environ["P
 # - columns that a clock fills. Of Arrow and Parquet with such a column only the schema and the length are kept.
 CLOCK_COLUMNS = ["seconds", "rows_per_s", "points_per_s", "created", "last_commit"]
 CLOCK_IN_JSON = re.compile(rf'("(?:{"|".join(CLOCK_COLUMNS)})": *)("[^"]*"|[-+.0-9e]+)')
+# - the time that --stats tells at the end of a note.
+CLOCK_IN_NOTES = re.compile(r"; [0-9.]+ m?s$", re.M)
 # - dataset ids, which are random: each is replaced by its dataset's name, in as many bytes.
 # - the temporary directory, whose name is random: <here>.
 
@@ -99,7 +101,8 @@ class Recorder:
                 return b"schema alone, for a clock's column: %d bytes\n" % len(data) + clean
             return data.replace(base64.b64encode(schema), base64.b64encode(clean))
         try:
-            return mask_columns(CLOCK_IN_JSON.sub(r"\1<clock>", data.decode())).encode()
+            text = CLOCK_IN_NOTES.sub("; <clock>", CLOCK_IN_JSON.sub(r"\1<clock>", data.decode()))
+            return mask_columns(text).encode()
         except UnicodeDecodeError:
             return data
 

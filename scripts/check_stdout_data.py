@@ -180,6 +180,9 @@ news: query knn --like 42 -k 3 -j 2
 news: query knn --like 42 -k 3 --per-entity best --include-self --model latest
 news: query knn --like 42 -k 3 --where "lang = 'en' and (score >= 0.5 or not exists(author))"
 tiers: query knn --like 42 -k 3 --exact
+tiers: query knn --like 42 -k 3 --stats
+news: query asof --at 2023 --like 42 -k 3 --stats
+news: drift --from 2022..2022 --to 2023..2023 --cluster author -f csv
 tiers: query knn --like 42 -k 3 --recall 0.98
 tiers: query knn --like 42 -k 3 --ef 200
 news: query asof --at 2023 --queries queries.jsonl -k 2
