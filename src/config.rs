@@ -54,6 +54,18 @@ pub enum Partition {
     None,
 }
 
+impl std::fmt::Display for Partition {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Partition::Day => "day",
+            Partition::Week => "week",
+            Partition::Month => "month",
+            Partition::Year => "year",
+            Partition::None => "none",
+        })
+    }
+}
+
 /// How many ranges of the entity hash the warm partitions have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Buckets {

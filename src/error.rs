@@ -2,8 +2,12 @@
 //!
 //! Every failure a user can meet carries a stable [`Code`], from which the exit
 //! status follows by one exhaustive match, a message, the [`Place`] it was found
-//! at, and a hint. Nothing here prints; the binary renders errors as text or JSON.
+//! at, and a hint. Nothing here prints; front ends render errors as text or JSON.
+//!
+//! Messages and hints name parameters of a request in marks, `‹time-unit year›`, and each front end writes
+//! these in its own way: see [`Words`].
 
+use std::borrow::Cow;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -151,6 +155,41 @@ impl fmt::Display for Place {
     }
 }
 
+/// How the parameters that stand in marks in messages, hints and notes are written: `‹name›` or `‹name VALUE›`,
+/// with the name as the command line spells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Words {
+    /// As fields of a request: `time_unit year`.
+    #[default]
+    Fields,
+    /// As options of the command line: `--time-unit year`.
+    Options,
+}
+
+impl Words {
+    /// The text with its parameters in these words.
+    pub fn write(self, text: &str) -> Cow<'_, str> {
+        if !text.contains('‹') {
+            return Cow::Borrowed(text);
+        }
+        let mut out = String::with_capacity(text.len() + 8);
+        let mut rest = text;
+        while let Some((before, marked)) = rest.split_once('‹') {
+            let Some((parameter, after)) = marked.split_once('›') else { break };
+            out.push_str(before);
+            let (name, value) = parameter.split_once(' ').map_or((parameter, None), |(n, v)| (n, Some(v)));
+            match self {
+                Words::Fields => out.push_str(&name.replace('-', "_")),
+                Words::Options => out.extend(["--", name]),
+            }
+            out.extend(value.into_iter().flat_map(|v| [" ", v]));
+            rest = after;
+        }
+        out.push_str(rest);
+        Cow::Owned(out)
+    }
+}
+
 #[derive(Debug)]
 struct Inner {
     code: Code,
@@ -264,7 +303,13 @@ impl Error {
         self
     }
 
-    /// Adds any other place, e.g. `option --at`.
+    /// Adds the parameter of the request that is wrong, by its name on the command line.
+    #[must_use]
+    pub fn option(self, name: &str) -> Self {
+        self.what(format!("option ‹{name}›"))
+    }
+
+    /// Adds any other place.
     #[must_use]
     pub fn what(mut self, what: impl Into<String>) -> Self {
         self.0.place.what = Some(what.into());
@@ -288,7 +333,7 @@ impl Error {
         self.0.code.exit()
     }
 
-    /// What happened, one line.
+    /// What happened, one line, with parameters in marks; [`Words`] writes them.
     pub fn message(&self) -> &str {
         &self.0.message
     }
@@ -298,7 +343,7 @@ impl Error {
         &self.0.place
     }
 
-    /// How to mend it.
+    /// How to mend it, with parameters in marks; [`Words`] writes them.
     pub fn hint(&self) -> Option<&str> {
         self.0.hint.as_deref()
     }
@@ -327,9 +372,9 @@ fn describe_os(e: &std::io::Error) -> String {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.message)?;
+        f.write_str(&Words::Fields.write(&self.0.message))?;
         if !self.0.place.is_empty() {
-            write!(f, " ({})", self.0.place)?;
+            write!(f, " ({})", Words::Fields.write(&self.0.place.to_string()))?;
         }
         Ok(())
     }
@@ -349,6 +394,15 @@ mod tests {
             assert!(!c.describe().is_empty());
             assert_ne!(c.exit(), 0);
         }
+    }
+
+    #[test]
+    fn parameters_are_written_as_the_front_end_names_them() {
+        let text = "add ‹time-unit year›, or leave out ‹lean›; 3 ‹ 4";
+        assert_eq!(Words::Options.write(text), "add --time-unit year, or leave out --lean; 3 ‹ 4");
+        assert_eq!(Words::Fields.write(text), "add time_unit year, or leave out lean; 3 ‹ 4");
+        let e = Error::usage("a ‹per-entity best›").option("max-age");
+        assert_eq!(e.to_string(), "a per_entity best (option max_age)");
     }
 
     #[test]

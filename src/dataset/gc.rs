@@ -1,11 +1,12 @@
 //! Removing what no version needs: old manifests nobody reads, then files no manifest names;
 //! and what an interrupted writer left in `tmp/`. Only the writer, under the lock, does this.
 
-use super::{NAMED, clock_us};
+use super::NAMED;
 use crate::cold::Store;
 use crate::error::{Error, Result};
 use crate::fsio;
 use crate::manifest::{self, Manifest};
+use crate::time::clock_us;
 use crate::wal;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};

@@ -1,11 +1,12 @@
 //! Making a dataset.
 
-use super::{DIRS, clock_us};
+use super::DIRS;
 use crate::config::{self, Config, IdKind, Settings};
 use crate::error::{Code, Error, Result};
 use crate::format::DatasetId;
 use crate::fsio::{self, Publish, TempFile};
 use crate::manifest::{self, Manifest};
+use crate::time::clock_us;
 use std::path::Path;
 
 /// What [`init`] did.

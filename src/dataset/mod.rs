@@ -53,12 +53,6 @@ pub(crate) const DIRS: [&str; 7] = ["manifest", "wal", "hot", "dict", "index", "
 /// Those whose files a manifest names; what no kept one names is collected.
 const NAMED: [&str; 4] = ["hot", "dict", "index", "wal"];
 
-/// Now, for information in manifests; nothing is decided by it.
-fn clock_us() -> i64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
-}
-
 /// The log that a version names as live.
 fn live_log(config: &Config, manifest: &Manifest) -> LogId {
     LogId { dataset: config.id, file: manifest.log, dim: config.settings.dim, first_seq: manifest.next_seq }

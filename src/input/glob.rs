@@ -7,12 +7,10 @@
 //! [`is_private`] names; a single `*` follows them.
 
 use crate::error::{Error, Result};
+use crate::watch::Watch;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
-
-/// Asked while directories are read; its error ends the expansion.
-pub(super) type Stop<'a> = dyn Fn() -> Result<()> + 'a;
 
 /// True when a name can only be meant as a pattern.
 pub(super) fn is_pattern(path: &Path) -> bool {
@@ -28,19 +26,19 @@ pub(super) fn is_private(name: &OsStr) -> bool {
 }
 
 /// The paths that a pattern names, sorted by their bytes.
-pub(super) fn expand(pattern: &Path, stop: &Stop<'_>) -> Result<Vec<PathBuf>> {
+pub(super) fn expand(pattern: &Path, watch: &dyn Watch) -> Result<Vec<PathBuf>> {
     let parts: Vec<Component<'_>> = pattern.components().collect();
     let mut found = vec![PathBuf::new()];
     for (i, part) in parts.iter().enumerate() {
         let last = i + 1 == parts.len();
         let name = part.as_os_str();
         found = match part {
-            Component::Normal(name) if *name == "**" => below(found, last, stop)?,
+            Component::Normal(name) if *name == "**" => below(found, last, watch)?,
             Component::Normal(name) if is_pattern(Path::new(name)) => {
                 let pattern = letters(name);
                 let mut next = Vec::new();
                 for base in &found {
-                    stop()?;
+                    watch.stop()?;
                     matching(base, &pattern, last, &mut next)?;
                 }
                 next
@@ -91,11 +89,11 @@ fn matching(base: &Path, pattern: &[u32], last: bool, out: &mut Vec<PathBuf>) ->
 }
 
 /// All directories at and below those given; at the end of a pattern their files too.
-fn below(bases: Vec<PathBuf>, last: bool, stop: &Stop<'_>) -> Result<Vec<PathBuf>> {
+fn below(bases: Vec<PathBuf>, last: bool, watch: &dyn Watch) -> Result<Vec<PathBuf>> {
     let mut out = Vec::new();
     let mut open = bases;
     while let Some(dir) = open.pop() {
-        stop()?;
+        watch.stop()?;
         for (name, is_dir) in entries(&dir)? {
             if is_private(&name) {
                 continue;

@@ -2,10 +2,11 @@
 
 use super::ahead::{Ahead, Source};
 use super::formats::Format;
-use super::glob::{self, Stop, is_private};
+use super::glob::{self, is_private};
 use super::unpack::{self, packing, unpack};
 use crate::error::{Code, Error, Result};
 use crate::format::checksum::Hasher128;
+use crate::watch::Watch;
 use std::collections::{BTreeMap, HashSet};
 use std::ffi::OsStr;
 use std::fs::File;
@@ -44,7 +45,7 @@ pub fn expand_sources(
     arguments: &[PathBuf],
     format: Option<Format>,
     allow_empty: bool,
-    stop: &Stop<'_>,
+    watch: &dyn Watch,
 ) -> Result<Sources> {
     let mut out = Sources::default();
     for argument in arguments {
@@ -55,7 +56,7 @@ pub fn expand_sources(
             out.files.push(argument.clone());
             continue;
         }
-        let mut found = Found::new(format, stop);
+        let mut found = Found::new(format, watch);
         match std::fs::metadata(argument) {
             Ok(meta) if meta.is_dir() => {
                 found.walk(argument)?;
@@ -83,7 +84,7 @@ pub fn expand_sources(
 /// Files of one argument, and what it names beside them.
 struct Found<'a> {
     format: Option<Format>,
-    stop: &'a Stop<'a>,
+    watch: &'a dyn Watch,
     files: Vec<PathBuf>,
     /// Which of them are links.
     links: HashSet<PathBuf>,
@@ -92,8 +93,8 @@ struct Found<'a> {
 }
 
 impl<'a> Found<'a> {
-    fn new(format: Option<Format>, stop: &'a Stop<'a>) -> Found<'a> {
-        Found { format, stop, files: Vec::new(), links: HashSet::new(), left: BTreeMap::new() }
+    fn new(format: Option<Format>, watch: &'a dyn Watch) -> Found<'a> {
+        Found { format, watch, files: Vec::new(), links: HashSet::new(), left: BTreeMap::new() }
     }
 
     fn leave(&mut self, why: &'static str, path: &Path) {
@@ -105,7 +106,7 @@ impl<'a> Found<'a> {
     }
 
     fn pattern(&mut self, pattern: &Path) -> Result<()> {
-        for path in glob::expand(pattern, self.stop)? {
+        for path in glob::expand(pattern, self.watch)? {
             let kind = std::fs::symlink_metadata(&path).map_err(|e| Error::io("open", &path, &e))?;
             if kind.is_dir() {
                 self.walk(&path)?;
@@ -119,7 +120,7 @@ impl<'a> Found<'a> {
     fn walk(&mut self, root: &Path) -> Result<()> {
         let mut entries = walkdir::WalkDir::new(root).sort_by_file_name().into_iter();
         while let Some(entry) = entries.next() {
-            (self.stop)()?;
+            self.watch.stop()?;
             let entry = entry.map_err(|e| {
                 let path = e.path().unwrap_or(root).to_owned();
                 let kind = e.into_io_error().unwrap_or_else(|| std::io::ErrorKind::Other.into());
@@ -289,12 +290,12 @@ pub(super) fn has_extension(path: &Path, extension: &str) -> bool {
 }
 
 /// Length and XXH3-128 of a file's content. `stop` is asked between reads.
-pub fn content_hash(path: &Path, stop: &Stop<'_>) -> Result<(u64, u128)> {
+pub fn content_hash(path: &Path, watch: &dyn Watch) -> Result<(u64, u128)> {
     let mut file = open_file(path)?;
     let (mut hasher, mut len) = (Hasher128::new(), 0u64);
     let mut buffer = vec![0u8; 1 << 20];
     loop {
-        stop()?;
+        watch.stop()?;
         match file.read(&mut buffer) {
             Ok(0) => return Ok((len, hasher.finish())),
             Ok(n) => {

@@ -10,6 +10,7 @@ use crate::manifest::{FileKind, Placement};
 use crate::model::{TimeRange, TimestampUs, VectorSource};
 use crate::points::{KeptPoints, Texts};
 use crate::warm::WarmWriter;
+use crate::watch::Watch;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -42,7 +43,7 @@ pub(super) struct Merge<'a> {
     pub(super) target_bytes: u64,
     /// An instant that no file spans.
     pub(super) cut: Option<TimestampUs>,
-    pub(super) stop: &'a (dyn Fn() -> Result<()> + Sync),
+    pub(super) watch: &'a dyn Watch,
 }
 
 /// One file to be written: a bucket and a period, or a run of small ones.
@@ -128,7 +129,7 @@ impl Merge<'_> {
         let select = Select { time, shard: both(self.select.shard), ..self.select.clone() };
         let mut files: Vec<OneFile<'_>> = outs.iter().map(|o| OneFile::new(self, o)).collect();
         for rows in Trajectories::new(select.resolve_in(self.parts.clone())?) {
-            (self.stop)()?;
+            self.watch.stop()?;
             let mut at = 0;
             for file in &mut files {
                 let end = rows.t.partition_point(|t| *t <= file.out.time.last());
@@ -146,7 +147,7 @@ impl Merge<'_> {
         let out = Output { bucket, bits, time: TimeRange::ALL, label, bytes: 0.0 };
         let mut file = OneFile::new(self, &out);
         for rows in Trajectories::new(self.select.resolve_in(self.parts.clone())?) {
-            (self.stop)()?;
+            self.watch.stop()?;
             file.push(&rows, 0..rows.len())?;
         }
         Ok(file.finish()?.pop())

@@ -27,7 +27,7 @@ pub(super) fn layered(dir: &Path) -> Model {
     }
     w.finish().unwrap();
     let select = Select { entities: Some([3].into()), ..Select::default() };
-    crate::delete::delete(dir, options(), &select, |_| Ok(())).unwrap();
+    crate::commands::delete::delete(dir, options(), &select, |_| Ok(())).unwrap();
     model.retain(|k, _| k.entity != 3);
     let mut w = Writer::open(dir, options()).unwrap();
     put(&mut w, &[(4, 0, 94), (11, 7, 95)]).unwrap();
@@ -71,7 +71,7 @@ fn everything_goes_to_warm_and_nothing_changes() {
     w.finish().unwrap();
     apply(&mut model, &[(5, 0, 96)]);
     let select = Select { entities: Some([6].into()), ..Select::default() };
-    crate::delete::delete(&dir, options(), &select, |_| Ok(())).unwrap();
+    crate::commands::delete::delete(&dir, options(), &select, |_| Ok(())).unwrap();
     model.retain(|k, _| k.entity != 6);
     assert_eq!(all(&dir).unwrap(), model);
     clean(&dir);
@@ -139,7 +139,7 @@ fn what_changes_while_compact_builds_is_kept() {
             put(&mut w, &[(5, 0, 97), (12, 1, 98)])?;
             w.finish()?;
             let select = Select { entities: Some([6].into()), ..Select::default() };
-            crate::delete::delete(&dir, options(), &select, |_| Ok(()))?;
+            crate::commands::delete::delete(&dir, options(), &select, |_| Ok(()))?;
         }
         Ok(())
     };

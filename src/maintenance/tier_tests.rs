@@ -4,12 +4,12 @@ use super::Limits;
 use super::compact::{self, compact};
 use super::tests::layered;
 use super::tier::{self, Policy, Report, restore, run};
+use crate::commands::index;
 use crate::dataset::powercut::{Disk, replay};
 use crate::dataset::tests::{Model, all, apply, clean, made, options, put};
 use crate::dataset::{Options, Select, Snapshot, TierInfo, Trajectories, Writer};
 use crate::error::Result;
 use crate::fsio::fault::{Mode, arm};
-use crate::indexing;
 use crate::manifest::FileKind;
 use std::path::Path;
 use std::time::Duration;
@@ -112,7 +112,7 @@ fn a_point_replaced_after_it_went_cold_is_answered_from_hot_and_a_deleted_one_is
     assert_eq!(approx, model.len() as u64 - 2);
     w.finish().unwrap();
     let select = Select { entities: Some([6].into()), ..Select::default() };
-    crate::delete::delete(&dir, options(), &select, |_| Ok(())).unwrap();
+    crate::commands::delete::delete(&dir, options(), &select, |_| Ok(())).unwrap();
     model.retain(|k, _| k.entity != 6);
     compare(&dir, &model);
     assert_eq!(points_of(&dir)[1], 2);
@@ -150,7 +150,7 @@ fn purge_takes_the_dead_out_of_blocks() {
         demote(&dir, &Policy { keep_original: keep, ..policy(codec) }).unwrap();
         let before = compare(&dir, &model).1;
         let select = Select { entities: Some([6].into()), ..Select::default() };
-        crate::delete::delete(&dir, options(), &select, |_| Ok(())).unwrap();
+        crate::commands::delete::delete(&dir, options(), &select, |_| Ok(())).unwrap();
         let dead = model.keys().filter(|k| k.entity == 6).count() as u64;
         model.retain(|k, _| k.entity != 6);
         let policy = compact::Policy { purge: true, ..compact::Policy::default() };
@@ -390,8 +390,8 @@ fn jobs_beside_each_other_end_well() {
         });
         s.spawn(|| {
             job(&|i| {
-                let how = indexing::Options { rebuild: i % 2 == 0, ..indexing::Options::default() };
-                indexing::build(&dir, &how, writing(), &|_, _, _| Ok(())).map(|_| ())
+                let how = index::Options { rebuild: i % 2 == 0, ..index::Options::default() };
+                index::build(&dir, &how, writing(), &crate::watch::Unwatched).map(|_| ())
             })
         });
     });

@@ -5,6 +5,7 @@
 
 mod arrow;
 mod csv;
+mod hidden;
 mod json;
 mod layout;
 pub mod merge;
@@ -18,6 +19,7 @@ mod text;
 #[cfg(test)]
 mod tests;
 
+pub use hidden::Hidden;
 pub use layout::Slot;
 pub use npy::NpyWriter;
 pub use row::{Cell, Column, Field, Id, Json, Label, Meta, Row, Time, Type, is_among};

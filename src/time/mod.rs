@@ -11,6 +11,7 @@ mod expr;
 mod format;
 mod grid;
 mod parse;
+mod span;
 
 pub use civil::{Date, add_months, civil_from_days, days_from_civil};
 pub use duration::{Duration, parse_duration};
@@ -18,9 +19,16 @@ pub use expr::{Now, TimeExpr, parse_period, parse_range, parse_time};
 pub use format::{TimeFormat, format_time, write_time};
 pub use grid::Grid;
 pub use parse::{Span, Unit, parse_absolute};
+pub use span::span_text;
 
 /// Microseconds in a day.
 pub const US_PER_DAY: i64 = 86_400_000_000;
+
+/// The system's clock, in microseconds since 1970.
+pub fn clock_us() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+}
 
 /// The error for a time that 64-bit microseconds cannot hold.
 fn out_of_range(what: &str) -> crate::error::Error {

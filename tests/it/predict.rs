@@ -2,8 +2,8 @@
 
 use crate::{Given, cvx, dataset, day, failure, stdout};
 use cvx::analytics::predict::node::Model;
+use cvx::commands::predict::kept::models;
 use cvx::dataset::{Options, Snapshot};
-use cvx::forecast::models;
 use cvx::format::codec::Encoder;
 use serde_json::Value;
 use std::path::Path;

@@ -12,7 +12,9 @@
 use super::{Method, Settings, forecast, piece, rate, steps};
 use crate::analytics::geometry::squared_distance;
 use crate::analytics::rng::Random;
+use crate::error::Result;
 use crate::model::{EntityId, TimestampUs, Trajectory, seconds_between};
+use crate::watch::{Unwatched, Watch};
 use rayon::prelude::*;
 
 /// Dimensions per case whose own errors are kept.
@@ -148,11 +150,27 @@ pub fn evaluate(
     seed: u64,
     settings: &Settings,
 ) -> Vec<Case> {
-    let Some(unit_s) = median_step_s(sample) else { return Vec::new() };
+    // Nobody stops it, and it has no errors of its own.
+    evaluate_watched(sample, methods, per_horizon, seed, settings, &Unwatched).unwrap_or_default()
+}
+
+/// As [`evaluate`], for as long as the watch does not stop it.
+///
+/// # Errors
+/// Only those of the watch.
+pub fn evaluate_watched(
+    sample: &[Trajectory],
+    methods: &[Method],
+    per_horizon: usize,
+    seed: u64,
+    settings: &Settings,
+    watch: &dyn Watch,
+) -> Result<Vec<Case>> {
+    let Some(unit_s) = median_step_s(sample) else { return Ok(Vec::new()) };
     let usable = |i: &usize| sample[*i].len() > 2 && !sample[*i].mixes_models();
     let series: Vec<usize> = (0..sample.len()).filter(usable).collect();
     if series.is_empty() || per_horizon == 0 {
-        return Vec::new();
+        return Ok(Vec::new());
     }
     let mut lengths: Vec<usize> = series.iter().map(|&i| sample[i].len()).collect();
     lengths.sort_unstable();
@@ -164,8 +182,11 @@ pub fn evaluate(
         seed,
     };
     let origins: Vec<Origin> = series.iter().flat_map(|&i| plan.origins(&sample[i], i)).collect();
-    let run = |o: &Origin| cases_of(&sample[o.series], o, methods, seed, settings);
-    origins.par_iter().map(run).collect::<Vec<_>>().into_iter().flatten().collect()
+    let run = |o: &Origin| {
+        watch.stop()?;
+        Ok(cases_of(&sample[o.series], o, methods, seed, settings))
+    };
+    Ok(origins.par_iter().map(run).collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
 }
 
 impl Plan {

@@ -1,31 +1,22 @@
-//! The `cvx` program: a thin layer of commands over the library.
+//! The `cvx` program over the library's commands: console, output targets, signals, exit codes.
 //!
 //! One place maps outcomes to exit codes, catches panics, and settles what a closed pipe means.
 
-mod absent;
-mod batch;
-mod cli;
 mod cmd;
-mod config;
+mod console;
 mod context;
-mod cuts;
+mod gate;
 mod memory;
-mod mixed;
+mod outputs;
+mod printer;
 mod progress;
 mod report;
-mod rows;
-mod select;
-mod settings;
 mod signals;
-mod sparks;
-mod stored;
-mod uncomputed;
-mod values;
-mod version;
-mod words;
 
+use cvx::cli::{self, Parsing};
 use cvx::error::{Code, Error, Result};
 use std::ffi::OsString;
+use std::path::Path;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -43,7 +34,13 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &[OsString]) -> Result<ExitCode> {
-    let Some(parsed) = cli::parse(args)? else { return Ok(ExitCode::SUCCESS) };
+    let parsed = match cli::parse(args)? {
+        Parsing::Run(parsed) => parsed,
+        Parsing::Show(help) => {
+            help.print().map_err(|e| Error::io("write", Path::new("standard output"), &e))?;
+            return Ok(ExitCode::SUCCESS);
+        }
+    };
     let context = context::Context::new(&parsed, args)?;
     if context.run.read_at.is_some() && parsed.cli.command.needs_newest() {
         return Err(Error::usage("this command works on the newest version only")
@@ -52,9 +49,9 @@ fn run(args: &[OsString]) -> Result<ExitCode> {
     }
     signals::install()?;
     context.start_threads()?;
-    match (parsed.cli.command.run(&context), context.run.skip_if_locked) {
+    match (cmd::run(&context, &parsed.cli.command), context.run.skip_if_locked) {
         (Err(e), Some(code)) if e.code() == Code::Locked => {
-            context.note(&format!("skipped: {}", e.message()));
+            context.console.note(&format!("skipped: {}", e.message()));
             Ok(ExitCode::from(code))
         }
         (result, _) => result.map(|()| ExitCode::SUCCESS),

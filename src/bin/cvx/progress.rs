@@ -1,8 +1,9 @@
 //! How far a long command is, on standard error: a bar, lines, or JSON objects.
 
-use crate::context::Context;
-use crate::values::ProgressForm;
+use cvx::cli::values::ProgressForm;
+use cvx::commands::Progress;
 use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
@@ -13,8 +14,8 @@ const JSON_EVERY: Duration = Duration::from_secs(5);
 /// Time between two changes of the bar.
 const BAR_EVERY: Duration = Duration::from_millis(100);
 
-/// The progress of a command.
-pub struct Progress {
+/// Draws or writes the progress of a command.
+pub struct Bar {
     form: ProgressForm,
     /// Only where it is drawn: a hidden bar still costs.
     bar: Option<ProgressBar>,
@@ -22,70 +23,37 @@ pub struct Progress {
     quiet: bool,
 }
 
-impl Progress {
+/// When an event is written as a line.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Pace {
+    /// Every time in JSON: the event is a promise, such as durability.
+    Every,
+    /// At once in JSON, since a new stage began; later now and then.
+    First,
+    /// Now and then.
+    Now,
+}
+
+impl Bar {
     /// As `--progress` and the terminal say.
-    pub fn new(context: &Context) -> Progress {
-        let form = context.settings.progress.unwrap_or(ProgressForm::Auto);
-        let drawn = form == ProgressForm::Auto && !context.run.quiet && std::io::stderr().is_terminal();
-        let bar = drawn.then(|| {
-            let bar = ProgressBar::new_spinner();
-            if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}  {elapsed}") {
-                bar.set_style(style);
-            }
-            bar
-        });
-        Progress { form, bar, said: Instant::now(), quiet: context.run.quiet }
+    pub fn new(form: ProgressForm, quiet: bool) -> Bar {
+        let drawn = form == ProgressForm::Auto && !quiet && std::io::stderr().is_terminal();
+        Bar { form, bar: drawn.then(spinner), said: Instant::now(), quiet }
     }
 
-    /// The first `rows` rows are durable, in `commit`; they took `bytes` of input.
-    pub fn durable(&mut self, rows: u64, commit: u64, bytes: u64) {
-        let text = || format!("{rows} rows durable, {:.1} MB read", bytes as f64 / 1e6);
-        if let Some(bar) = &self.bar {
-            bar.set_message(text());
-            bar.tick();
-        }
-        match self.form {
-            ProgressForm::Json => {
-                self.line(&format!("{{\"event\":\"commit\",\"rows_durable\":{rows},\"commit\":{commit}}}"));
-            }
-            ProgressForm::Plain if !self.quiet && self.said.elapsed() >= PLAIN_EVERY => {
-                self.said = Instant::now();
-                self.line(&text());
-            }
-            _ => {}
-        }
-    }
-
-    /// So many entities and points have been analysed.
-    pub fn analysed(&mut self, entities: u64, points: u64) {
-        self.step(
-            || format!("{entities} entities, {points} points"),
-            || format!("{{\"event\":\"progress\",\"entities\":{entities},\"points\":{points}}}"),
-        );
-    }
-
-    /// So many windows and their points have been compared.
-    pub fn compared(&mut self, windows: u64, points: u64) {
-        self.step(
-            || format!("{windows} windows, {points} points"),
-            || format!("{{\"event\":\"progress\",\"windows\":{windows},\"points\":{points}}}"),
-        );
-    }
-
-    /// Something began that says nothing until it ends.
-    pub fn begin(&mut self, text: &str) {
-        if let Some(bar) = &self.bar {
-            bar.set_message(text.to_string());
-            bar.tick();
-        }
-    }
-
-    /// Something went on: a text for people, an object for programs. Said now and then.
-    pub fn step(&mut self, text: impl FnOnce() -> String, object: impl FnOnce() -> String) {
+    /// Shows how far the run has come, as often as the form allows.
+    pub fn show(&mut self, progress: &Progress<'_>) {
+        let pace = match progress {
+            Progress::Durable { .. } => Pace::Every,
+            Progress::Stage { done: 0, .. } => Pace::First,
+            _ => Pace::Now,
+        };
         let every = match self.form {
-            _ if self.bar.is_some() => BAR_EVERY,
+            _ if self.bar.is_some() && pace == Pace::Now => BAR_EVERY,
+            _ if self.bar.is_some() => Duration::ZERO,
+            ProgressForm::Json if pace == Pace::Now => JSON_EVERY,
+            ProgressForm::Json => Duration::ZERO,
             ProgressForm::Plain if !self.quiet => PLAIN_EVERY,
-            ProgressForm::Json => JSON_EVERY,
             _ => return,
         };
         if self.said.elapsed() < every {
@@ -94,16 +62,12 @@ impl Progress {
         self.said = Instant::now();
         match &self.bar {
             Some(bar) => {
-                bar.set_message(text());
+                bar.set_message(text(progress));
                 bar.tick();
             }
-            None if self.form == ProgressForm::Json => self.line(&object()),
-            None => self.line(&text()),
+            None if self.form == ProgressForm::Json => line(&object(progress)),
+            None => line(&text(progress)),
         }
-    }
-
-    fn line(&self, text: &str) {
-        let _ = writeln!(std::io::stderr(), "{text}");
     }
 
     /// Runs something that writes to standard error, with the bar out of the way.
@@ -115,7 +79,7 @@ impl Progress {
     }
 }
 
-impl Drop for Progress {
+impl Drop for Bar {
     fn drop(&mut self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
@@ -123,37 +87,58 @@ impl Drop for Progress {
     }
 }
 
-/// The progress of a command that works in stages.
-pub struct Stages {
-    progress: std::sync::Mutex<Progress>,
+fn spinner() -> ProgressBar {
+    let bar = ProgressBar::new_spinner();
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}  {elapsed}") {
+        bar.set_style(style);
+    }
+    bar
 }
 
-impl Stages {
-    /// As `--progress` and the terminal say.
-    pub fn new(context: &Context) -> Stages {
-        Stages { progress: std::sync::Mutex::new(Progress::new(context)) }
-    }
+fn line(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
 
-    /// `done` of `of` are through `stage`; 0 of 0 where nobody knows.
-    pub fn at(&self, stage: &str, done: u64, of: u64) {
-        let mut progress = self.progress.lock().unwrap_or_else(|e| e.into_inner());
-        let text = if done > 0 { format!("{stage}: {done} of {of}") } else { stage.to_owned() };
-        if let Some(bar) = &progress.bar {
-            bar.set_message(text.clone());
-            bar.tick();
+/// For people.
+fn text(progress: &Progress<'_>) -> String {
+    match progress {
+        Progress::Analysed { entities, points } => format!("{entities} entities, {points} points"),
+        Progress::Compared { windows, points } => format!("{windows} windows, {points} points"),
+        Progress::Stage { name, done: 0, .. } => (*name).to_owned(),
+        Progress::Stage { name, done, of } => format!("{name}: {done} of {of}"),
+        Progress::Durable { rows, bytes, .. } => {
+            format!("{rows} rows durable, {:.1} MB read", *bytes as f64 / 1e6)
         }
-        let due = progress.said.elapsed();
-        match progress.form {
-            ProgressForm::Json if done == 0 || due >= JSON_EVERY => {
-                let line = serde_json::json!({"event": "stage", "stage": stage, "done": done, "of": of});
-                progress.said = Instant::now();
-                progress.line(&line.to_string());
-            }
-            ProgressForm::Plain if !progress.quiet && due >= PLAIN_EVERY => {
-                progress.said = Instant::now();
-                progress.line(&text);
-            }
-            _ => {}
+        Progress::Epoch { epoch, of, loss, validation_loss, best } => {
+            format!("epoch {epoch} of {of}: loss {loss:.4}, held out {validation_loss:.4}, best at {best}")
         }
+        _ => String::new(),
+    }
+}
+
+/// For programs.
+fn object(progress: &Progress<'_>) -> String {
+    match progress {
+        Progress::Analysed { entities, points } => {
+            format!("{{\"event\":\"progress\",\"entities\":{entities},\"points\":{points}}}")
+        }
+        Progress::Compared { windows, points } => {
+            format!("{{\"event\":\"progress\",\"windows\":{windows},\"points\":{points}}}")
+        }
+        Progress::Durable { rows, commit, .. } => {
+            format!("{{\"event\":\"commit\",\"rows_durable\":{rows},\"commit\":{commit}}}")
+        }
+        Progress::Stage { name, done, of } => {
+            json!({"event": "stage", "stage": name, "done": done, "of": of}).to_string()
+        }
+        Progress::Epoch { epoch, loss, validation_loss, best, .. } => json!({
+            "event": "epoch",
+            "epoch": epoch,
+            "loss": loss,
+            "validation_loss": validation_loss,
+            "best_epoch": best,
+        })
+        .to_string(),
+        _ => json!({"event": "progress"}).to_string(),
     }
 }

@@ -1,8 +1,8 @@
 //! Errors on standard error: three lines for people, one JSON object for programs; and panics,
 //! which become errors.
 
-use crate::values::{Errors, Format};
-use cvx::error::{Error, Result};
+use cvx::cli::values::{Errors, Format};
+use cvx::error::{Error, Result, Words};
 use serde_json::{Map, Value};
 use std::ffi::OsString;
 use std::io::Write;
@@ -77,12 +77,13 @@ pub fn print(e: &Error, style: Style) {
 }
 
 fn text(e: &Error) -> String {
-    let mut text = format!("error: {}\n", printable(e.message()));
+    let words = |text: &str| printable(&Words::Options.write(text));
+    let mut text = format!("error: {}\n", words(e.message()));
     if !e.place().is_empty() {
-        text += &format!("  where: {}\n", printable(&e.place().to_string()));
+        text += &format!("  where: {}\n", words(&e.place().to_string()));
     }
     if let Some(hint) = e.hint() {
-        text += &format!("  fix:   {}\n", printable(hint));
+        text += &format!("  fix:   {}\n", words(hint));
     }
     text
 }
@@ -102,15 +103,16 @@ fn json(e: &Error) -> Value {
     };
     put("code", Some(e.code().as_str().into()));
     put("exit", Some(e.exit_code().into()));
-    put("message", Some(e.message().into()));
+    let words = |text: &str| Value::from(Words::Options.write(text).into_owned());
+    put("message", Some(words(e.message())));
     put("file", place.file.as_ref().map(|p| p.to_string_lossy().into()));
     put("line", place.line.map(Value::from));
     put("row", place.row.map(Value::from));
     put("byte", place.byte.map(Value::from));
     put("column", place.column.as_deref().map(Value::from));
     put("entity", place.entity.as_deref().map(Value::from));
-    put("what", place.what.as_deref().map(Value::from));
-    put("hint", e.hint().map(Value::from));
+    put("what", place.what.as_deref().map(words));
+    put("hint", e.hint().map(words));
     let mut outer = Map::new();
     outer.insert("error".to_string(), Value::Object(fields));
     Value::Object(outer)

@@ -11,6 +11,7 @@ use super::tier;
 use crate::dataset::{self, Exchange, Select, Snapshot, Workshop, Writer};
 use crate::error::{Error, Result};
 use crate::manifest::FileKind;
+use crate::watch::Watch;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -59,20 +60,16 @@ pub struct Report {
     pub commit: u64,
 }
 
-/// What a run would do now. The live log, if any, is sealed first and takes part too.
-pub fn preview(dir: &Path, options: &Options) -> Result<(Snapshot, Vec<Job>)> {
-    let snapshot = Snapshot::open(dir, None)?;
-    let periods = Periods::new(snapshot.settings().partition);
-    let jobs = plan(snapshot.manifest(), &options.policy, &periods);
-    Ok((snapshot, jobs))
+/// What a run would do with this version. The live log, if any, is sealed first and takes part too.
+pub fn jobs(snapshot: &Snapshot, options: &Options) -> Vec<Job> {
+    plan(snapshot.manifest(), &options.policy, &Periods::new(snapshot.settings().partition))
 }
 
 /// True when a run would change something.
-pub fn is_needed(dir: &Path, options: &Options) -> Result<bool> {
-    let (snapshot, jobs) = preview(dir, options)?;
+pub fn is_needed(snapshot: &Snapshot, options: &Options) -> bool {
     let m = snapshot.manifest();
     let dead_in_cold = options.policy.purge && m.of(FileKind::Cold).any(|f| m.deletions_of(f.id).is_some());
-    Ok(!jobs.is_empty() || snapshot.recent().is_some() || dead_in_cold)
+    !jobs(snapshot, options).is_empty() || snapshot.recent().is_some() || dead_in_cold
 }
 
 /// Compacts the dataset in `dir`. `stop` ends it early with its error; what was published stays.
@@ -80,7 +77,7 @@ pub fn compact(
     dir: &Path,
     writing: &dataset::Options,
     options: &Options,
-    stop: &(dyn Fn() -> Result<()> + Sync),
+    watch: &dyn Watch,
 ) -> Result<Report> {
     let started = Instant::now();
     let mut report = Report::default();
@@ -88,13 +85,13 @@ pub fn compact(
     let mut options = *options;
     for _ in 0..ATTEMPTS {
         let before = report.files_in;
-        report = pass(dir, &writing_first, &options, started, report, stop)?;
+        report = pass(dir, &writing_first, &options, started, report, watch)?;
         // What another process changed it has rewritten; what else was asked of these files stays.
         options.policy.rewrite = false;
         // New files may be worth a merge with the files of their periods.
         let small = |job: &Job| job.inputs.iter().all(|(_, why)| *why == Why::Small);
         let more = || {
-            let jobs = preview(dir, &options)?.1;
+            let jobs = jobs(&Snapshot::open(dir, None)?, &options);
             Ok::<_, Error>(options.policy.cut.is_none() && !jobs.is_empty() && jobs.iter().all(small))
         };
         if report.jobs_left > 0 || (report.jobs_lost == 0 && !(report.files_in > before && more()?)) {
@@ -116,17 +113,18 @@ fn pass(
     options: &Options,
     started: Instant,
     mut report: Report,
-    stop: &(dyn Fn() -> Result<()> + Sync),
+    watch: &dyn Watch,
 ) -> Result<Report> {
     let mut writer = Writer::open(dir, writing.clone())?;
     report.wal_segments += u64::from(writer.recovered().rows > 0);
     report.jobs_lost = 0;
     let shop = writer.workshop(IDS)?;
     report.commit = writer.finish()?.0;
-    let (snapshot, jobs) = preview(dir, options)?;
+    let snapshot = Snapshot::open(dir, None)?;
+    let jobs = jobs(&snapshot, options);
     report.seq = snapshot.next_seq();
     let patient = dataset::Options { lock_timeout: writing.lock_timeout.max(PATIENCE), ..writing.clone() };
-    let mut run = Run { dir, writing: patient, options, shop, stop, report };
+    let mut run = Run { dir, writing: patient, options, shop, watch, report };
     for (i, job) in jobs.iter().enumerate() {
         if !options.limits.allow(run.report.bytes_before, started) {
             run.report.jobs_left = (jobs.len() - i) as u64;
@@ -145,7 +143,7 @@ struct Run<'a> {
     writing: dataset::Options,
     options: &'a Options,
     shop: Workshop,
-    stop: &'a (dyn Fn() -> Result<()> + Sync),
+    watch: &'a dyn Watch,
     report: Report,
 }
 
@@ -157,7 +155,7 @@ impl Run<'_> {
         if dead == 0 {
             return Ok(());
         }
-        let done = tier::purge(self.dir, &self.writing, self.stop)?;
+        let done = tier::purge(self.dir, &self.writing, self.watch)?;
         self.report.points_purged += dead;
         self.report.files_in += done.blocks;
         self.report.commit = self.report.commit.max(done.commit);
@@ -178,10 +176,10 @@ impl Run<'_> {
             select: Select::default(),
             target_bytes: self.options.policy.target_bytes,
             cut: self.options.policy.cut,
-            stop: self.stop,
+            watch: self.watch,
         };
         let made = merge.run()?;
-        (self.stop)()?;
+        self.watch.stop()?;
         let (files, points) = (made.len() as u64, made.iter().map(|m| m.entry.rows).sum::<u64>());
         let bytes: u64 = made.iter().map(|m| m.entry.seal.len).sum();
         let replaced = job.inputs.iter().map(|(f, _)| f.id).collect();

@@ -10,6 +10,7 @@ use crate::manifest::{FileEntry, FileKind, Placement};
 use crate::model::{Key, VectorSource};
 use crate::points::KeptPoints;
 use crate::pq::ErrorStats;
+use crate::watch::Watch;
 use std::ops::Range;
 
 /// Rows coded at a time.
@@ -21,7 +22,7 @@ pub(super) fn block(
     shop: &Workshop,
     part: &Part,
     codebook: &Codebook,
-    stop: &dyn Fn() -> Result<()>,
+    watch: &dyn Watch,
 ) -> Result<(Made, ErrorStats)> {
     let Some(place) = part.entry.and_then(|e| snapshot.manifest().placement(e.id)) else {
         return Err(Error::internal("a file that is not warm goes to cold"));
@@ -29,7 +30,7 @@ pub(super) fn block(
     let id = shop.take_id()?;
     let (dataset, quantizer) = (snapshot.config().id, codebook.quantizer.clone());
     let mut out = BlockWriter::create(shop.temp(id)?, dataset, id, quantizer, codebook.id)?;
-    push_live(&mut out, part, stop)?;
+    push_live(&mut out, part, watch)?;
     let place =
         Placement { codebook: codebook.id, codec: codebook.quantizer.codec().to_string(), ..place.clone() };
     finish(out, id, place)
@@ -49,11 +50,11 @@ pub(super) fn finish(out: BlockWriter, id: u64, place: Placement) -> Result<(Mad
 }
 
 /// Appends the live rows of a part to a block.
-pub(super) fn push_live(out: &mut BlockWriter, part: &Part, stop: &dyn Fn() -> Result<()>) -> Result<()> {
+pub(super) fn push_live(out: &mut BlockWriter, part: &Part, watch: &dyn Watch) -> Result<()> {
     for (part, ranges) in Select::default().resolve_in(vec![part])?.parts {
         for range in ranges {
             for start in (range.start..range.end).step_by(BATCH) {
-                stop()?;
+                watch.stop()?;
                 let end = range.end.min(start + BATCH as u32);
                 push(out, part, start as usize..end as usize)?;
             }

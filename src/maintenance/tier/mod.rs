@@ -20,6 +20,7 @@ use super::{Limits, compact};
 use crate::dataset::{self, Exchange, Snapshot, Workshop, Writer};
 use crate::error::{Code, Error, Result};
 use crate::fsio::refuse_inside_dataset;
+use crate::watch::Watch;
 use codebook::Codebook;
 use std::collections::HashSet;
 use std::path::Path;
@@ -77,14 +78,14 @@ pub fn run(
     writing: &dataset::Options,
     policy: &Policy,
     limits: &Limits,
-    stop: &(dyn Fn() -> Result<()> + Sync),
+    watch: &dyn Watch,
 ) -> Result<Report> {
     let started = Instant::now();
     if let Some(target) = policy.target.as_deref().filter(|t| !t.contains("://")) {
         refuse_inside_dataset(Path::new(target), "target")?;
     }
     let patient = dataset::Options { lock_timeout: writing.lock_timeout.max(PATIENCE), ..writing.clone() };
-    let mut report = cut_files(dir, writing, policy, limits, stop)?;
+    let mut report = cut_files(dir, writing, policy, limits, watch)?;
     let mut stays = HashSet::new();
     for attempt in 0..ATTEMPTS {
         let first = if attempt == 0 { writing } else { &patient };
@@ -98,13 +99,13 @@ pub fn run(
         moves.retain(|m| !stays.contains(&m.file.id));
         let codebook = codebook::newest(&snapshot, policy)?;
         let writing = patient.clone();
-        let mut run = Run { dir, writing, policy, shop, snapshot: &snapshot, codebook, stop, report, stays };
+        let mut run = Run { dir, writing, policy, shop, snapshot: &snapshot, codebook, watch, report, stays };
         for (i, m) in moves.iter().enumerate() {
             if !limits.allow(run.report.bytes_before, started) {
                 run.report.left = (moves.len() - i) as u64;
                 break;
             }
-            stop()?;
+            watch.stop()?;
             run.demote(m, &moves[i..])?;
         }
         (report, stays) = (run.report, run.stays);
@@ -126,18 +127,17 @@ fn cut_files(
     writing: &dataset::Options,
     policy: &Policy,
     limits: &Limits,
-    stop: &(dyn Fn() -> Result<()> + Sync),
+    watch: &dyn Watch,
 ) -> Result<Report> {
     // The log is sealed, so that its points are in a file.
     Writer::open(dir, writing.clone())?.finish()?;
-    let how = {
-        let snapshot = Snapshot::open(dir, None)?;
-        compact::Options { policy: preview::cutting(&snapshot, policy), limits: *limits }
-    };
-    if compact::preview(dir, &how)?.1.is_empty() {
+    let snapshot = Snapshot::open(dir, None)?;
+    let how = compact::Options { policy: preview::cutting(&snapshot, policy), limits: *limits };
+    if compact::jobs(&snapshot, &how).is_empty() {
         return Ok(Report::default());
     }
-    let done = compact::compact(dir, writing, &how, stop)?;
+    drop(snapshot);
+    let done = compact::compact(dir, writing, &how, watch)?;
     Ok(Report { cut: done.files_in, lost: done.jobs_lost, left: done.jobs_left, ..Report::default() })
 }
 
@@ -148,7 +148,7 @@ struct Run<'a> {
     shop: Workshop,
     snapshot: &'a Snapshot,
     codebook: Option<Codebook>,
-    stop: &'a (dyn Fn() -> Result<()> + Sync),
+    watch: &'a dyn Watch,
     report: Report,
     /// Files that were looked at and stay warm.
     stays: HashSet<u64>,
@@ -168,7 +168,7 @@ impl Run<'_> {
             return Ok(());
         }
         let codebook = self.fitting(part, to_come)?;
-        let (made, errors) = demote::block(self.snapshot, &self.shop, part, &codebook, self.stop)?;
+        let (made, errors) = demote::block(self.snapshot, &self.shop, part, &codebook, self.watch)?;
         if self.policy.max_error.is_some_and(|most| errors.p99 > most) {
             self.report.skipped += 1;
             self.stays.insert(m.file.id);

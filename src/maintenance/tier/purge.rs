@@ -6,6 +6,7 @@ use crate::dataset::{self, Exchange, Made, Part, Select, Snapshot, Workshop, Wri
 use crate::error::{Error, Result};
 use crate::maintenance::merge::Merge;
 use crate::manifest::{FileEntry, FileKind, Placement};
+use crate::watch::Watch;
 use std::path::Path;
 
 /// What a purge did.
@@ -19,20 +20,16 @@ pub struct Purged {
 
 /// Takes the rows that no longer count out of cold blocks, and out of the originals kept of them. The
 /// codes of the others are copied; a codec that loses nothing codes them again.
-pub fn purge(
-    dir: &Path,
-    writing: &dataset::Options,
-    stop: &(dyn Fn() -> Result<()> + Sync),
-) -> Result<Purged> {
+pub fn purge(dir: &Path, writing: &dataset::Options, watch: &dyn Watch) -> Result<Purged> {
     let mut out = Purged::default();
     let patient = dataset::Options { lock_timeout: writing.lock_timeout.max(PATIENCE), ..writing.clone() };
     for attempt in 0..ATTEMPTS {
         let first = if attempt == 0 { writing } else { &patient };
-        if pass(dir, first, &patient, stop, &mut out)? == 0 {
+        if pass(dir, first, &patient, watch, &mut out)? == 0 {
             break;
         }
         // Another process changed these blocks, or made new ones with dead rows, meanwhile.
-        stop()?;
+        watch.stop()?;
     }
     crate::maintenance::collect(dir, writing)?;
     Ok(out)
@@ -44,7 +41,7 @@ fn pass(
     dir: &Path,
     first: &dataset::Options,
     writing: &dataset::Options,
-    stop: &(dyn Fn() -> Result<()> + Sync),
+    watch: &dyn Watch,
     out: &mut Purged,
 ) -> Result<usize> {
     let mut writer = Writer::open(dir, first.clone())?;
@@ -53,8 +50,8 @@ fn pass(
     let snapshot = Snapshot::open(dir, None)?;
     let mut left = 0;
     for block in dead_blocks(&snapshot)? {
-        stop()?;
-        let x = without_dead(&snapshot, &shop, &block, stop)?;
+        watch.stop()?;
+        let x = without_dead(&snapshot, &shop, &block, watch)?;
         let mut writer = Writer::open(dir, writing.clone())?;
         let done = writer.exchange(x)?;
         let commit = writer.finish()?.0;
@@ -89,7 +86,7 @@ fn without_dead<'a>(
     snapshot: &'a Snapshot,
     shop: &Workshop,
     block: &DeadBlock<'_>,
-    stop: &(dyn Fn() -> Result<()> + Sync),
+    watch: &dyn Watch,
 ) -> Result<Exchange<'a>> {
     let m = snapshot.manifest();
     let (Some((cold, quantizer)), Some(place)) = (block.part.block(), m.placement(block.id)) else {
@@ -103,10 +100,10 @@ fn without_dead<'a>(
         if block.part.is_lossy() {
             out.copy(cold, &block.alive)?;
         } else {
-            demote::push_live(&mut out, block.part, stop)?;
+            demote::push_live(&mut out, block.part, watch)?;
         }
         made.push(demote::finish(out, id, place.clone())?.0);
-        made.extend(original(snapshot, shop, block, id, stop)?);
+        made.extend(original(snapshot, shop, block, id, watch)?);
     }
     let target = (place.store as usize).checked_sub(1).and_then(|i| m.stores.get(i)).cloned();
     Ok(Exchange { replaced: vec![block.id], made, target, ..Exchange::new(snapshot) })
@@ -118,7 +115,7 @@ fn original(
     shop: &Workshop,
     block: &DeadBlock<'_>,
     target: u64,
-    stop: &(dyn Fn() -> Result<()> + Sync),
+    watch: &dyn Watch,
 ) -> Result<Option<Made>> {
     let m = snapshot.manifest();
     let Some(place) = m.original_of(block.id).and_then(|f| m.placement(f.id)) else { return Ok(None) };
@@ -130,7 +127,7 @@ fn original(
         select: Select::default(),
         target_bytes: u64::MAX / 4,
         cut: None,
-        stop,
+        watch,
     };
     let made = merge.write_one(place)?;
     Ok(made.map(|made| Made {

@@ -6,6 +6,7 @@ use crate::error::Result;
 use crate::maintenance::merge::Merge;
 use crate::manifest::FileKind;
 use crate::model::VectorSource;
+use crate::watch::Watch;
 use roaring::RoaringBitmap;
 use std::path::Path;
 use std::time::Instant;
@@ -38,9 +39,8 @@ pub(super) struct Source {
 }
 
 /// What a restore would bring back.
-pub fn restore_plan(dir: &Path, select: &Select) -> Result<Restored> {
-    let snapshot = Snapshot::open(dir, None)?;
-    Ok(report(&snapshot, &sources(&snapshot, select)?))
+pub fn restore_plan(snapshot: &Snapshot, select: &Select) -> Result<Restored> {
+    Ok(report(snapshot, &sources(snapshot, select)?))
 }
 
 /// Brings the selected points of cold blocks back to warm, in one version.
@@ -49,9 +49,9 @@ pub fn restore(
     writing: &dataset::Options,
     select: &Select,
     target_bytes: u64,
-    stop: &(dyn Fn() -> Result<()> + Sync),
+    watch: &dyn Watch,
 ) -> Result<Restored> {
-    bring_back(dir, writing, target_bytes, stop, |snapshot| sources(snapshot, select))
+    bring_back(dir, writing, target_bytes, watch, |snapshot| sources(snapshot, select))
 }
 
 /// Brings rows of blocks back to warm, in one version. When another process changes the blocks
@@ -60,7 +60,7 @@ pub(super) fn bring_back(
     dir: &Path,
     writing: &dataset::Options,
     target_bytes: u64,
-    stop: &(dyn Fn() -> Result<()> + Sync),
+    watch: &dyn Watch,
     sources: impl Fn(&Snapshot) -> Result<Vec<Source>>,
 ) -> Result<Restored> {
     let started = Instant::now();
@@ -79,8 +79,8 @@ pub(super) fn bring_back(
         }
         let parts = sources.iter().map(|s| &s.part).collect();
         let select = Select::default();
-        let made =
-            Merge { snapshot: &snapshot, shop: &shop, parts, select, target_bytes, cut: None, stop }.run()?;
+        let made = Merge { snapshot: &snapshot, shop: &shop, parts, select, target_bytes, cut: None, watch }
+            .run()?;
         out.bytes_after = made.iter().map(|m| m.entry.seal.len).sum();
         let moved = sources.iter().map(|s| (s.id, s.rows.clone())).collect();
         let mut writer = Writer::open(dir, patient.clone())?;
@@ -93,7 +93,7 @@ pub(super) fn bring_back(
             out.seconds = started.elapsed().as_secs_f64();
             return Ok(out);
         }
-        stop()?;
+        watch.stop()?;
     }
     Err(super::lost())
 }

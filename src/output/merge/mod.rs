@@ -10,6 +10,7 @@ mod lines;
 use super::{Format, Stamp, Target};
 use crate::error::{Code, Error, Result};
 use crate::fsio;
+use crate::watch::Watch;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::path::{Path, PathBuf};
@@ -73,18 +74,18 @@ pub fn format(files: &[PathBuf]) -> Result<Format> {
 
 /// Merges `files`, which are all shards of one run, into `target`; `tick` is asked between rows
 /// and ends the merge early with its error. Returns the number of rows.
-pub fn merge(files: &[PathBuf], mut target: Target, tick: &dyn Fn() -> Result<()>) -> Result<u64> {
+pub fn merge(files: &[PathBuf], mut target: Target, watch: &dyn Watch) -> Result<u64> {
     let format = format(files)?;
     let runs: Vec<Run> = files.iter().map(|p| run_of(p, format)).collect::<Result<_>>()?;
     let stamp = check(files, &runs)?;
     let rows = if format.is_binary() {
         let sources = files.iter().map(|p| columns::Batches::open(p, format)).collect::<Result<Vec<_>>>()?;
         let sink = columns::Sink::new(files, &sources, format, &stamp, &target)?;
-        join(files, sources, sink, &mut target, tick)?
+        join(files, sources, sink, &mut target, watch)?
     } else {
         let sources = files.iter().map(|p| lines::Lines::open(p, format)).collect::<Result<Vec<_>>>()?;
         let sink = lines::Sink::new(files, &sources, format)?;
-        join(files, sources, sink, &mut target, tick)?
+        join(files, sources, sink, &mut target, watch)?
     };
     target.finish()?;
     Ok(rows)
@@ -95,7 +96,7 @@ fn join<R: Rows>(
     mut sources: Vec<R>,
     mut sink: impl Sink<R>,
     target: &mut Target,
-    tick: &dyn Fn() -> Result<()>,
+    watch: &dyn Watch,
 ) -> Result<u64> {
     let mut out = Vec::new();
     sink.begin(&mut out)?;
@@ -117,7 +118,7 @@ fn join<R: Rows>(
             heap.push(Reverse((next, i)));
         }
         if out.len() >= BUFFER {
-            tick()?;
+            watch.stop()?;
             target.write(&out)?;
             out.clear();
         }

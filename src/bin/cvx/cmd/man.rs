@@ -1,21 +1,12 @@
 //! `cvx man`: one manual page a command.
 
-use crate::cli::Cli;
-use clap::{Command, CommandFactory, ValueHint};
+use clap::{Command, CommandFactory};
 use clap_mangen::Man;
+use cvx::cli::Cli;
+use cvx::cli::man::Args;
 use cvx::error::{Error, Result};
 use cvx::fsio::{Publish, TempFile};
-use std::path::{Path, PathBuf};
-
-/// Write the manual, one page a command, into a directory
-#[derive(clap::Args, Debug)]
-#[command(after_long_help = "Examples:
-  cvx man ~/.local/share/man/man1")]
-pub struct Args {
-    /// The directory; made if it is not there
-    #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
-    dir: PathBuf,
-}
+use std::path::Path;
 
 /// What every page ends with.
 const EXIT_STATUS: &str = ".SH \"EXIT STATUS\"
@@ -25,7 +16,7 @@ const EXIT_STATUS: &str = ".SH \"EXIT STATUS\"
 ";
 
 /// Runs the command.
-pub fn run(args: Args) -> Result<()> {
+pub fn run(args: &Args) -> Result<()> {
     let dir = &args.dir;
     cvx::fsio::refuse_inside_dataset(dir, "directory of manual pages")?;
     std::fs::create_dir_all(dir).map_err(|e| Error::io("create the directory", dir, &e))?;

@@ -3,25 +3,14 @@
 //! `--errors` is the global option; given here without a value it asks for the list.
 
 use crate::context::Context;
-use crate::rows::{ErrorCode, FieldOf, TABLES};
+use cvx::cli::schema::Args;
 use cvx::error::{Code, Error, Result};
-use cvx::output::Column;
+use cvx::output::{Column, Hidden};
+use cvx::rows::{ErrorCode, FieldOf, TABLES};
 use cvx::suggest;
 
-/// Show the fields of a command's rows, or the error codes
-#[derive(clap::Args, Debug)]
-#[command(after_long_help = "Examples:
-  cvx schema
-  cvx schema config show
-  cvx schema --errors -f csv")]
-pub struct Args {
-    /// The command, in its words; without it, all
-    #[arg(value_name = "COMMAND")]
-    command: Vec<String>,
-}
-
 /// Runs the command.
-pub fn run(context: &Context, args: Args) -> Result<()> {
+pub fn run(context: &Context, args: &Args) -> Result<()> {
     match context.lists_errors {
         true if args.command.is_empty() => codes(context),
         true => Err(Error::usage("--errors lists the codes of all commands").fix("leave out the command")),
@@ -37,7 +26,7 @@ fn fields(context: &Context, command: &str) -> Result<()> {
             .unwrap_or_else(|| "`cvx schema` lists the fields of every command".to_string());
         return Err(Error::usage(format!("no command \"{command}\" prints rows")).fix(hint));
     }
-    let mut out = context.rows::<FieldOf>(&[])?;
+    let mut out = context.outputs.rows::<FieldOf>(Hidden::none())?;
     for (name, columns) in chosen {
         for column in *columns {
             out.row(&field(name, column))?;
@@ -58,7 +47,7 @@ fn field(command: &'static str, column: &Column) -> FieldOf {
 }
 
 fn codes(context: &Context) -> Result<()> {
-    let mut out = context.rows::<ErrorCode>(&[])?;
+    let mut out = context.outputs.rows::<ErrorCode>(Hidden::none())?;
     for code in Code::ALL {
         let exit = u32::from(code.exit());
         out.row(&ErrorCode { code: code.as_str(), exit, meaning: code.describe() })?;

@@ -1,0 +1,17 @@
+//! Small pieces of English in messages.
+
+/// A number with its noun: `1 file`, `2 files`.
+pub fn counted(n: u64, one: &str, many: &str) -> String {
+    format!("{n} {}", if n == 1 { one } else { many })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::counted;
+
+    #[test]
+    fn one_and_many() {
+        assert_eq!(counted(1, "file", "files"), "1 file");
+        assert_eq!(counted(0, "entity", "entities"), "0 entities");
+    }
+}
