@@ -335,7 +335,7 @@ impl Config {
 pub fn no_dataset(dir: &Path) -> Error {
     Error::new(Code::NoDataset, "there is no dataset here")
         .file(dir)
-        .fix("name one with -d DIR, or make one with `cvx init DIR --dim N`")
+        .fix("name one with -d DIR, or make one with `cvx init DIR ‹dim N›`")
 }
 
 /// The number of a metric in manifests and other files.

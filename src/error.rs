@@ -233,7 +233,7 @@ impl Error {
                 e.fix("raise the limit on the size of files (`ulimit -f`), or use a file system that allows larger ones")
             }
             Code::NoSpace if no_inodes => {
-                e.fix("remove some files, or run `cvx compact --keep-for 0s`, which removes those of old versions first")
+                e.fix("remove some files, or run `cvx compact ‹keep-for 0s›`, which removes those of old versions first")
             }
             Code::NoSpace => {
                 e.fix("free some space and run the same command again; what was acknowledged is kept")
@@ -247,7 +247,7 @@ impl Error {
     pub fn damaged(path: &Path, message: impl Into<String>) -> Self {
         Error::new(Code::Damaged, message)
             .file(path)
-            .fix("restore this file from a backup, or ingest its points again into a new dataset; `cvx verify --level full` lists all damage")
+            .fix("restore this file from a backup, or ingest its points again into a new dataset; `cvx verify ‹level full›` lists all damage")
     }
 
     /// A wrong argument, option or expression.
@@ -348,6 +348,14 @@ impl Error {
         self.0.hint.as_deref()
     }
 
+    /// Message and place in one text that keeps its marks, for a message of its own.
+    pub fn marked(&self) -> String {
+        match self.0.place.is_empty() {
+            true => self.0.message.clone(),
+            false => format!("{} ({})", self.0.message, self.0.place),
+        }
+    }
+
     /// The operating system's error number, when the cause was one.
     pub fn errno(&self) -> Option<i32> {
         self.0.errno
@@ -372,11 +380,7 @@ fn describe_os(e: &std::io::Error) -> String {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&Words::Fields.write(&self.0.message))?;
-        if !self.0.place.is_empty() {
-            write!(f, " ({})", Words::Fields.write(&self.0.place.to_string()))?;
-        }
-        Ok(())
+        f.write_str(&Words::Fields.write(&self.marked()))
     }
 }
 

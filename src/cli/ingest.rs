@@ -4,6 +4,7 @@ use super::changepoints::{arl, warmup};
 use super::values::{size, words};
 use crate::commands::ingest::{Detect, Options, Request, Tolerance};
 use crate::dataset::{OnConflict, Sync};
+use crate::error::Words;
 use crate::input::{Format, IdKind, InputOptions, Limits, Mapping, MetaColumns, TimeUnit};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ValueEnum, ValueHint};
@@ -23,8 +24,8 @@ so an interrupted command can simply be run again: finished files are skipped, o
 go on where they were.
 
 Exit 3 says that bad rows were left out, as --max-errors allows, or that one of several
-files could not be read to its end: its good rows before the fault and all other files
-are in. A file that was read to its end is finished with the bad rows that were
+files could not be read to its end: its batches of rows (--batch-rows) before the fault
+and all other files are in. A file that was read to its end is finished with the bad rows that were
 tolerated: the next run skips it and ends with exit 0. A file that failed is tried again
 by each run. For cron: --allow-empty, --max-errors 1%, --rejects FILE and
 --skip-if-locked=CODE.
@@ -228,6 +229,7 @@ impl Args {
             batch: Limits { rows: self.batch_rows, bytes: self.batch_bytes },
             trust_mtime: self.trust_mtime,
             detect: self.detect.clone(),
+            words: Words::default(),
             allow_erased: self.allow_erased,
         };
         let sync = match self.sync {

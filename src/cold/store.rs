@@ -51,7 +51,7 @@ impl Store {
             None => Store::local(Path::new(target)),
             Some(("s3", rest)) => Store::s3(rest),
             Some((scheme, _)) => Err(Error::usage(format!("no cold storage speaks {scheme}://"))
-                .what("option --target")
+                .option("target")
                 .fix("give a directory or s3://BUCKET/PREFIX")),
         }
     }
@@ -101,7 +101,7 @@ impl Store {
     #[cfg(not(feature = "s3"))]
     fn s3(_rest: &str) -> Result<Store> {
         Err(Error::usage("this cvx was built without object stores")
-            .what("option --target")
+            .option("target")
             .fix("build it with --features s3, or give a directory"))
     }
 

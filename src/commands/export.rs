@@ -1,13 +1,16 @@
 //! Points out, in a form that ingest takes back.
 
-use super::{Outcome, Rows, Selection, Session, Watch};
-use crate::dataset::{self, Selected, Snapshot, Trajectories, asof_rows};
+use super::{Level, Outcome, Rows, Selection, Session, Watch};
+use crate::dataset::{self, Part, Selected, Snapshot, Trajectories, asof_rows};
 use crate::error::{Code, Error, Result};
 use crate::fsio::refuse_inside_dataset;
 use crate::manifest::{FileEntry, FileKind};
+use crate::model::{Key, VectorSource};
 use crate::output::{Id, Meta, NpyWriter, Time};
 use crate::rows::{PointKey, PointRow};
+use crate::text::counted;
 use crate::time::TimeExpr;
+use std::collections::HashMap;
 use std::path::Path;
 
 /// The command in the SQL of [`duckdb`], which a shell reads.
@@ -45,7 +48,7 @@ pub fn run(
     out: &mut dyn Rows<PointRow>,
 ) -> Result<Outcome> {
     let (selected, outcome) = request.selected(session, watch)?;
-    each(session.snapshot()?, selected, watch, |rows, i, name, x| out.row(point(rows, i, name, x)?))?;
+    each(session.snapshot()?, selected, watch, |p| out.row(point(p)?))?;
     out.end()?;
     Ok(outcome)
 }
@@ -66,9 +69,10 @@ pub fn arrays(
     let ranges = selected.parts.iter().flat_map(|(_, rows)| rows);
     let rows = ranges.map(|r| u64::from(r.end - r.start)).sum();
     let mut vectors = NpyWriter::create(&dir.join("vectors.npy"), rows, snapshot.settings().dim)?;
-    each(snapshot, selected, watch, |rows, i, name, x| {
-        vectors.row(x)?;
-        keys.row(PointKey { entity_id: Id(rows.entity), entity: name, timestamp: Time(rows.t[i]) })
+    each(snapshot, selected, watch, |p| {
+        vectors.row(p.vector)?;
+        let timestamp = Time(p.rows.t[p.at]);
+        keys.row(PointKey { entity_id: Id(p.rows.entity), entity: p.name, timestamp })
     })?;
     vectors.finish()?;
     keys.end()?;
@@ -125,41 +129,87 @@ pub fn duckdb(session: &Session, selection: &Selection) -> Result<String> {
 /// Points whose vectors are read at once.
 const CHUNK: usize = 1_024;
 
-/// Hands every point to `take`: rows of its entity, its position there, the entity's name, the vector.
+/// A point on its way out.
+struct Exported<'a> {
+    rows: &'a dataset::Rows<'a>,
+    /// Its position among the rows of its entity.
+    at: usize,
+    name: Option<String>,
+    vector: &'a [f32],
+    /// True when the vector is not the one that was ingested.
+    approx: bool,
+}
+
+/// Hands every point to `take`. Vectors of lossy blocks whose originals were kept are the original ones. Warns where they
+/// were not: ingested again, such vectors would count as exact.
 fn each(
     snapshot: &Snapshot,
     selected: Selected<'_>,
     watch: &dyn Watch,
-    mut take: impl FnMut(&dataset::Rows<'_>, usize, Option<String>, &[f32]) -> Result<()>,
+    mut take: impl FnMut(Exported<'_>) -> Result<()>,
 ) -> Result<()> {
     let dim = snapshot.settings().dim;
     let mut x = Vec::new();
+    let mut originals = Originals { snapshot, open: HashMap::new() };
+    let mut approximate = 0_u64;
     for rows in Trajectories::new(selected) {
         let name = snapshot.entity_name(rows.entity)?;
         for start in (0..rows.len()).step_by(CHUNK) {
             watch.stop()?;
             let end = rows.len().min(start + CHUNK);
             rows.read(start..end, &mut x)?;
-            for (i, vector) in (start..end).zip(x.chunks_exact(dim)) {
-                take(&rows, i, name.clone(), vector)?;
+            for (at, vector) in (start..end).zip(x.chunks_exact_mut(dim)) {
+                let approx = rows.is_approx(at) && !originals.fill(&rows, at, vector)?;
+                approximate += u64::from(approx);
+                take(Exported { rows: &rows, at, name: name.clone(), vector, approx })?;
             }
         }
+    }
+    if approximate > 0 {
+        let text = format!(
+            "{} a vector that a lossy codec made (approx), not the one that was ingested: ingested again, it would count as \
+             exact",
+            counted(approximate, "point has", "points each have")
+        );
+        watch.note(Level::Warning, &text);
     }
     Ok(())
 }
 
-fn point(rows: &dataset::Rows<'_>, i: usize, name: Option<String>, vector: &[f32]) -> Result<PointRow> {
+/// The kept originals of lossy blocks, opened when first needed.
+struct Originals<'a> {
+    snapshot: &'a Snapshot,
+    open: HashMap<u64, Option<Part>>,
+}
+
+impl Originals<'_> {
+    /// Puts the original vector of a point in the place of the one that its codec made; false when it was not kept.
+    fn fill(&mut self, rows: &dataset::Rows<'_>, at: usize, vector: &mut [f32]) -> Result<bool> {
+        let (part, _) = rows.places[at];
+        let Some(entry) = part.entry else { return Ok(false) };
+        if !self.open.contains_key(&entry.id) {
+            self.open.insert(entry.id, self.snapshot.original_of(part)?);
+        }
+        let Some(Some(original)) = self.open.get(&entry.id) else { return Ok(false) };
+        let key = Key { entity: rows.entity, t: rows.t[at] };
+        let Some(row) = original.row_of(key) else { return Ok(false) };
+        vector.copy_from_slice(original.vectors(row..row + 1, &mut Vec::new())?);
+        Ok(!original.is_approx(row))
+    }
+}
+
+fn point(p: Exported<'_>) -> Result<PointRow> {
     let known = |text: &str| (!text.is_empty()).then(|| text.to_string());
-    let origin = rows.origin(i);
+    let origin = p.rows.origin(p.at);
     Ok(PointRow {
-        entity_id: Id(rows.entity),
-        entity: name,
-        timestamp: Time(rows.t[i]),
-        vector: vector.to_vec(),
-        metadata: known(&rows.meta(i)?).map(Meta),
+        entity_id: Id(p.rows.entity),
+        entity: p.name,
+        timestamp: Time(p.rows.t[p.at]),
+        vector: p.vector.to_vec(),
+        metadata: known(&p.rows.meta(p.at)?).map(Meta),
         source: known(&origin.source),
         model: known(&origin.model),
-        seq: rows.seq(i),
-        approx: rows.is_approx(i),
+        seq: p.rows.seq(p.at),
+        approx: p.approx,
     })
 }

@@ -57,7 +57,7 @@ pub fn resolve_latest(snapshot: &Snapshot, select: &mut Select) -> Result<()> {
     let Some((_, model)) = newest else {
         return Err(Error::new(Code::NotFound, "no selected point names its embedding model")
             .what("option ‹model latest›")
-            .fix("leave the option out; `cvx info --models` lists the models"));
+            .fix("leave the option out; `cvx info ‹models›` lists the models"));
     };
     select.model = Some(model.to_owned());
     Ok(())

@@ -2,7 +2,7 @@
 
 use super::storing::Provenance;
 use crate::dataset::{self, Select, Snapshot};
-use crate::error::Result;
+use crate::error::{Result, Words};
 use crate::time::{Now, TimeExpr, clock_us};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock};
@@ -28,6 +28,8 @@ pub struct Settings {
     pub now: Option<TimeExpr>,
     /// Say what would be done, and change nothing.
     pub dry_run: bool,
+    /// How texts in rows and files name parameters.
+    pub words: Words,
     /// The command that results are said to be made by.
     pub command_line: String,
 }

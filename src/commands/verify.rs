@@ -48,6 +48,7 @@ pub fn run(
     }
     let mut found = 0_u64;
     let (mut away, mut mends) = (Vec::new(), BTreeSet::new());
+    let words = session.settings().words;
     let read_at = session.settings().read_at;
     let mut worst = dataset::verify(dir, read_at, request.level, request.fail_fast, &mut |f| {
         watch.stop()?;
@@ -58,7 +59,8 @@ pub fn run(
         if f.check == dataset::STORE {
             away.push(f.object.clone());
         }
-        out.row(Check { check: f.check, object: f.object, status: f.status.as_str(), detail: f.detail })
+        let detail = words.write(&f.detail).into_owned();
+        out.row(Check { check: f.check, object: f.object, status: f.status.as_str(), detail })
     })?;
     let sample = request.recall_sample.or((request.level == Depth::Deep).then_some(SAMPLE));
     if let Some(sample) = sample.filter(|n| *n > 0 && worst != Status::Damaged)

@@ -75,7 +75,7 @@ fn existing(dir: &Path, settings: &Settings, exist_ok: bool) -> Result<Initialis
     if !exist_ok {
         return Err(Error::new(Code::Exists, format!("{} holds a dataset already", dir.display()))
             .file(dir)
-            .fix("use it as it is, add --exist-ok, or choose another directory"));
+            .fix("use it as it is, add ‹exist-ok›, or choose another directory"));
     }
     let list: Vec<String> = differences.iter().map(|(n, a, b)| format!("{n} is {a}, not {b}")).collect();
     Err(Error::new(

@@ -353,8 +353,8 @@ pub fn asof_rows<'a>(
     }
     if select.counts_entities() {
         if select.min_points > 1 {
-            return Err(Error::usage("--min-points counts points, and a state is one")
-                .fix("leave --min-points out of as-of queries"));
+            return Err(Error::usage("‹min-points› counts points, and a state is one")
+                .fix("leave ‹min-points› out of as-of queries"));
         }
         let chosen = select.choose(&out.counts());
         out.retain(&chosen);

@@ -317,7 +317,7 @@ impl Snapshot {
         }
         let near = self.dict.similar(text, 3)?;
         Err(unknown(match near.len() {
-            0 => "`cvx info --entities` lists all".into(),
+            0 => "`cvx info ‹entities›` lists all".into(),
             1 => format!("one name is close: {}", near[0]),
             n => format!("{n} names are close: {}", near.join(", ")),
         }))

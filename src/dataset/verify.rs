@@ -107,7 +107,7 @@ impl Report<'_> {
         match found {
             Ok(detail) => self.add("index", object, Status::Ok, detail),
             Err(e) if is_finding(&e) => {
-                let detail = format!("{}; `cvx index build --rebuild` makes it anew", e.message());
+                let detail = format!("{}; `cvx index build ‹rebuild›` makes it anew", e.message());
                 self.add("index", object, Status::Repairable, detail)
             }
             Err(e) => Err(e),

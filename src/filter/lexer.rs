@@ -46,7 +46,7 @@ pub(super) fn tokens(text: &str) -> Result<Vec<(usize, Token)>> {
             "the expression has {} bytes, at most {MAX_BYTES} are read",
             text.len()
         ))
-        .fix("select in several runs, or put the ids in a file for --entities-from"));
+        .fix("select in several runs, or put the ids in a file for ‹entities-from›"));
     }
     let mut out = Vec::new();
     let mut at = 0;

@@ -43,7 +43,7 @@ impl Lock {
                     let by = text(&file).unwrap_or_else(|| "another process".to_owned());
                     return Err(Error::new(Code::Locked, format!("the dataset is locked by {by}"))
                         .file(path)
-                        .fix("wait for it with --lock-timeout 10m, or leave quietly with --skip-if-locked"));
+                        .fix("wait for it with ‹lock-timeout 10m›, or leave quietly with ‹skip-if-locked›"));
                 }
                 Err(TryLockError::Error(e)) => return Err(no_lock(path, &e)),
             }

@@ -373,7 +373,7 @@ fn arrays_that_do_not_fit() {
         assert!(e.message().contains(say), "{x} {ids} {times}: {e}");
     }
     let e = open(&dir.path().join("x.npy"), &InputOptions::new(2, IdKind::U64), None).unwrap_err();
-    assert!(e.message().contains("--ids-file"));
+    assert!(e.message().contains("‹ids-file›"));
 }
 
 /// Reads damaged bytes: rows or an error of the input, never a panic.

@@ -39,8 +39,8 @@ impl Columns {
         let first = |names: &[String]| names.iter().find_map(|n| at(n));
         let need =
             |names: &[String], option: &str| first(names).ok_or_else(|| missing(names, option, header, path));
-        let entity = need(&entity_names(options), "--map entity=COL")?;
-        let t = need(&time_names(options), "--map t=COL, or give all points one with --at")?;
+        let entity = need(&entity_names(options), "‹map entity=COL›")?;
+        let t = need(&time_names(options), "‹map t=COL›, or give all points one with ‹at›")?;
         let vector = find_vector(header, &places, options, path)?;
         let meta = match options.meta {
             MetaColumns::None => None,
@@ -54,11 +54,11 @@ impl Columns {
             exported && (EXPORT.contains(&name) || matches!(name, "commit" | "entity" | "entity_id"))
         };
         let source = match &options.map.source {
-            Some(name) => Some(need(std::slice::from_ref(name), "--map source=COL")?),
+            Some(name) => Some(need(std::slice::from_ref(name), "‹map source=COL›")?),
             None => restored("source", &options.source),
         };
         let model = match &options.map.model {
-            Some(name) => Some(need(std::slice::from_ref(name), "--map model=COL")?),
+            Some(name) => Some(need(std::slice::from_ref(name), "‹map model=COL›")?),
             None => restored("model", &options.model),
         };
         let mut used: HashSet<usize> = match &vector {
@@ -96,7 +96,7 @@ impl Columns {
             Some(i) => {
                 Err(Error::new(Code::BadFile, format!("the column \"{}\" is given twice", header[*i]))
                     .file(path)
-                    .fix("rename one of the two, or leave both out with --meta"))
+                    .fix("rename one of the two, or leave both out with ‹meta›"))
             }
         }
     }
@@ -154,7 +154,7 @@ impl<'a> Places<'a> {
 fn check_listed(header: &[String], places: &Places<'_>, options: &InputOptions, path: &Path) -> Result<()> {
     match &options.meta {
         MetaColumns::List(list) => match list.iter().find(|name| places.at(name).is_none()) {
-            Some(name) => Err(missing(std::slice::from_ref(name), "--meta", header, path)),
+            Some(name) => Err(missing(std::slice::from_ref(name), "‹meta›", header, path)),
             None => Ok(()),
         },
         _ => Ok(()),
@@ -170,7 +170,7 @@ fn find_vector(
     let at = |name: &str| places.at(name);
     if let Some((a, b)) = &options.vector_cols {
         let place = |name: &String| {
-            at(name).ok_or_else(|| missing(std::slice::from_ref(name), "--vector-cols A..B", header, path))
+            at(name).ok_or_else(|| missing(std::slice::from_ref(name), "‹vector-cols A..B›", header, path))
         };
         let (from, to) = (place(a)?, place(b)?);
         return each((from..=to).collect(), options.dim, path);
@@ -182,7 +182,7 @@ fn find_vector(
     // What `--vectors columns` writes.
     let numbered: Vec<usize> = (0..).map_while(|i| at(&format!("v{i}"))).collect();
     if numbered.is_empty() || options.map.vector.is_some() {
-        return Err(missing(&usual, "--map vector=COL or --vector-cols A..B", header, path));
+        return Err(missing(&usual, "‹map vector=COL› or ‹vector-cols A..B›", header, path));
     }
     each(numbered, options.dim, path)
 }
@@ -194,7 +194,7 @@ fn each(columns: Vec<usize>, dim: usize, path: &Path) -> Result<VectorColumns> {
     let message = format!("the file has {} vector columns, the dataset has dimension {dim}", columns.len());
     Err(Error::new(Code::DimMismatch, message)
         .file(path)
-        .fix("name the first and the last with --vector-cols A..B"))
+        .fix("name the first and the last with ‹vector-cols A..B›"))
 }
 
 fn missing(names: &[String], option: &str, header: &[String], path: &Path) -> Error {

@@ -168,7 +168,7 @@ impl Dialect {
         let columns = if header.len() == 1 { "1 column" } else { "2 columns" };
         let separated = |by: char| header.iter().any(|h| h.matches(by).count() >= 2);
         let hint = if self.delimiter == b',' && separated('\t') {
-            "its fields are separated by tabs: add --input-format tsv".to_owned()
+            "its fields are separated by tabs: add ‹input-format tsv›".to_owned()
         } else if let Some((sign, name)) =
             [(';', "semicolons"), ('|', "bars")].iter().find(|s| separated(s.0))
         {

@@ -5,7 +5,7 @@ use super::options::{InputOptions, MetaColumns};
 use std::path::Path;
 
 /// The name of the column that `--at` makes.
-pub(super) const TIME: &str = "--at";
+pub(super) const TIME: &str = "‹at›";
 
 /// A column that is made from something else.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -21,7 +21,7 @@ pub fn dimension(path: &Path, options: &InputOptions) -> Result<usize> {
             format!("no vector was found in a column {}", columns(options).join(" or ")),
         )
         .file(path)
-        .fix("give --dim N")
+        .fix("give ‹dim N›")
     })
 }
 

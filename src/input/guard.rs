@@ -20,7 +20,7 @@ pub(super) fn broken(path: &Path, reason: &str) -> Error {
     let hint = if says(&["not supported", "unsupported", "not yet", "not implemented", "disabled", "nyi"]) {
         "the file may be sound: write it again in a common encoding, e.g. with pyarrow or DuckDB"
     } else {
-        "is it whole, and of the format its name says? write it again, or name --input-format"
+        "is it whole, and of the format its name says? write it again, or name ‹input-format›"
     };
     Error::new(Code::BadFile, format!("the file cannot be decoded: {reason}")).file(path).fix(hint)
 }
@@ -29,7 +29,7 @@ pub(super) fn broken(path: &Path, reason: &str) -> Error {
 pub(super) fn too_large(path: &Path, reason: &str) -> Error {
     Error::new(Code::BadFile, format!("the file does not fit the memory allowed: {reason}"))
         .file(path)
-        .fix("raise --memory, or write the file with smaller pages, batches or rows")
+        .fix("raise ‹memory›, or write the file with smaller pages, batches or rows")
 }
 
 #[cfg(test)]

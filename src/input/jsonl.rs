@@ -29,7 +29,7 @@ pub(super) const JSONL: Spec = Spec {
 
 fn open(path: &Path, options: &InputOptions, from: Option<&Checkpoint>) -> crate::Result<Opened> {
     if options.vector_cols.is_some() {
-        return Err(Error::usage("--vector-cols is for tables").file(path).fix("use --map vector=FIELD"));
+        return Err(Error::usage("‹vector-cols› is for tables").file(path).fix("use ‹map vector=FIELD›"));
     }
     let (blocks, resumed) = text_blocks(path, options, from)?;
     let rows = resumed.map_or(0, |c| c.rows);
@@ -154,17 +154,17 @@ impl Jsonl<'_> {
         fields.extend(constants);
         take(&mut fields, &self.ids);
         let entity = take(&mut fields, &self.entity)
-            .ok_or_else(|| missing(Code::BadEntity, &self.entity, "--map entity=FIELD"))?;
+            .ok_or_else(|| missing(Code::BadEntity, &self.entity, "‹map entity=FIELD›"))?;
         self.set_entity(&fields[entity], row)
             .map_err(|f| f.column(&fields[entity].key).at(offset(text, &fields[entity].json)))?;
         let t = take(&mut fields, &self.t).ok_or_else(|| {
-            missing(Code::BadTime, &self.t, "--map t=FIELD, or give all points one with --at")
+            missing(Code::BadTime, &self.t, "‹map t=FIELD›, or give all points one with ‹at›")
         })?;
         row.t = self
             .time(&fields[t].json)
             .map_err(|f| f.column(&fields[t].key).at(offset(text, &fields[t].json)))?;
         let vector = take(&mut fields, &self.vector)
-            .ok_or_else(|| missing(Code::BadRow, &self.vector, "--map vector=FIELD"))?;
+            .ok_or_else(|| missing(Code::BadRow, &self.vector, "‹map vector=FIELD›"))?;
         if parsed != Some(vector) {
             let field = &fields[vector];
             self.vector(&field.json, &field.key, offset(text, &field.json), row)?;
@@ -278,7 +278,7 @@ impl Jsonl<'_> {
                 Code::BadTime,
                 format!("timestamp `{}` is neither text nor a number", shorten(json)),
             )
-            .fix("write 2024-03-01T12:00:00Z, or a number and --time-unit")),
+            .fix("write 2024-03-01T12:00:00Z, or a number and ‹time-unit›")),
         }
     }
 
@@ -292,8 +292,8 @@ impl Jsonl<'_> {
     ) -> Result<(), Fault> {
         let exported = EXPORT.iter().all(|name| fields.iter().any(|f| f.key == *name));
         let map = &self.options.map;
-        mapped(&mut fields, map.source.as_ref(), "--map source=FIELD", &mut origin.source)?;
-        mapped(&mut fields, map.model.as_ref(), "--map model=FIELD", &mut origin.model)?;
+        mapped(&mut fields, map.source.as_ref(), "‹map source=FIELD›", &mut origin.source)?;
+        mapped(&mut fields, map.model.as_ref(), "‹map model=FIELD›", &mut origin.model)?;
         self.set_origin(&mut fields, exported, origin)?;
         let meta = match self.options.meta {
             MetaColumns::None => None,

@@ -97,7 +97,7 @@ pub(super) fn write_text(text: &str, out: &mut String) {
 
 fn too_long(len: usize) -> Fault {
     bad(format!("the metadata has {len} bytes, at most {MAX_METADATA} are kept"))
-        .fix("keep less with --meta, or keep large texts elsewhere and their key here")
+        .fix("keep less with ‹meta›, or keep large texts elsewhere and their key here")
 }
 
 fn write_object(entries: &mut [Entry<'_>], out: &mut String, depth: usize) -> Result<(), Fault> {

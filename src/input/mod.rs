@@ -108,7 +108,7 @@ pub fn format_of(path: &Path, options: &InputOptions) -> Result<Format> {
         if other {
             return e.fix("it is packed: unpack it first; .gz, .zst and .bz2 are read as they are");
         }
-        e.fix(format!("name it with --input-format {}", Format::names()))
+        e.fix(format!("name it with ‹input-format {}›", Format::names()))
     })
 }
 
@@ -122,16 +122,16 @@ pub fn open(path: &Path, options: &InputOptions, from: Option<&Checkpoint>) -> R
     let format = format_of(path, options)?;
     let option = match (&options.names, &options.map.name) {
         (Some(_), Some(_)) => {
-            return Err(Error::usage("--names and name= in --map both give names").fix("give one of them"));
+            return Err(Error::usage("‹names› and name= in ‹map› both give names").fix("give one of them"));
         }
-        (Some(_), None) => Some("option --names"),
-        (None, Some(_)) => Some("option --map name="),
+        (Some(_), None) => Some("option ‹names›"),
+        (None, Some(_)) => Some("option ‹map name=›"),
         (None, None) => None,
     };
     if let Some(option) = option.filter(|_| options.ids == IdKind::U64) {
         return Err(Error::usage("entities of this dataset are numbers and have no names")
             .what(option)
-            .fix("create a dataset with --ids string"));
+            .fix("create a dataset with ‹ids string›"));
     }
     (format.spec().open)(path, options, from).map(Reader)
 }
@@ -187,7 +187,7 @@ fn origin_without_columns(path: &Path, options: &InputOptions) -> Result<Origin>
         *slot = derived::constant(options, path, std::slice::from_ref(name)).ok_or_else(|| {
             Error::new(Code::BadFile, format!("there is no column \"{name}\": this format has none"))
                 .file(path)
-                .fix("give all points one with --model or --source, or name a directory KEY=VALUE by its key")
+                .fix("give all points one with ‹model› or ‹source›, or name a directory KEY=VALUE by its key")
         })?;
     }
     Ok(origin)

@@ -230,7 +230,7 @@ pub(super) fn check_count(count: usize, dim: usize) -> Result<(), Fault> {
     let hint = if count == 0 {
         "leave the row out".to_owned()
     } else {
-        format!("check the model that wrote this, or create another dataset: cvx init DIR --dim {count}")
+        format!("check the model that wrote this, or create another dataset: cvx init DIR ‹dim {count}›")
     };
     Err(Fault::new(Code::DimMismatch, message).fix(hint))
 }

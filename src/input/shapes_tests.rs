@@ -153,11 +153,11 @@ fn arrays_by_name() {
     assert_eq!(times(&rows)[0], "1990-01-01T00:00:00Z");
     let e = refused(&path("packed.npz"), &options(2, IdKind::U64, ""));
     assert!(
-        e.hint().unwrap().contains("arr_0, arr_1, arr_2; name the right one with --map vector=NAME"),
+        e.hint().unwrap().contains("arr_0, arr_1, arr_2; name the right one with ‹map vector=NAME›"),
         "{e}"
     );
     let e = refused(&path("arrays.npz"), &options(2, IdKind::Name, "t=when"));
-    assert!(e.message().contains("no array when") && e.hint().unwrap().contains("--at"), "{e}");
+    assert!(e.message().contains("no array when") && e.hint().unwrap().contains("‹at›"), "{e}");
     assert_eq!(dimension(&path("arrays.npz"), &options(1, IdKind::U64, "")).unwrap(), 2);
     // A byte of an array that changed is found by the archive's checksum.
     let mut bytes = std::fs::read(path("arrays.npz")).unwrap();
@@ -186,7 +186,7 @@ fn words_in_text_and_binary() {
         assert_eq!(times(&rows), ["1990-01-01T00:00:00Z"; 2], "{name}");
         assert_eq!(dimension(&path(name), &options).unwrap(), 3, "{name}");
         let e = refused(&path(name), &InputOptions { time: None, ..options.clone() });
-        assert!(e.code() == Code::BadTime && e.hint().unwrap().contains("--at"), "{name}: {e}");
+        assert!(e.code() == Code::BadTime && e.hint().unwrap().contains("‹at›"), "{name}: {e}");
         assert_eq!(
             refused(&path(name), &InputOptions { dim: 4, ..options }).code(),
             Code::DimMismatch,
@@ -198,7 +198,7 @@ fn words_in_text_and_binary() {
     assert_eq!((names(&rows), rows.points.x[8].to_bits()), (vec!["the", "café", ". ."], 0));
     assert_eq!(dimension(&path("glove.txt"), &glove).unwrap(), 3);
     let e = refused(&path("glove.txt"), &InputOptions { format: Some(Format::W2v), ..fixed });
-    assert!(e.hint().unwrap().contains("--input-format glove"), "{e}");
+    assert!(e.hint().unwrap().contains("‹input-format glove›"), "{e}");
 }
 
 #[test]
@@ -239,7 +239,7 @@ fn vectors_of_benchmarks() {
             (&[0, 1][..], &[0.5, 1.0, 2.0, 3.0, 4.0, 5.0][..])
         );
         assert_eq!(dimension(&path(name), &fixed).unwrap(), 3, "{name}");
-        assert!(refused(&path(name), &options(3, IdKind::U64, "")).hint().unwrap().contains("--at"));
+        assert!(refused(&path(name), &options(3, IdKind::U64, "")).hint().unwrap().contains("‹at›"));
         let bytes = std::fs::read(path(name)).unwrap();
         let (_dir, cut) = file(name, &bytes[..bytes.len() - 1]);
         assert_eq!(refused(&cut, &fixed).code(), Code::BadFile, "{name}");

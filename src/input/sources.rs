@@ -69,7 +69,7 @@ pub fn expand_sources(
                 found.pattern(argument)?;
                 if found.files.is_empty() && !allow_empty {
                     let e = Error::new(Code::Io, "no file matches the pattern").file(argument);
-                    return Err(e.fix("check the pattern; --allow-empty takes it as nothing to read"));
+                    return Err(e.fix("check the pattern; ‹allow-empty› takes it as nothing to read"));
                 }
             }
             Err(e) => return Err(Error::io("open", argument, &e).fix("check the name; - is standard input")),
@@ -200,7 +200,7 @@ impl<'a> Found<'a> {
     fn nothing(&self, root: &Path) -> Error {
         let beside = self.told(root).map(|t| format!(" ({t})")).unwrap_or_default();
         Error::new(Code::Io, format!("the directory holds no file of a known format{beside}")).file(root).fix(
-            "files end in .jsonl, .csv, .tsv, .parquet, .arrow, .npy, .npz, .vec, .fvecs or .fbin, packed ones also in .gz, .zst or .bz2; else name --input-format",
+            "files end in .jsonl, .csv, .tsv, .parquet, .arrow, .npy, .npz, .vec, .fvecs or .fbin, packed ones also in .gz, .zst or .bz2; else name ‹input-format›",
         )
     }
 }

@@ -276,7 +276,7 @@ pub(super) fn split_line(text: &[u8], last: bool, max_line: usize) -> Split {
 
 pub(super) fn too_long(max_line: usize) -> Fault {
     Fault::new(Code::BadRow, format!("the record is longer than {max_line} bytes"))
-        .fix("is a line end or a closing quote missing? else raise --max-line")
+        .fix("is a line end or a closing quote missing? else raise ‹max-line›")
 }
 
 /// The fault of bytes that are not UTF-8, or hold a NUL.

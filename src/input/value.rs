@@ -23,7 +23,7 @@ pub(super) fn set_entity(text: &str, ids: IdKind, row: &mut Row) -> Result<(), F
             if text.len() > MAX_NAME {
                 let message =
                     format!("the entity's name has {} bytes, at most {MAX_NAME} are taken", text.len());
-                return Err(bad(message).fix("is another column meant? see --map entity=COL"));
+                return Err(bad(message).fix("is another column meant? see ‹map entity=COL›"));
             }
             if text.contains('\0') {
                 return Err(bad("the entity's name holds a NUL character".into()).fix("remove it"));
@@ -37,11 +37,11 @@ pub(super) fn set_entity(text: &str, ids: IdKind, row: &mut Row) -> Result<(), F
             if plain && digits.len() > 1 && digits.starts_with('0') {
                 let message = format!("entity id `{}` begins with a zero", shorten(text));
                 return Err(bad(message).fix(
-                    "007 and 7 would be one entity: remove the zeros, or keep ids as text in a dataset made with --ids string",
+                    "007 and 7 would be one entity: remove the zeros, or keep ids as text in a dataset made with ‹ids string›",
                 ));
             }
             row.entity = digits.parse().ok().filter(|_| plain).ok_or_else(|| {
-                let hint = "ids are whole numbers from 0 to 18446744073709551615; for names create the dataset with --ids string";
+                let hint = "ids are whole numbers from 0 to 18446744073709551615; for names create the dataset with ‹ids string›";
                 bad(format!("entity id `{}` is not a 64-bit unsigned integer", shorten(text))).fix(hint)
             })?;
         }
@@ -133,7 +133,7 @@ pub(super) fn time_from_float(v: f64, unit: Option<TimeUnit>) -> Result<Timestam
         }
         Some(_) => Err(bad_time(format!("timestamp {v} is no time")).fix("leave the row out")),
         None => Err(bad_time(format!("timestamp {v} is not a whole number"))
-            .fix("years and dates are whole; for fractions give --time-unit s or ms")),
+            .fix("years and dates are whole; for fractions give ‹time-unit s› or ms")),
     }
 }
 
@@ -142,9 +142,9 @@ fn unit_of(text: &str, unit: Option<TimeUnit>) -> Result<TimeUnit, Fault> {
     let years = text.len() == 4 && !text.starts_with('-');
     let date = text.len() == 8 && (text.starts_with("19") || text.starts_with("20"));
     let hint = match (years, date) {
-        (true, _) => "add --time-unit year if it is one, else us, s, ms or ns",
-        (_, true) => "add --time-unit date if it is YYYYMMDD, else us, s, ms or ns",
-        _ => "add --time-unit us (or s, ms, ns, year)",
+        (true, _) => "add ‹time-unit year› if it is one, else us, s, ms or ns",
+        (_, true) => "add ‹time-unit date› if it is YYYYMMDD, else us, s, ms or ns",
+        _ => "add ‹time-unit us› (or s, ms, ns, year)",
     };
     match unit {
         None => {
@@ -152,7 +152,7 @@ fn unit_of(text: &str, unit: Option<TimeUnit>) -> Result<TimeUnit, Fault> {
             Err(bad_time(format!("timestamp {text} is a bare number: which unit?")).fix(hint))
         }
         Some(TimeUnit::Rfc3339) => {
-            let message = format!("timestamp {} is a number, --time-unit rfc3339 needs text", shorten(text));
+            let message = format!("timestamp {} is a number, ‹time-unit rfc3339› needs text", shorten(text));
             Err(bad_time(message).fix(hint))
         }
         Some(unit) => Ok(unit),
@@ -212,7 +212,7 @@ pub(super) fn beyond(text: &str) -> Fault {
         "timestamp {} is outside the range of times, -290308-12-22 to 294247-01-10",
         shorten(text)
     ))
-    .fix("times are 64-bit microseconds since 1970; check --time-unit")
+    .fix("times are 64-bit microseconds since 1970; check ‹time-unit›")
 }
 
 fn unreadable(text: &str, e: &Error) -> Fault {
@@ -223,7 +223,7 @@ fn unreadable(text: &str, e: &Error) -> Fault {
     };
     let hint = match e.hint() {
         Some(h) if h.starts_with("which unit") || h.contains("now or max") => {
-            "write 2024-03-01T12:00:00Z or 2024-03-01, or give integers and --time-unit"
+            "write 2024-03-01T12:00:00Z or 2024-03-01, or give integers and ‹time-unit›"
         }
         Some(h) => h,
         None => "write 2024-03-01T12:00:00Z",
@@ -252,7 +252,7 @@ pub(super) fn finish<'a>(
         let norm = row.vector.iter().map(|v| f64::from(*v) * f64::from(*v)).sum::<f64>().sqrt();
         if entries.iter().any(|(k, _)| k == "_norm") {
             return Err(Fault::new(Code::BadMetadata, "the metadata holds `_norm` already")
-                .fix("these vectors are normalised: leave out --normalize"));
+                .fix("these vectors are normalised: leave out ‹normalize›"));
         }
         if norm > 0.0 {
             row.vector.iter_mut().for_each(|v| *v = (f64::from(*v) / norm) as f32);
@@ -278,7 +278,7 @@ mod tests {
         assert_eq!(entity("18446744073709551615", IdKind::U64).unwrap().entity, u64::MAX);
         assert_eq!(entity("0", IdKind::U64).unwrap().entity, 0);
         assert_eq!(entity("42.00", IdKind::U64).unwrap().entity, 42);
-        assert!(entity("007", IdKind::U64).unwrap_err().hint.unwrap().contains("--ids string"));
+        assert!(entity("007", IdKind::U64).unwrap_err().hint.unwrap().contains("‹ids string›"));
         for bad in
             ["", "-1", "+1", "1.5", ".0", "1.", "1e3", "007", "00.0", "18446744073709551616", "x", " 1"]
         {
@@ -319,7 +319,7 @@ mod tests {
         assert_eq!(time_from_float(1_700_000_000.1, Some(TimeUnit::S)).unwrap(), 1_700_000_000_100_000);
         assert!(time_from_float(f64::NAN, Some(TimeUnit::S)).is_err());
         assert!(time_from_float(9.3e18, Some(TimeUnit::Us)).is_err());
-        assert!(t("20240301", None).unwrap_err().hint.unwrap().contains("--time-unit date"));
+        assert!(t("20240301", None).unwrap_err().hint.unwrap().contains("‹time-unit date›"));
         for (text, unit, say) in [
             ("1990", None, "which unit"),
             ("1704067200", None, "which unit"),

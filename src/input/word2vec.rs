@@ -85,7 +85,7 @@ pub(super) fn no_header(path: &Path) -> Error {
     Error::new(Code::BadFile, "the first line is not the number of words and the dimension")
         .file(path)
         .line(1)
-        .fix("for a file without such a line, as GloVe writes it: --input-format glove")
+        .fix("for a file without such a line, as GloVe writes it: ‹input-format glove›")
 }
 
 pub(super) fn check_dim(found: usize, dim: usize, path: &Path) -> Result<()> {
@@ -97,7 +97,7 @@ pub(super) fn check_dim(found: usize, dim: usize, path: &Path) -> Result<()> {
         format!("vectors have {found} values, the dataset has dimension {dim}"),
     )
     .file(path)
-    .fix("check the file, or create another dataset with `cvx init --like FILE`"))
+    .fix("check the file, or create another dataset with `cvx init ‹like FILE›`"))
 }
 
 /// The one time of a file's points.
@@ -105,7 +105,7 @@ pub(super) fn time(path: &Path, options: &InputOptions) -> Result<i64> {
     let text = constant(options, path, &time_names(options)).ok_or_else(|| {
         Error::new(Code::BadTime, "files of this format have no times")
             .file(path)
-            .fix("give all points one with --at, or take it from a directory KEY=TIME with --map t=KEY")
+            .fix("give all points one with ‹at›, or take it from a directory KEY=TIME with ‹map t=KEY›")
     })?;
     time_from_text(&text, options.time_unit).map_err(|f| f.in_rows(path, 1, String::new()).into_error())
 }

@@ -131,7 +131,7 @@ impl BinaryWords {
         let word = std::str::from_utf8(word).map_err(|_| {
             let shown = String::from_utf8_lossy(&word[..word.len().min(MAX_NAME)]).into_owned();
             Fault::new(Code::BadEntity, format!("the word `{}` is not UTF-8", super::value::shorten(&shown)))
-                .fix("leave the row out with --max-errors, or write the file again as UTF-8")
+                .fix("leave the row out with ‹max-errors›, or write the file again as UTF-8")
                 .column("entity")
         })?;
         set_entity(word, self.options.ids, &mut self.row).map_err(|f| f.column("entity"))?;

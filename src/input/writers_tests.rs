@@ -93,7 +93,7 @@ fn ids_and_times_as_tables_with_gaps_have_them() {
     let (rows, bad) = read_all(&path("uuid.parquet"), &InputOptions::new(2, IdKind::Name)).unwrap();
     assert_eq!((rows.names.get(0), bad.len()), ("00010203-0405-0607-0809-0a0b0c0d0e0f", 0));
     let (rows, bad) = read("uuid.parquet");
-    assert!(rows.is_empty() && bad[0].hint.as_deref().unwrap().contains("--ids string"));
+    assert!(rows.is_empty() && bad[0].hint.as_deref().unwrap().contains("‹ids string›"));
 }
 
 #[test]
@@ -174,7 +174,7 @@ fn directories_and_checksums_that_lie() {
 fn memory_is_checked_before_it_is_taken() {
     let options = InputOptions { memory: 128 << 20, ..InputOptions::new(2, IdKind::U64) };
     let e = read_all(&path("long-list.parquet"), &options).unwrap_err();
-    assert!(e.message().contains("memory allowed") && e.hint().unwrap().contains("--memory"), "{e}");
+    assert!(e.message().contains("memory allowed") && e.hint().unwrap().contains("‹memory›"), "{e}");
     // A text that stands once in the file stands once in memory; as metadata it is too long.
     let (rows, bad) = read_all(&path("long-text.parquet"), &options).unwrap();
     assert_eq!((rows.len(), bad.len()), (0, 5000));

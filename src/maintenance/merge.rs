@@ -91,7 +91,7 @@ impl Merge<'_> {
         let text = format!("about {bytes} bytes are needed for a while, {free} are free");
         Err(Error::new(Code::NoSpace, text)
             .file(self.snapshot.dir())
-            .fix("free some space, or give --max-bytes"))
+            .fix("free some space, or give ‹max-bytes›"))
     }
 
     /// How many buckets as a power of two: enough that no bucket of a period outgrows a file.

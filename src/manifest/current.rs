@@ -132,7 +132,7 @@ pub fn pin(dir: &Path, commit: Option<u64>) -> Result<(Manifest, Option<SharedLo
 
 fn not_kept(number: u64, newest: u64) -> Error {
     Error::new(Code::NotFound, format!("commit {number} is not kept"))
-        .fix(format!("the newest is {newest}; older ones stay for --keep-for"))
+        .fix(format!("the newest is {newest}; older ones stay for ‹keep-for›"))
 }
 
 /// An older version whose file holds the version of its name, and which the version after it follows.

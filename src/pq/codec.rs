@@ -59,7 +59,7 @@ impl Codec {
             return Ok(());
         }
         Err(Error::usage(format!("codec {self} cuts vectors of dimension {dim} into {parts} parts"))
-            .what("option --codec")
+            .option("codec")
             .fix(format!("give at most {dim} parts")))
     }
 
@@ -99,7 +99,7 @@ impl FromStr for Codec {
     fn from_str(text: &str) -> Result<Codec> {
         let bad = || {
             Error::usage(format!("\"{text}\" is not a codec"))
-                .what("option --codec")
+                .option("codec")
                 .fix("one of pq:M, pq:Mx4, opq:M (M parts, 1 to 4096), rabitq:BITS (1 to 8), sq8, f16, zstd")
         };
         let parts = |t: &str| match t.parse::<u16>() {

@@ -88,17 +88,17 @@ impl Composite {
         scale: Option<f64>,
     ) -> Result<Self> {
         if !(0.0..=1.0).contains(&alpha) {
-            return Err(Error::usage(format!("--alpha {alpha} is outside 0 to 1")));
+            return Err(Error::usage(format!("‹alpha {alpha}› is outside 0 to 1")));
         }
         if !(half_life_s > 0.0 && half_life_s.is_finite()) {
             return Err(Error::usage("the half-life is not a positive duration"));
         }
         if scale.is_some_and(|s| !(s > 0.0 && s.is_finite())) {
-            return Err(Error::usage("--scale is not a positive number"));
+            return Err(Error::usage("‹scale› is not a positive number"));
         }
         if scale.is_none() && alpha < 1.0 && metric != Metric::Cosine {
-            return Err(Error::usage(format!("--alpha {alpha} with the metric {metric} needs --scale"))
-                .fix("give the distance that counts as one half, e.g. --scale 10"));
+            return Err(Error::usage(format!("‹alpha {alpha}› with the metric {metric} needs ‹scale›"))
+                .fix("give the distance that counts as one half, e.g. ‹scale 10›"));
         }
         Ok(Composite { metric, alpha, at, half_life_s, decay, scale: scale.unwrap_or(1.0) })
     }

@@ -154,7 +154,7 @@ impl Now {
         };
         let range = TimeRange::half_open(from, to);
         if range.is_empty() {
-            return Err(Error::usage("the window is empty: --to is not after --from")
+            return Err(Error::usage("the window is empty: ‹to› is not after ‹from›")
                 .fix("ranges are half open, [from, to)"));
         }
         Ok(range)

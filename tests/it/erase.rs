@@ -81,6 +81,8 @@ fn everywhere(files: &[&str]) -> TempDir {
     run(d, &["drift", "population", "--ref", "2024-02", "--cur", "2024-03", "--baseline", "save", "b"]);
     run(d, &["changepoints", "--state", "s"]);
     run(d, &["changepoints", "--save", "c", "--cost", "mean", "--sensitive"]);
+    // No rows, but the command that made it names an entity.
+    run(d, &["changepoints", "--entity", NAMES[1], "--in", "2024-01-01..2024-01-03", "--save", "one"]);
     run(d, &["predict", "--horizon", "1d"]);
     dir
 }

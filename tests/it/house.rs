@@ -85,11 +85,8 @@ const CIRCLES_LEFT: &[&str] = &[
     "analytics/population/",
     "analytics/predict/",
     "analytics/shift/",
-    "bin/cvx/",
+    "commands/",
     "dataset/",
-    "erase/",
-    "indexing/",
-    "ingest/",
     "input/",
     "maintenance/",
     "manifest/",
@@ -135,22 +132,16 @@ fn unsafe_code_stays_in_its_boxes() {
 
 /// Modules that read and write the files of a dataset. Each file is opened by `fsio`, which refuses links
 /// and whatever else is not a regular file.
-const OF_DATASETS: [&str; 22] = [
-    "backup",
-    "batch",
+const OF_DATASETS: [&str; 16] = [
     "cold",
+    "commands",
     "config",
     "dataset",
-    "delete",
     "dict",
-    "erase",
-    "forecast",
     "format",
     "index",
-    "indexing",
     "maintenance",
     "manifest",
-    "online",
     "points",
     "pq",
     "query",
@@ -184,5 +175,95 @@ fn files_of_a_dataset_are_opened_in_one_place() {
         }
     }
     assert!(looked_at > 60, "{looked_at} files");
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// Commands answer typed requests with typed rows, whoever asks: what belongs to one front only stays out of them.
+#[test]
+fn commands_know_of_no_command_line_terminal_environment_or_stream() {
+    let words = [
+        "clap::",
+        "crate::cli",
+        "std::env::",
+        "io::stdout",
+        "io::stderr",
+        "io::stdin",
+        "println!",
+        "eprintln!",
+        "print!",
+        "indicatif",
+        "signal_hook",
+        "IsTerminal",
+    ];
+    let mut wrong = Vec::new();
+    let mut looked_at = 0;
+    for Source { name, code } in source::all() {
+        if !name.starts_with("commands/") && !name.starts_with("rows/") {
+            continue;
+        }
+        looked_at += 1;
+        let found = |line: &&str| words.iter().any(|w| line.contains(w));
+        wrong.extend(code.lines().filter(found).map(|line| format!("{name}: {}", line.trim())));
+    }
+    assert!(looked_at > 50, "{looked_at} files");
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// Lines of the files of the library, without those of tests and comments.
+fn lines_of_the_library() -> Vec<(String, String)> {
+    let mut out = Vec::new();
+    for Source { name, code } in source::all() {
+        let text = fs::read_to_string(root().join("src").join(&name)).unwrap();
+        let is_code =
+            |(line, code): &(&str, &str)| !code.trim().is_empty() && !line.trim_start().starts_with("//");
+        let lines = text.lines().zip(code.lines()).filter(is_code);
+        out.extend(lines.map(|(line, _)| (name.clone(), line.trim().to_owned())));
+    }
+    out
+}
+
+/// Files whose texts with options are names of tables, or commands for a shell.
+const SPELLS_OPTIONS: &[&str] = &["rows/mod.rs", "commands/export.rs"];
+
+/// The library says what is wrong, and names parameters in marks; each front writes them in its own way.
+#[test]
+fn no_message_of_the_library_spells_an_option() {
+    let spells = |line: &str| {
+        let other = ["mlr --", "cargo build", "--features"].iter().any(|o| line.contains(o));
+        let option = |at: usize| line[at + 2..].starts_with(|c: char| c.is_ascii_lowercase());
+        !other && line.match_indices("--").any(|(at, _)| line[..at].contains('"') && option(at))
+    };
+    let mut wrong = Vec::new();
+    for (name, line) in lines_of_the_library() {
+        let front = name.starts_with("cli/") || name.starts_with("bin/");
+        if !front && !SPELLS_OPTIONS.contains(&name.as_str()) && spells(&line) {
+            wrong.push(format!("{name}: {line}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+fn options(command: &clap::Command, out: &mut BTreeSet<String>) {
+    out.extend(command.get_arguments().filter_map(|a| a.get_long()).map(str::to_owned));
+    command.get_subcommands().for_each(|c| options(c, out));
+}
+
+/// What stands in marks is a parameter of some command, so a mend never names one that does not exist.
+#[test]
+fn marks_name_parameters_that_there_are() {
+    use clap::CommandFactory;
+    let mut known = BTreeSet::new();
+    options(&cvx::cli::Cli::command(), &mut known);
+    let (mut wrong, mut found) = (Vec::new(), 0);
+    for (name, line) in lines_of_the_library() {
+        for marked in line.split('‹').skip(1).filter_map(|rest| rest.split_once('›')).map(|(m, _)| m) {
+            let parameter = marked.split(' ').next().unwrap();
+            found += 1;
+            if !known.contains(parameter) && !parameter.starts_with('{') {
+                wrong.push(format!("{name}: ‹{marked}›"));
+            }
+        }
+    }
+    assert!(found > 150, "{found} marks");
     assert!(wrong.is_empty(), "{wrong:#?}");
 }

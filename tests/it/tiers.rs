@@ -73,11 +73,11 @@ fn lossy_blocks_need_a_word_and_say_approx() {
     assert_eq!(tiers(dir.path()), "0 0 4 0");
     let plan = run(dir.path(), &["tier", "plan", "--older-than", "0s", "--codec", "sq8", "-f", "csv"]);
     assert!(plan.lines().nth(1).unwrap().starts_with("1,sq8,warm/bucket=0000/2024-01."), "{plan}");
-    // Kept originals: nothing is lost, neighbours are exact, the rest says approx.
+    // Kept originals: nothing is lost, neighbours and exports are exact, the rest says approx.
     let kept = stdout(tier(&["sq8", "--keep-original"]).args(["-f", "csv"]));
     assert!(kept.starts_with("partitions,points,bytes_before,bytes_after,ratio,codec,err_p50,"), "{kept}");
     assert_eq!(tiers(dir.path()), "0 0 0 4");
-    assert!(points(dir.path()).lines().skip(1).all(|l| l.ends_with(",true")));
+    assert_eq!(points(dir.path()), all);
     let near = run(dir.path(), &["query", "knn", "--like", "a", "-k", "3", "--include-self"]);
     assert!(near.lines().count() == 3 && near.lines().all(|l| l.contains("\"approx\":false")), "{near}");
     let status = run(dir.path(), &["tier", "status", "-f", "csv"]);
@@ -90,6 +90,10 @@ fn lossy_blocks_need_a_word_and_say_approx() {
     assert_eq!(points(dir.path()), all);
     // Without originals.
     stdout(&mut tier(&["sq8", "--yes"]));
+    assert!(points(dir.path()).lines().skip(1).all(|l| l.ends_with(",true")));
+    let out = cvx(dir.path()).args(["-d", "d", "export", "-f", "csv"]).output().unwrap();
+    let said = String::from_utf8(out.stderr).unwrap();
+    assert!(said.contains("4 points each have a vector that a lossy codec made"), "{said}");
     let found = run(dir.path(), &["query", "asof", "--entity", "b", "--at", "2024-02-01"]);
     assert!(found.contains("\"approx\":true") && found.contains("2024-01-03"), "{found}");
     let moved = run(dir.path(), &["query", "trajectory", "--entity", "a"]);

@@ -44,6 +44,8 @@ pub struct Change {
     pub p_wander: Option<f64>,
     /// True when a level that wanders explains the series as well without this change.
     pub doubtful: bool,
+    /// True when the series repeats itself, so that a season explains the change as well.
+    pub repeats: bool,
     /// True when the penalty leaves this change; false for a best split beyond these.
     pub reported: bool,
 }
@@ -148,6 +150,7 @@ impl View<'_> {
             p_any_order: None,
             p_wander: None,
             doubtful: false,
+            repeats: false,
             reported: true,
         }
     }
@@ -178,6 +181,13 @@ impl View<'_> {
     }
 
     /// Mean of rows `a..b` as they were before they were centred.
+    /// From the mean before a split to the mean after it.
+    pub fn step(&self, split: Split) -> Vec<f64> {
+        let (before, after) =
+            (self.series.mean(split.start, split.at), self.series.mean(split.at, split.end));
+        after.iter().zip(&before).map(|(b, a)| b - a).collect()
+    }
+
     fn absolute(&self, a: usize, b: usize) -> Vec<f64> {
         self.series.mean(a, b).iter().zip(self.centre).map(|(m, c)| m + c).collect()
     }
@@ -193,7 +203,7 @@ impl View<'_> {
     }
 
     /// What a split saves, given the stretch that it divides.
-    fn gain(&self, split: Split) -> f64 {
+    pub fn gain(&self, split: Split) -> f64 {
         let Split { start, at, end, .. } = split;
         if self.cost == Cost::Line {
             let stretch = self.series.part(start..end);

@@ -15,6 +15,7 @@ mod noise;
 mod pelt;
 mod penalty;
 mod recalling;
+mod repeats;
 mod scan;
 mod select;
 mod series;
@@ -173,6 +174,8 @@ pub struct Report {
     /// True when the level wanders or the noise remembers so long that jumps and slow drift can
     /// hardly be told apart.
     pub drifts: bool,
+    /// Points after which a stretch with changes repeats itself: its changes may be a season.
+    pub repeats: Option<usize>,
     /// Why something is missing.
     pub status: Status,
 }
@@ -189,6 +192,7 @@ impl Report {
             lag1: None,
             cost,
             drifts: false,
+            repeats: None,
             status,
         }
     }
@@ -213,6 +217,7 @@ pub fn detect(trajectory: &Trajectory<'_>, params: &Params) -> Report {
             out.status = found.status;
         }
         out.drifts |= found.drifts;
+        out.repeats = out.repeats.or(found.repeats);
         out.changes.extend(found.changes.into_iter().map(|c| c.shifted(piece.start)));
         out.outliers.extend(found.outliers.into_iter().map(|o| o.shifted(piece.start)));
         out.segments.extend(found.segments.into_iter().map(|s| s.shifted(piece.start)));
@@ -280,8 +285,10 @@ fn detect_piece(part: &Trajectory<'_>, params: &Params, cost: Cost) -> Report {
         Some(count) => bench.best(least, count),
         None => view.splits(),
     };
+    let strongest = splits.iter().max_by(|a, b| view.gain(**a).total_cmp(&view.gain(**b)));
+    let repeats = strongest.and_then(|&split| repeats::period(&series, &view.step(split)));
     let changes = splits.iter().map(|&split| {
-        let change = view.change(split, trace, params.top);
+        let change = Change { repeats: repeats.is_some(), ..view.change(split, trace, params.top) };
         let is_among = |places: &[usize]| places.iter().any(|c| c.abs_diff(split.at) <= SAME);
         let (reported, doubtful) = (is_among(&found.changes), is_among(&found.doubtful));
         let worth = bench.worth(split, least, shape == Cost::Line);
@@ -295,6 +302,7 @@ fn detect_piece(part: &Trajectory<'_>, params: &Params, cost: Cost) -> Report {
         noise_sd: Some(trace.sqrt()),
         lag1: Some(lag1),
         drifts: found.drifts || lag1 >= 0.8,
+        repeats,
         ..Report::empty(part.len(), found.cost, Status::Ok)
     }
 }

@@ -12,7 +12,7 @@ use cvx::cli::{Command, Globals, Parsed, config_file, words};
 use cvx::commands::{Session, session};
 use cvx::config::Config;
 use cvx::dataset::Shard;
-use cvx::error::{Code, Error, Result};
+use cvx::error::{Code, Error, Result, Words};
 use cvx::output::{Hidden, Output, Row};
 use std::ffi::OsString;
 use std::io::Write;
@@ -95,6 +95,7 @@ impl Context {
         of_run.lock_timeout = Duration::from_micros(u64::try_from(wait).unwrap_or(0));
         of_run.now = settings.now;
         of_run.dry_run = global.dry_run;
+        of_run.words = Words::Options;
         of_run.command_line.clone_from(&command_line);
         Ok(Context {
             session: Session::new(dir, of_run),

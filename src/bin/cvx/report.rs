@@ -109,7 +109,7 @@ fn json(e: &Error) -> Value {
     put("line", place.line.map(Value::from));
     put("row", place.row.map(Value::from));
     put("byte", place.byte.map(Value::from));
-    put("column", place.column.as_deref().map(Value::from));
+    put("column", place.column.as_deref().map(words));
     put("entity", place.entity.as_deref().map(Value::from));
     put("what", place.what.as_deref().map(words));
     put("hint", e.hint().map(words));

@@ -163,5 +163,5 @@ fn rows(request: &Request, subject: &Subject, step: Step) -> Found {
         scale: scale.clone(),
         scales: None,
     };
-    Found { changes: step.alarms.into_iter().map(change).collect(), summary, segments: Vec::new() }
+    Found { changes: step.alarms.into_iter().map(change).collect(), summary, segments: Vec::new(), hint: "" }
 }

@@ -46,6 +46,7 @@ pub(super) fn run(
 
 fn rows(request: &Request, best: bool, subject: &Subject, report: changepoint::Report) -> Found {
     let warning = warning(&report);
+    let hint = if report.repeats.is_none() { ". Try ‹signal increment›" } else { "" };
     let scale = request.each.scale_name(subject.scale);
     let searched = if report.penalty.is_some() || !report.segments.is_empty() { report.n } else { 0 };
     let approx = subject.is_approx(0..searched);
@@ -75,11 +76,15 @@ fn rows(request: &Request, best: bool, subject: &Subject, report: changepoint::R
     }
     changes.extend(report.outliers.into_iter().map(|o| row.outlier(o)));
     changes.sort_by_key(|c| c.t.as_ref().map(|t| t.0));
-    Found { changes, segments: segments.into_iter().enumerate().map(segment).collect(), summary }
+    let segments = segments.into_iter().enumerate().map(segment).collect();
+    Found { changes, segments, summary, hint }
 }
 
 /// What makes a result doubtful.
 fn warning(report: &changepoint::Report) -> Option<String> {
+    if let Some(points) = report.repeats {
+        return Some(format!("the series repeats itself every {points} points; its changes may be a season"));
+    }
     let lag1 = report.lag1.filter(|_| report.drifts)?;
     let apart = "jumps and slow drift cannot be told apart";
     Some(if lag1 >= STRONG {
@@ -87,6 +92,15 @@ fn warning(report: &changepoint::Report) -> Option<String> {
     } else {
         format!("the level wanders by itself; {apart}")
     })
+}
+
+/// What makes a single change doubtful.
+fn doubt(c: &Change) -> Option<&'static str> {
+    match (c.repeats, c.doubtful) {
+        (true, _) => Some("the series repeats itself: a season explains it as well"),
+        (false, true) => Some("a level that wanders explains it as well (p_wander)"),
+        (false, false) => None,
+    }
 }
 
 fn cost(cost: Cost) -> &'static str {
@@ -149,7 +163,7 @@ impl Row<'_> {
             l2: Some(c.l2),
             cosine: c.cosine,
             top_dims: Some(top_dims(&c.top_dims)),
-            warning: c.doubtful.then_some("a level that wanders explains it as well (p_wander)"),
+            warning: doubt(&c),
             t_low: Some(Time(c.t_low)),
             t_high: Some(Time(c.t_high)),
             p_any_order: c.p_any_order,

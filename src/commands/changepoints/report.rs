@@ -1,6 +1,6 @@
 //! What was found in each trajectory, and in the run as a whole.
 
-use super::{Method, Request};
+use super::Request;
 use crate::analytics::Status;
 use crate::analytics::scales::confirming;
 use crate::commands::outcome::Uncomputed;
@@ -25,6 +25,8 @@ pub struct Found {
     pub summary: SearchRow,
     /// Stretches between changes, where these are asked for.
     pub segments: Vec<SegmentRow>,
+    /// What to try where the summary has a warning, or nothing.
+    pub hint: &'static str,
 }
 
 /// What was found in a run.
@@ -97,7 +99,7 @@ impl<'a> Collector<'a> {
         // Too few points yet, or no movement, is an answer; several models are none.
         self.breaks.count(scales.iter().map(|f| f.summary.status).find(|s| *s == Status::ModelBreak));
         for found in scales {
-            self.warn(&found.summary);
+            self.warn(&found.summary, found.hint);
             if let Some((_, next, lines)) = &mut self.saving {
                 found.changes.iter().try_for_each(|r| next.push(lines.line(r)?))?;
             }
@@ -122,16 +124,12 @@ impl<'a> Collector<'a> {
         }
     }
 
-    fn warn(&mut self, row: &SearchRow) {
+    fn warn(&mut self, row: &SearchRow, hint: &str) {
         let Some(warning) = &row.warning else { return };
         self.warned += 1;
         if self.warned <= WARNINGS {
             let id = row.entity_id.0.to_string();
             let name = row.entity.as_deref().unwrap_or(&id);
-            let hint = match self.request.method {
-                Method::Bocpd { .. } => "",
-                Method::Pelt(_) => ". Try ‹signal increment›",
-            };
             self.watch.note(Level::Warning, &format!("{name}: {warning}{hint}"));
         }
     }

@@ -55,7 +55,7 @@ pub fn run(
         let report = Report {
             points: found.selected,
             entities: found.entities.len() as u64,
-            left: vec!["nothing was erased: ‹dry-run›".into()],
+            left: vec!["nothing was erased: a dry run".into()],
             ..Report::default()
         };
         return Ok((row(&report), Outcome::COMPLETE));

@@ -84,6 +84,12 @@ impl File<'_> {
         }
     }
 
+    /// True when the description holds a name of the subjects.
+    fn names_subjects(&self, head: &Head) -> bool {
+        let clean = self.head(head);
+        clean.command != head.command || clean.parameters != head.parameters
+    }
+
     fn baseline_without(&self) -> Result<Option<Baseline>> {
         let before = Baseline::read(&self.stored()?)?;
         let dim = before.dim;
@@ -102,8 +108,15 @@ impl File<'_> {
     }
 
     fn baseline(&self) -> Result<bool> {
-        let Some(after) = self.baseline_without()? else { return Ok(false) };
-        after.write(self.dir, self.dataset, self.head(&self.stored()?.head))?;
+        let head = self.stored()?.head;
+        let Some(after) = self.baseline_without()? else {
+            if !self.names_subjects(&head) {
+                return Ok(false);
+            }
+            Baseline::read(&self.stored()?)?.write(self.dir, self.dataset, self.head(&head))?;
+            return Ok(true);
+        };
+        after.write(self.dir, self.dataset, self.head(&head))?;
         Ok(true)
     }
 
@@ -113,7 +126,7 @@ impl File<'_> {
     }
 
     fn states(&self) -> Result<bool> {
-        if !self.held_states()? {
+        if !self.held_states()? && !self.names_subjects(&self.stored()?.head) {
             return Ok(false);
         }
         let before = States::open(self.dir, self.dataset, self.name)?;
@@ -134,10 +147,10 @@ impl File<'_> {
     }
 
     fn lines(&self) -> Result<bool> {
-        if !self.held_lines()? {
+        let stored = self.stored()?;
+        if !self.held_lines()? && !self.names_subjects(&stored.head) {
             return Ok(false);
         }
-        let stored = self.stored()?;
         let mut next = NextLines::create(self.dir, self.dataset, self.what, self.name)?;
         lines::read(&stored, |line| if self.is_gone(line) { Ok(()) } else { next.push(line.as_bytes()) })?;
         next.finish(self.head(&stored.head))?;

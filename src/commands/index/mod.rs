@@ -142,7 +142,7 @@ fn attempt(
     let free = fsio::available_bytes(dir)?;
     if free < needed {
         let text = format!("the index needs about {needed} bytes, {free} are free");
-        return Err(Error::new(Code::NoSpace, text).file(dir).fix("free some space, or build with --lean"));
+        return Err(Error::new(Code::NoSpace, text).file(dir).fix("free some space, or build with ‹lean›"));
     }
     let mut parts = Vec::new();
     for (i, seqs) in plan.new.iter().enumerate() {

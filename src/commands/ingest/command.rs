@@ -37,6 +37,10 @@ impl Request {
         // A batch is in memory as text, as rows, and as what is written.
         options.batch.bytes = options.batch.bytes.min(session.memory() / 8).max(1 << 20);
         options.input.memory = session.memory();
+        options.words = session.settings().words;
+        if let Some(detect) = &mut options.detect {
+            detect.command.clone_from(&session.settings().command_line);
+        }
         Ok(options)
     }
 }

@@ -47,11 +47,11 @@ fn row(
     let (message, hint) = match twin {
         Some(other) => (
             format!("({label}, {t}) stands in {kind} {other} too, with another vector or metadata"),
-            "times are kept in microseconds, finer ones are cut: give each row of an entity a time of its own, or choose with --on-conflict replace or skip",
+            "times are kept in microseconds, finer ones are cut: give each row of an entity a time of its own, or choose with ‹on-conflict replace› or skip",
         ),
         None => (
             format!("({label}, {t}) is already stored with another vector or metadata"),
-            "--on-conflict replace takes the new one, --on-conflict skip keeps the old one",
+            "‹on-conflict replace› takes the new one, ‹on-conflict skip› keeps the old one",
         ),
     };
     let raw = byte.filter(|_| job.key.is_some() && job.content.is_none());

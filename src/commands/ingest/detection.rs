@@ -22,11 +22,17 @@ pub struct Detect {
     pub settings: Settings,
     /// The name under which states are kept.
     pub state: String,
+    /// The command that they are said to be made by.
+    pub command: String,
 }
 
 impl Default for Detect {
     fn default() -> Self {
-        Detect { settings: Settings::new(Params::default()), state: "ingest".into() }
+        Detect {
+            settings: Settings::new(Params::default()),
+            state: "ingest".into(),
+            command: "ingest".into(),
+        }
     }
 }
 
@@ -102,7 +108,7 @@ impl Detection {
             created_us: clock_us(),
             commit: seen.0,
             seq: seen.1,
-            command: "ingest --detect".into(),
+            command: self.detect.command,
             rows: 0,
             parameters,
         };

@@ -20,7 +20,7 @@ pub use tolerance::Tolerance;
 use crate::analytics::changepoint::bocpd::Alarm;
 use crate::config::{IdKind, Settings};
 use crate::dataset::{self, Conflict, OnConflict, Sync, Writer};
-use crate::error::{Code, Error, Result};
+use crate::error::{Code, Error, Result, Words};
 use crate::format::hex;
 use crate::input::{BadRow, InputOptions, Limits};
 use crate::metric::Metric;
@@ -63,6 +63,8 @@ pub struct Options {
     pub trust_mtime: bool,
     /// Look for change points in what becomes durable.
     pub detect: Option<Detect>,
+    /// How the file of bad rows names parameters.
+    pub words: Words,
     /// Take rows of erased entities and points too, and lift their tombstones.
     pub allow_erased: bool,
 }
@@ -173,12 +175,12 @@ pub fn ingest(
 ) -> Result<Report> {
     let started = Instant::now();
     let sync = writer.sync;
-    let rejects = options.rejects.as_deref().map(|p| Rejects::new(p, dir)).transpose()?;
+    let rejects = options.rejects.as_deref().map(|p| Rejects::new(p, dir, options.words)).transpose()?;
     if options.detect.is_some() && sync != Sync::Commit {
         return Err(Error::usage(
-            "changes are told of rows that are durable, and with this --sync none is until the end",
+            "changes are told of rows that are durable, and with this ‹sync› none is until the end",
         )
-        .fix("leave out --sync or --detect"));
+        .fix("leave out ‹sync› or ‹detect›"));
     }
     let writer = Writer::open(dir, writer)?;
     let mut run = Run::new(dir, writer, options, rejects, on_event)?;
@@ -337,7 +339,7 @@ impl<'a> Run<'a> {
         }
         self.rejected_before = self.report.rows_rejected;
         self.tail = None;
-        let (why, fix) = (error.to_string(), error.hint().map(str::to_owned));
+        let (why, fix) = (error.marked(), error.hint().map(str::to_owned));
         self.report.failed.push(Failed { path: path.to_owned(), why, fix });
         Ok(())
     }
@@ -419,7 +421,7 @@ impl<'a> Run<'a> {
             let number = |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_digit());
             if self.input.names.is_none() && names.iter().all(number) {
                 (self.on_event)(Event::Note(
-                    "the entities are numbers, and each is its own name; --names FILE gives them others"
+                    "the entities are numbers, and each is its own name; ‹names FILE› gives them others"
                         .into(),
                 ))?;
             }
@@ -522,7 +524,7 @@ impl<'a> Run<'a> {
         })?;
         if report.rows_erased > 0 {
             (self.on_event)(Event::Warning(format!(
-                "{} rows belong to entities or points that were erased, and were left out; --allow-erased takes them",
+                "{} rows belong to entities or points that were erased, and were left out; ‹allow-erased› takes them",
                 report.rows_erased
             )))?;
         }

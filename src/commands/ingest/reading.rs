@@ -266,7 +266,7 @@ impl Reading {
 
 /// The error of a file that was read to its end with too large a share of bad rows.
 pub(super) fn too_many(path: &Path, rows: u64, bad: u64) -> Error {
-    Error::new(Code::BadFile, format!("{bad} of {rows} rows are bad, more than --max-errors allows"))
+    Error::new(Code::BadFile, format!("{bad} of {rows} rows are bad, more than ‹max-errors› allows"))
         .file(path)
-        .fix("--rejects FILE says which and why; the good rows are in")
+        .fix("‹rejects FILE› says which and why; the good rows are in")
 }

@@ -1,8 +1,9 @@
 //! Bad rows as JSON lines.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Words};
 use crate::input::BadRow;
 use serde::Serialize;
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -12,6 +13,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug)]
 pub(super) struct Rejects {
     path: PathBuf,
+    words: Words,
     out: Option<BufWriter<File>>,
 }
 
@@ -24,15 +26,15 @@ struct Line<'a> {
     row: Option<u64>,
     byte: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    column: Option<&'a str>,
+    column: Option<Cow<'a, str>>,
     code: &'a str,
-    message: &'a str,
+    message: Cow<'a, str>,
     raw: &'a str,
 }
 
 impl Rejects {
     /// Bad rows will go to `path`, which must not lie inside the dataset in `dataset`.
-    pub(super) fn new(path: &Path, dataset: &Path) -> Result<Rejects> {
+    pub(super) fn new(path: &Path, dataset: &Path, words: Words) -> Result<Rejects> {
         if path.as_os_str() == "-" {
             return Err(Error::usage("rejects cannot go to standard output, which has the report")
                 .fix("name a file, or /dev/stderr"));
@@ -50,7 +52,7 @@ impl Rejects {
                 .file(path)
                 .fix("name a file outside it"));
         }
-        Ok(Rejects { path: path.to_owned(), out: None })
+        Ok(Rejects { path: path.to_owned(), words, out: None })
     }
 
     /// Refuses a file that is also read.
@@ -77,7 +79,7 @@ impl Rejects {
         if rows.is_empty() {
             return Ok(());
         }
-        let path = self.path.clone();
+        let (path, words) = (self.path.clone(), self.words);
         let out = self.open()?;
         for b in rows {
             let line = Line {
@@ -85,9 +87,9 @@ impl Rejects {
                 line: b.line,
                 row: b.row,
                 byte: b.byte,
-                column: b.column.as_deref(),
+                column: b.column.as_deref().map(|c| words.write(c)),
                 code: b.code.as_str(),
-                message: &b.message,
+                message: words.write(&b.message),
                 raw: &b.raw,
             };
             let mut go = || {

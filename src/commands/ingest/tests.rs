@@ -40,6 +40,7 @@ impl Bench {
             batch: Limits { rows: 10, bytes: 1 << 20 },
             trust_mtime: false,
             detect: None,
+            words: Default::default(),
             allow_erased: false,
         }
     }

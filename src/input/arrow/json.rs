@@ -32,7 +32,7 @@ pub(in crate::input) fn write(
     most: usize,
 ) -> Result<(), Fault> {
     let bad =
-        |message: String| Fault::new(Code::BadMetadata, message).fix("leave the column out with --meta");
+        |message: String| Fault::new(Code::BadMetadata, message).fix("leave the column out with ‹meta›");
     if depth > MAX_METADATA_DEPTH || out.text.len() > most {
         return Err(bad(format!("the metadata is deeper than {MAX_METADATA_DEPTH} or longer than {most}")));
     }
@@ -97,7 +97,7 @@ pub(in crate::input) fn write(
 /// The keys of a map's entries, as text, and the place of each one's value. Of a key that is given
 /// twice the last value counts, as the Parquet format has it.
 pub(in crate::input) fn keys(entries: &StructArray) -> Result<BTreeMap<String, usize>, Fault> {
-    let bad = |e: String| Fault::new(Code::BadMetadata, e).fix("leave the column out with --meta");
+    let bad = |e: String| Fault::new(Code::BadMetadata, e).fix("leave the column out with ‹meta›");
     let keys = cast(entries.column(0), &DataType::Utf8).map_err(|e| bad(e.to_string()))?;
     let keys = keys.as_string::<i32>();
     Ok((0..entries.len()).map(|k| (keys.value(k).to_owned(), k)).collect())

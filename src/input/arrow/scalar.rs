@@ -45,7 +45,7 @@ pub(super) fn check_entity(field: &Field, path: &Path) -> Result<()> {
         return Ok(());
     }
     Err(wrong_type(field, path, "entities are integers or text")
-        .fix("convert it, or name another column with --map entity=COL"))
+        .fix("convert it, or name another column with ‹map entity=COL›"))
 }
 
 /// Refuses time columns of other types, and bare integers without a unit.
@@ -60,10 +60,10 @@ pub(super) fn check_time(field: &Field, unit: Option<TimeUnit>, path: &Path) -> 
             Err(Error::new(Code::BadTime, message)
                 .file(path)
                 .column(field.name())
-                .fix("add --time-unit us (or s, ms, ns, year)"))
+                .fix("add ‹time-unit us› (or s, ms, ns, year)"))
         }
         _ => Err(wrong_type(field, path, "times are timestamps, dates, integers or text")
-            .fix("convert it, or name another column with --map t=COL")),
+            .fix("convert it, or name another column with ‹map t=COL›")),
     }
 }
 

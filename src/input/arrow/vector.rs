@@ -21,7 +21,7 @@ pub(super) fn check(schema: &Schema, columns: &VectorColumns, path: &Path) -> Re
         Err(Error::new(Code::BadFile, format!("the column is {}, {need}", field.data_type()))
             .file(path)
             .column(field.name())
-            .fix("name the right one with --map vector=COL or --vector-cols A..B"))
+            .fix("name the right one with ‹map vector=COL› or ‹vector-cols A..B›"))
     };
     match columns {
         VectorColumns::List(i) => match schema.field(*i).data_type() {

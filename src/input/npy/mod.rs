@@ -267,7 +267,7 @@ fn checked(vectors: Array, want: usize) -> Result<(Array, u64)> {
         let message = format!("vector has {dim} values, the dataset has dimension {want}");
         return Err(Error::new(Code::DimMismatch, message)
             .file(path)
-            .fix("check the model that wrote this, or create another dataset with `cvx init --like FILE`"));
+            .fix("check the model that wrote this, or create another dataset with `cvx init ‹like FILE›`"));
     }
     vectors.check_length()?;
     Ok((vectors, len))
@@ -325,7 +325,7 @@ impl NpyReader {
         {
             return Err(Error::new(Code::BadTime, "the times are numbers: which unit?")
                 .file(&array.path)
-                .fix("add --time-unit us (or s, ms, ns, year)"));
+                .fix("add ‹time-unit us› (or s, ms, ns, year)"));
         }
         let buffer = vec![0; options.dim * vectors.item()?];
         let origin = super::origin_without_columns(&vectors.path, options)?;

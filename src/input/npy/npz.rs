@@ -84,7 +84,7 @@ impl Archive {
     fn vectors(&self, options: &InputOptions) -> Result<Array> {
         let usual = ["vectors", "vector", "embeddings", "embedding"];
         let names = names(&options.map.vector, &usual);
-        self.first(&names)?.ok_or_else(|| self.missing(&names, "--map vector=NAME"))
+        self.first(&names)?.ok_or_else(|| self.missing(&names, "‹map vector=NAME›"))
     }
 
     /// The first of the arrays that is there.

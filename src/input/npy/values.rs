@@ -50,8 +50,8 @@ impl What {
     /// The options that give them.
     pub(super) fn option(self) -> &'static str {
         match self {
-            What::Ids => "--map entity=NAME, or give --ids-file",
-            What::Times => "--map t=NAME, or give --times-file or --at",
+            What::Ids => "‹map entity=NAME›, or give ‹ids-file›",
+            What::Times => "‹map t=NAME›, or give ‹times-file› or ‹at›",
         }
     }
 
@@ -66,10 +66,10 @@ impl What {
     pub(super) fn missing(self, path: &Path) -> Error {
         let files = "an .npy file, a csv with a header, or a text of one value a line";
         let (message, hint) = match self {
-            What::Ids => ("an NPY file needs --ids-file", format!("name {files}")),
+            What::Ids => ("an NPY file needs ‹ids-file›", format!("name {files}")),
             What::Times => (
-                "files of this format need --times-file or --at",
-                format!("name {files} with --times-file, or give all vectors one time with --at"),
+                "files of this format need ‹times-file› or ‹at›",
+                format!("name {files} with ‹times-file›, or give all vectors one time with ‹at›"),
             ),
         };
         Error::usage(message).file(path).fix(hint)

@@ -63,7 +63,7 @@ impl Check {
                     .file(path)
                     .row(row)
                     .column(field.name().clone())
-                    .fix("write the column as 64-bit timestamps; leave the column out with --meta if it is not needed"));
+                    .fix("write the column as 64-bit timestamps; leave the column out with ‹meta› if it is not needed"));
             }
         }
         self.rows += batch.num_rows() as u64;

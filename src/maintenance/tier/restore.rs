@@ -11,6 +11,10 @@ use roaring::RoaringBitmap;
 use std::path::Path;
 use std::time::Instant;
 
+/// Tries without the lock while the new files are made. Short jobs beside a long restore can change its blocks each
+/// time, so that later tries hold the lock throughout.
+const TRIES_UNLOCKED: usize = 2;
+
 /// What a restore did, or would do.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Restored {
@@ -55,7 +59,7 @@ pub fn restore(
 }
 
 /// Brings rows of blocks back to warm, in one version. When another process changes the blocks
-/// meanwhile, the selection is resolved in its version and all is done again.
+/// meanwhile, the selection is resolved in its version and all is done again, in the end under the lock.
 pub(super) fn bring_back(
     dir: &Path,
     writing: &dataset::Options,
@@ -69,11 +73,15 @@ pub(super) fn bring_back(
         let first = if attempt == 0 { writing } else { &patient };
         let mut writer = Writer::open(dir, first.clone())?;
         let shop = writer.workshop(IDS)?;
-        writer.finish()?;
+        let held = match attempt < TRIES_UNLOCKED {
+            true => writer.finish().map(|_| None)?,
+            false => Some(writer),
+        };
         let snapshot = Snapshot::open(dir, None)?;
         let sources = sources(&snapshot)?;
         let mut out = report(&snapshot, &sources);
         if sources.is_empty() {
+            held.map_or(Ok(()), |writer| writer.finish().map(|_| ()))?;
             out.seconds = started.elapsed().as_secs_f64();
             return Ok(out);
         }
@@ -83,7 +91,10 @@ pub(super) fn bring_back(
             .run()?;
         out.bytes_after = made.iter().map(|m| m.entry.seal.len).sum();
         let moved = sources.iter().map(|s| (s.id, s.rows.clone())).collect();
-        let mut writer = Writer::open(dir, patient.clone())?;
+        let mut writer = match held {
+            Some(writer) => writer,
+            None => Writer::open(dir, patient.clone())?,
+        };
         let done = writer.exchange(Exchange { moved, made, ..Exchange::new(&snapshot) })?;
         out.commit = writer.finish()?.0;
         drop(sources);

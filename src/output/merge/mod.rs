@@ -113,7 +113,7 @@ fn join<R: Rows>(
             if next < entity {
                 return Err(Error::new(Code::BadFile, "the rows are not in the order of entities")
                     .file(&files[i])
-                    .fix("write shards without --unordered and --sort"));
+                    .fix("write shards without ‹unordered› and ‹sort›"));
             }
             heap.push(Reverse((next, i)));
         }
@@ -139,12 +139,12 @@ fn run_of(path: &Path, format: Format) -> Result<Run> {
     }
     if !beside.exists() {
         return Err(no_shard(path).fix(format!(
-            "text files need {} beside them, which `--shard I/N -o FILE` writes",
+            "text files need {} beside them, which `‹shard I/N› -o FILE` writes",
             beside.display()
         )));
     }
     serde_json::from_slice(&fsio::read_file(&beside, MAX_SIDECAR)?)
-        .map_err(|e| Error::new(Code::BadFile, format!("not what --shard wrote: {e}")).file(&beside))
+        .map_err(|e| Error::new(Code::BadFile, format!("not what ‹shard› wrote: {e}")).file(&beside))
 }
 
 fn no_shard(path: &Path) -> Error {
@@ -162,7 +162,7 @@ fn check(files: &[PathBuf], runs: &[Run]) -> Result<Stamp> {
         let shard = run.get("shard").and_then(|s| s.split_once('/'));
         let (index, n) = shard
             .and_then(|(i, n)| Some((i.parse::<u32>().ok()?, n.parse::<u32>().ok()?)))
-            .ok_or_else(|| no_shard(path).fix("write it with --shard I/N"))?;
+            .ok_or_else(|| no_shard(path).fix("write it with ‹shard I/N›"))?;
         for key in ["commit", "command", "seed", "version", "dataset"] {
             let (a, b) = (first.get(key), run.get(key));
             if a != b {
@@ -173,7 +173,7 @@ fn check(files: &[PathBuf], runs: &[Run]) -> Result<Stamp> {
                 )
                 .file(path)
                 .fix(format!(
-                    "{} is the first of the others; run all shards alike, with --read-at COMMIT",
+                    "{} is the first of the others; run all shards alike, with ‹read-at COMMIT›",
                     first_file.display()
                 )));
             }
@@ -194,7 +194,7 @@ fn check(files: &[PathBuf], runs: &[Run]) -> Result<Stamp> {
         (1..=of).filter(|i| !seen.contains_key(i)).map(|i| format!("{i}/{of}")).collect();
     if !missing.is_empty() {
         return Err(Error::new(Code::Failed, format!("shards are missing: {}", missing.join(", ")))
-            .fix("run the command with --shard for each of them"));
+            .fix("run the command with ‹shard› for each of them"));
     }
     Ok(first.iter().filter(|(k, _)| *k != "shard").map(|(k, v)| (k.clone(), v.clone())).collect())
 }
