@@ -1,10 +1,12 @@
 //! The options of `cvx drift`.
 
+mod asked;
 mod entity;
 mod periods;
 pub mod population;
 
-pub use entity::{Asked, EntityArgs};
+pub use asked::Asked;
+pub use entity::EntityArgs;
 
 use clap::Subcommand;
 
