@@ -82,7 +82,10 @@ fn scans(c: &mut Criterion<CpuTime>) {
             vectors(8, n, DIM).chunks(DIM).map(|v| Query::nearest(v.to_vec(), 10)).collect();
         g.throughput(pairs(ROWS * n));
         g.bench_function(name, |b| {
-            b.iter(|| pool.install(|| scan(&[Part::all(&source)], &queries, metric)).unwrap());
+            b.iter(|| {
+                pool.install(|| scan(&[Part::all(&source)], &queries, metric, &cvx::watch::Unwatched))
+                    .unwrap()
+            });
         });
     }
     g.finish();

@@ -94,10 +94,45 @@ pub struct Points {
     pub origins: Vec<Origin>,
 }
 
+/// One point, to be [added](Points::add).
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Point<'a> {
+    /// Its entity; any number where entities have names.
+    pub entity: EntityId,
+    /// Its time, in microseconds since 1970.
+    pub t: TimestampUs,
+    /// Its vector, finite values.
+    pub vector: &'a [f32],
+    /// Its metadata, a JSON object with sorted keys and no spaces; empty for none.
+    pub meta: &'a str,
+    /// Where it came from; empty for unknown.
+    pub source: &'a str,
+    /// Its embedding model, `NAME@VERSION`; empty for unknown.
+    pub model: &'a str,
+}
+
 impl Points {
     /// No points of a dimension.
     pub fn new(dim: usize) -> Self {
         Points { dim, ..Points::default() }
+    }
+
+    /// Adds a point.
+    ///
+    /// # Panics
+    /// When the vector has another length than [`Points::dim`].
+    pub fn add(&mut self, point: Point<'_>) {
+        assert_eq!(point.vector.len(), self.dim, "a vector of another dimension");
+        let known = self.origins.iter().position(|o| o.source == point.source && o.model == point.model);
+        let origin = known.unwrap_or_else(|| {
+            self.origins.push(Origin { source: point.source.to_owned(), model: point.model.to_owned() });
+            self.origins.len() - 1
+        });
+        self.entity.push(point.entity);
+        self.t.push(point.t);
+        self.x.extend_from_slice(point.vector);
+        self.meta.push(point.meta);
+        self.origin.push(origin as u32);
     }
 
     /// Number of points.

@@ -8,6 +8,7 @@ mod blocks;
 pub mod changepoint;
 pub mod drift;
 pub mod fdr;
+pub mod gaps;
 mod geometry;
 #[cfg(test)]
 mod golden;

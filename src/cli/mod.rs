@@ -27,6 +27,7 @@ pub mod delete;
 pub mod drift;
 pub mod erase;
 pub mod export;
+pub mod gaps;
 mod globals;
 pub mod index;
 pub mod info;
@@ -89,6 +90,7 @@ pub enum Command {
     Backup(backup::Args),
     Results(results::Args),
     Velocity(velocity::Args),
+    Gaps(gaps::Args),
     Drift(Box<drift::Args>),
     Changepoints(changepoints::Args),
     Predict(Box<predict::Args>),
@@ -133,6 +135,7 @@ impl Command {
             | Command::Tier(_)
             | Command::Results(_)
             | Command::Velocity(_)
+            | Command::Gaps(_)
             | Command::Drift(_)
             | Command::Changepoints(_)
             | Command::Predict(_) => Class::Reads,

@@ -22,6 +22,7 @@ pub mod drift;
 pub mod each;
 pub mod erase;
 pub mod export;
+pub mod gaps;
 pub mod index;
 pub mod info;
 pub mod ingest;

@@ -64,7 +64,7 @@ pub fn run(
     })?;
     let sample = request.recall_sample.or((request.level == Depth::Deep).then_some(SAMPLE));
     if let Some(sample) = sample.filter(|n| *n > 0 && worst != Status::Damaged)
-        && let Some(row) = recall(session, sample)?
+        && let Some(row) = recall(session, sample, watch)?
     {
         if row.status != Status::Ok.as_str() {
             (found, worst) = (found + 1, Status::Repairable);
@@ -105,8 +105,8 @@ fn checks(n: u64) -> String {
 }
 
 /// How much of the truth the index finds; `None` without an index.
-fn recall(session: &Session, sample: usize) -> Result<Option<Check>> {
-    let measured = index::recall(session.snapshot()?, sample, session.seed())?;
+fn recall(session: &Session, sample: usize, watch: &dyn Watch) -> Result<Option<Check>> {
+    let measured = index::recall(session.snapshot()?, sample, session.seed(), watch)?;
     Ok(measured.map(|m| {
         let status = if m.recall < LEAST_RECALL { Status::Repairable } else { Status::Ok };
         let detail = format!("recall@10 {:.4} over {} stored points", m.recall, m.queries);

@@ -1,5 +1,6 @@
 //! The one writer of a dataset: takes batches, makes them durable, seals them, publishes.
 
+mod add;
 mod exchange;
 mod forget;
 

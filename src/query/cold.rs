@@ -9,6 +9,7 @@ use crate::dataset::{Part, Snapshot};
 use crate::error::{Error, Result};
 use crate::metric::{ExactQuery, Metric};
 use crate::model::VectorSource;
+use crate::watch::Watch;
 use rayon::prelude::*;
 use roaring::RoaringBitmap;
 use std::ops::Range;
@@ -30,6 +31,7 @@ pub(super) fn scan_tiers(
     queries: &[Query],
     metric: Metric,
     exact: bool,
+    watch: &dyn Watch,
 ) -> Result<(Vec<Vec<Hit>>, Stats)> {
     let by_codes = !exact && queries.iter().all(takes_the_nearest);
     let coded = |i: &usize| by_codes && parts[*i].0.is_lossy();
@@ -37,7 +39,7 @@ pub(super) fn scan_tiers(
     let exact: Vec<Exact<'_>> =
         plain.iter().map(|i| Exact::new(snapshot, &parts[*i])).collect::<Result<_>>()?;
     let sources: Vec<ScanPart<'_>> = exact.iter().map(Exact::source).collect();
-    let (mut answers, mut stats) = scan(&sources, queries, metric)?;
+    let (mut answers, mut stats) = scan(&sources, queries, metric, watch)?;
     for hit in answers.iter_mut().flatten() {
         let of = hit.part as usize;
         hit.part = plain[of] as u32;
@@ -47,6 +49,7 @@ pub(super) fn scan_tiers(
         }
     }
     for i in cold {
+        watch.stop()?;
         let block = Block::new(snapshot, parts[i].0, &parts[i].1)?;
         stats.rows += block.rows.len();
         let found: Result<Vec<Vec<Hit>>> = queries.par_iter().map(|q| block.nearest(q, metric, i)).collect();

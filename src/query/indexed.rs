@@ -14,6 +14,7 @@ use crate::error::{Code, Error, Result};
 use crate::index::{self, Check, Effort, Eligible, Exact, Filter, Reader};
 use crate::metric::{ExactQuery, Metric};
 use crate::model::{TimeRange, TimestampUs, VectorSource};
+use crate::watch::Watch;
 use rayon::prelude::*;
 use std::collections::HashSet;
 
@@ -59,10 +60,11 @@ pub fn search<'a>(
     metric: Metric,
     requests: &[Request],
     how: How,
+    watch: &dyn Watch,
 ) -> Result<(Vec<Vec<Found<'a>>>, Cost)> {
     check(snapshot, requests)?;
     let exactly = |because: &str, warning: Option<String>| {
-        let (answers, cost) = scanned(snapshot, select, metric, requests, how.exact)?;
+        let (answers, cost) = scanned(snapshot, select, metric, requests, how.exact, watch)?;
         Ok((answers, Cost { exact_because: Some(because.to_owned()), warning, ..cost }))
     };
     let shells = |r: &Request| r.radius.is_some() && r.time.is_some_and(|c| c.uses_time());
@@ -89,7 +91,9 @@ pub fn search<'a>(
         Ok(parts) if parts.iter().any(|p| needs_scan(p, how)) => {
             return exactly("the index keeps no vectors, and all of them are to be compared", None);
         }
-        Ok(parts) => Indexed::new(snapshot, select, requests, how, &parts).and_then(|i| i.answer(metric)),
+        Ok(parts) => {
+            Indexed::new(snapshot, select, requests, how, &parts, watch).and_then(|i| i.answer(metric))
+        }
         Err(e) => Err(e),
     };
     match answered {
@@ -115,6 +119,7 @@ struct Indexed<'a, 'p> {
     how: How,
     parts: &'p [IndexPart],
     check: Check,
+    watch: &'p dyn Watch,
 }
 
 /// What the questions of one group share.
@@ -134,13 +139,14 @@ impl<'a, 'p> Indexed<'a, 'p> {
         requests: &'p [Request],
         how: How,
         parts: &'p [IndexPart],
+        watch: &'p dyn Watch,
     ) -> Result<Self> {
         let bytes: u64 = parts.iter().map(|p| p.part.bytes()).sum();
         let check = match requests.len() as u64 * TOUCHED > bytes {
             true if requests.len() > 1 => Check::Whole,
             _ => Check::Lazy,
         };
-        Ok(Indexed { snapshot, select, requests, how, parts, check })
+        Ok(Indexed { snapshot, select, requests, how, parts, check, watch })
     }
 
     fn answer(&self, metric: Metric) -> Result<(Vec<Vec<Found<'a>>>, Cost)> {
@@ -160,7 +166,8 @@ impl<'a, 'p> Indexed<'a, 'p> {
             scanned = scanned.max(group.rest.parts.len() as u64);
             let found = self.search(&group, &members)?;
             let queries: Vec<Query> = members.iter().map(|i| query(&self.requests[*i])).collect();
-            let (hits, stats) = scan_tiers(self.snapshot, &group.rest.parts, &queries, metric, false)?;
+            let (hits, stats) =
+                scan_tiers(self.snapshot, &group.rest.parts, &queries, metric, false, self.watch)?;
             cost.scan.add(&stats);
             for ((i, (mut found, stats)), hits) in members.iter().zip(found).zip(hits) {
                 let of_part = |hit: Hit| Found { hit, part: Some(group.rest.parts[hit.part as usize].0) };
@@ -198,7 +205,7 @@ impl<'a, 'p> Indexed<'a, 'p> {
     /// Answers a group by scans.
     fn scan_all(&self, members: &[usize], metric: Metric) -> Result<(Vec<Vec<Found<'a>>>, Cost)> {
         let requests: Vec<Request> = members.iter().map(|i| self.requests[*i].clone()).collect();
-        scanned(self.snapshot, self.select, metric, &requests, false)
+        scanned(self.snapshot, self.select, metric, &requests, false, self.watch)
     }
 
     /// Works out which rows count for the questions of a group.
@@ -265,6 +272,7 @@ impl<'a, 'p> Indexed<'a, 'p> {
         members
             .par_iter()
             .map(|i| {
+                self.watch.stop()?;
                 let taken = lock().pop();
                 let mut readers = taken.map_or_else(|| self.readers(self.check), Ok)?;
                 let found = ask(&mut readers, i)?;

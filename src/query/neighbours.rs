@@ -7,6 +7,7 @@ use crate::dataset::{Part, Select, Selected, Snapshot, asof_rows};
 use crate::error::{Code, Error, Result};
 use crate::metric::Metric;
 use crate::model::{EntityId, TimeRange, TimestampUs};
+use crate::watch::Watch;
 use std::collections::BTreeMap;
 
 /// Which points a question looks at.
@@ -91,8 +92,9 @@ pub fn neighbours<'a>(
     select: &Select,
     metric: Metric,
     requests: &[Request],
+    watch: &dyn Watch,
 ) -> Result<(Vec<Vec<Found<'a>>>, Cost)> {
-    scanned(snapshot, select, metric, requests, false)
+    scanned(snapshot, select, metric, requests, false, watch)
 }
 
 /// As [`neighbours`]; with `exact`, vectors of lossy blocks are compared one by one too.
@@ -102,6 +104,7 @@ pub(super) fn scanned<'a>(
     metric: Metric,
     requests: &[Request],
     exact: bool,
+    watch: &dyn Watch,
 ) -> Result<(Vec<Vec<Found<'a>>>, Cost)> {
     check(snapshot, requests)?;
     let mut cost = Cost { parts: snapshot.part_count() as u64, ..Cost::default() };
@@ -110,7 +113,7 @@ pub(super) fn scanned<'a>(
         let selected = rows_of(snapshot, select, when, requests, &members)?;
         cost.parts_pruned = cost.parts_pruned.max(cost.parts - selected.parts.len() as u64);
         let queries: Vec<Query> = members.iter().map(|i| query(&requests[*i])).collect();
-        let (hits, stats) = scan_tiers(snapshot, &selected.parts, &queries, metric, exact)?;
+        let (hits, stats) = scan_tiers(snapshot, &selected.parts, &queries, metric, exact, watch)?;
         cost.scan.add(&stats);
         for (i, hits) in members.iter().zip(hits) {
             answers[*i] = hits

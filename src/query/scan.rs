@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::metric::Metric;
 use crate::model::{Key, TimeRange, VectorSource};
 use crate::simd;
+use crate::watch::Watch;
 use rayon::prelude::*;
 use std::ops::Range;
 use std::sync::Mutex;
@@ -55,8 +56,13 @@ impl Stats {
 ///
 /// # Errors
 /// `usage` when a query has another dimension than a part, or holds NaN or an infinity;
-/// `internal` for ranges beyond a source; whatever reading a source gives.
-pub fn scan(parts: &[Part<'_>], queries: &[Query], metric: Metric) -> Result<(Vec<Vec<Hit>>, Stats)> {
+/// `internal` for ranges beyond a source; whatever reading a source or the watch gives.
+pub fn scan(
+    parts: &[Part<'_>],
+    queries: &[Query],
+    metric: Metric,
+    watch: &dyn Watch,
+) -> Result<(Vec<Vec<Hit>>, Stats)> {
     let Some(first) = parts.first() else { return Ok((vec![Vec::new(); queries.len()], Stats::default())) };
     let dim = first.source.dim();
     check(parts, queries, dim)?;
@@ -67,6 +73,7 @@ pub fn scan(parts: &[Part<'_>], queries: &[Query], metric: Metric) -> Result<(Ve
     let shelf: Mutex<Vec<Worker<'_>>> = Mutex::new(Vec::new());
     let lock = || shelf.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     units.into_par_iter().try_for_each(|unit| {
+        watch.stop()?;
         let taken = lock().pop();
         let mut worker = taken.unwrap_or_else(|| Worker::new(&plan));
         worker.unit(&unit)?;

@@ -5,6 +5,7 @@ use crate::error::Result;
 use crate::metric::Metric;
 use crate::model::Key;
 use crate::simd;
+use crate::watch::Unwatched;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -127,7 +128,7 @@ fn queries(rng: &mut Xoshiro256PlusPlus, rows: &[Row], dim: usize, metric: Metri
 
 fn found(parts: &[Part<'_>], queries: &[Query], metric: Metric, threads: usize) -> Vec<Vec<(f64, Key)>> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-    let (answers, _) = pool.install(|| scan(parts, queries, metric)).unwrap();
+    let (answers, _) = pool.install(|| scan(parts, queries, metric, &Unwatched)).unwrap();
     answers.iter().map(|hits| hits.iter().map(|h| (h.distance, h.key)).collect()).collect()
 }
 
@@ -197,7 +198,7 @@ fn only_selected_rows_are_found_and_counted() {
                 ranges.iter().flat_map(|r| rows[r.start as usize..r.end as usize].to_vec()).collect();
             let queries = queries(&mut rng, &rows, dim, Metric::L2);
             let parts = [Part { source: &source, rows: ranges }];
-            let (answers, stats) = scan(&parts, &queries, Metric::L2).unwrap();
+            let (answers, stats) = scan(&parts, &queries, Metric::L2, &Unwatched).unwrap();
             assert_eq!(stats.rows, chosen.len() as u64);
             assert_eq!(stats.bytes, (chosen.len() * dim * 4) as u64);
             for (q, hits) in queries.iter().zip(answers) {
@@ -216,7 +217,7 @@ fn blocks_outside_every_window_are_not_read() {
     let source = Memory::new(64, &rows);
     let window = TimeRange::half_open(Some(5_000), Some(5_100));
     let q = Query { window, ..Query::nearest(vec![1.0; 64], 3) };
-    let (answers, stats) = scan(&[Part::all(&source)], &[q], Metric::L2).unwrap();
+    let (answers, stats) = scan(&[Part::all(&source)], &[q], Metric::L2, &Unwatched).unwrap();
     assert_eq!(answers[0].iter().map(|h| h.key.t).collect::<Vec<_>>(), [5_000, 5_001, 5_002]);
     assert!(stats.rows < 3_000, "{stats:?}");
 }
@@ -244,7 +245,7 @@ fn the_filter_spares_most_exact_distances() {
     let source = Memory::new(32, &rows);
     for metric in Metric::ALL {
         let query = Query::nearest(rows[7].1.clone(), 10);
-        let (_, stats) = scan(&[Part::all(&source)], &[query], metric).unwrap();
+        let (_, stats) = scan(&[Part::all(&source)], &[query], metric, &Unwatched).unwrap();
         // All of the first block, then about k ln(n / block).
         assert!(stats.rescored < 4_000, "{metric} {stats:?}");
     }
@@ -253,11 +254,13 @@ fn the_filter_spares_most_exact_distances() {
 #[test]
 fn bad_queries_are_refused() {
     let source = Memory::new(2, &[(Key { entity: 1, t: 1 }, vec![1.0, 0.0])]);
-    let refuse = |v: Vec<f32>| scan(&[Part::all(&source)], &[Query::nearest(v, 1)], Metric::L2).unwrap_err();
+    let refuse = |v: Vec<f32>| {
+        scan(&[Part::all(&source)], &[Query::nearest(v, 1)], Metric::L2, &Unwatched).unwrap_err()
+    };
     assert_eq!(refuse(vec![1.0]).message(), "query vector has 1 values, the dataset has dimension 2");
     assert_eq!(refuse(vec![1.0, f32::NAN]).code(), crate::Code::Usage);
     let beyond = Part { source: &source, rows: vec![0..1, 1..2] };
-    assert!(scan(&[beyond], &[Query::nearest(vec![1.0, 0.0], 1)], Metric::L2).is_err());
-    let (none, _) = scan(&[], &[Query::nearest(vec![1.0], 1)], Metric::L2).unwrap();
+    assert!(scan(&[beyond], &[Query::nearest(vec![1.0, 0.0], 1)], Metric::L2, &Unwatched).is_err());
+    let (none, _) = scan(&[], &[Query::nearest(vec![1.0], 1)], Metric::L2, &Unwatched).unwrap();
     assert_eq!(none, [vec![]]);
 }

@@ -3,6 +3,7 @@
 //! Fields are only ever added, at the end.
 
 mod changes;
+mod gaps;
 mod index;
 mod info;
 mod kept;
@@ -15,6 +16,7 @@ mod sparks;
 mod tiers;
 
 pub use changes::{ChangeRow, SavedRow, SearchRow, SegmentRow};
+pub use gaps::GapRow;
 pub use index::{IndexBuiltRow, IndexDroppedRow, IndexRow};
 pub use info::{Check, EntityRow, InfoRow, ModelRow, PartRow, TierRow};
 pub use kept::{BackupRow, ResultDroppedRow, ResultRow};
@@ -74,6 +76,7 @@ pub const TABLES: &[(&str, &[Column])] = &[
     ("results show", ResultRow::COLUMNS),
     ("results drop", ResultDroppedRow::COLUMNS),
     ("velocity", VelocityRow::COLUMNS),
+    ("gaps", GapRow::COLUMNS),
     ("drift", DriftRow::COLUMNS),
     ("drift --from A..B --to C..D", PeriodRow::COLUMNS),
     ("drift population", PopulationRow::COLUMNS),

@@ -285,7 +285,10 @@ fn detect_piece(part: &Trajectory<'_>, params: &Params, cost: Cost) -> Report {
         Some(count) => bench.best(least, count),
         None => view.splits(),
     };
-    let strongest = splits.iter().max_by(|a, b| view.gain(**a).total_cmp(&view.gain(**b)));
+    let strongest = splits
+        .iter()
+        .filter(|_| !found.changes.is_empty())
+        .max_by(|a, b| view.gain(**a).total_cmp(&view.gain(**b)));
     let repeats = strongest.and_then(|&split| repeats::period(&series, &view.step(split)));
     let changes = splits.iter().map(|&split| {
         let change = Change { repeats: repeats.is_some(), ..view.change(split, trace, params.top) };

@@ -13,6 +13,8 @@ const LONGEST: usize = 4096;
 /// reach 0.4 and more along the direction of their largest change where a search finds changes in them; walks and steps
 /// of 200 to 600 points stay below in all but a few of a hundred series (`tests::who_repeats`).
 const DEPTH: f64 = 0.3;
+/// And by so many standard errors of the autocorrelation of independent noise.
+const SURE: f64 = 3.5;
 
 /// The number of points after which a centred series repeats itself along a direction; `None` when it does not.
 pub(super) fn period(series: &Series, direction: &[f64]) -> Option<usize> {
@@ -25,15 +27,17 @@ pub(super) fn period(series: &Series, direction: &[f64]) -> Option<usize> {
         return None;
     }
     let correlation = |lag: usize| dot(&y[..n - lag], &y[lag..]) / ((n - lag) as f64 * variance);
+    // Of a short series of noise alone, too, some lag lies beyond `DEPTH`.
+    let depth = |lag: usize| DEPTH.max(SURE / ((n - lag) as f64).sqrt());
     let (mut fell, mut best) = (false, None);
     for lag in LEAST / 2..=(n / TIMES).min(LONGEST) {
         let r = correlation(lag);
-        fell |= r < -DEPTH;
+        fell |= r < -depth(lag);
         match best {
             // Past the first peak: its place is the period.
             Some((_, top)) if r < top / 2.0 => break,
             Some((_, top)) if r > top => best = Some((lag, r)),
-            None if fell && lag >= LEAST && r > DEPTH => best = Some((lag, r)),
+            None if fell && lag >= LEAST && r > depth(lag) => best = Some((lag, r)),
             _ => {}
         }
     }
@@ -61,6 +65,7 @@ mod tests {
         }
         let wrong = |make: &dyn Fn(u64) -> Series| (0..100).filter(|s| of(&make(*s)).is_some()).count();
         assert_eq!(wrong(&|s| series(400, s, |_| 0.0)), 0);
+        assert_eq!(wrong(&|s| series(30, s, |_| 0.0)), 0);
         assert_eq!(wrong(&|s| series(400, s, |i| f64::from(u8::from(i >= 130)) * 4.0)), 0);
         // A level that leaves and comes back.
         assert_eq!(wrong(&|s| series(400, s, |i| f64::from(u8::from((130..260).contains(&i))) * 4.0)), 0);

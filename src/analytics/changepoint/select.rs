@@ -40,6 +40,10 @@ pub(crate) fn explain(series: &Series, rule: Rule, min_segment: usize) -> Option
     let given = series;
     let series = calm.as_ref().unwrap_or(series);
     let variogram = variogram(series, &shape);
+    if variogram.is_empty() {
+        // Without its spikes the series is flat.
+        return None;
+    }
     let inflation = if calm.is_some() { mean_over_median(series, &variogram) } else { 1.0 };
     let gram = by_inner_products(series.len(), series.dim).then(|| Gram::of(&series.x, series.dim));
     let task = Task {

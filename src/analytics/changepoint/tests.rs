@@ -273,3 +273,46 @@ fn four_points_with_a_step_of_a_thousand_to_one() {
     assert_eq!(found(&[0.0, 0.001, 1.0, 1.001], 1, &Params::default()), [2]);
     assert!(found(&[0.0, 0.4, 1.0, 0.7], 1, &Params::default()).is_empty());
 }
+
+#[test]
+fn a_flat_series_with_spikes_is_searched() {
+    for dim in [1, 2, 8, 24] {
+        let spiked = |n: usize, at: &[usize], by: f32| -> Vec<f32> {
+            (0..n).flat_map(|i| vec![if at.contains(&i) { 1.0 + by } else { 1.0 }; dim]).collect()
+        };
+        for (n, at, by) in [(100, &[30, 60][..], 1.0), (50, &[25, 26], -2.0), (224, &[9, 10, 11, 90], 3.0)] {
+            let x = spiked(n, at, by);
+            let t: Vec<i64> = (0..n as i64).collect();
+            let trajectory = Trajectory { entity: 1, t: &t, x: &x, dim, model: &[] };
+            for cost in [Cost::Auto, Cost::Mean, Cost::Line, Cost::Level] {
+                let report = detect(&trajectory, &Params { cost, ..Params::default() });
+                assert!(report.changes.len() <= 6, "{dim} {cost:?}: {} changes", report.changes.len());
+            }
+        }
+    }
+}
+
+#[test]
+fn changes_of_a_season_say_so() {
+    for dim in [1, 8, 64] {
+        let (mut warned, mut alarmed) = (0, 0);
+        for seed in 0..10 {
+            let mut random = crate::analytics::rng::Random::new(seed, "season", dim as u64);
+            let direction: Vec<f64> = (0..dim).map(|_| random.normal()).collect();
+            let size = geometry::norm(&direction) / (dim as f64).sqrt();
+            let x: Vec<f32> = (0..400)
+                .flat_map(|i| {
+                    let wave = 1.5 * (std::f64::consts::TAU * f64::from(i) / 50.0).sin() / size;
+                    direction.iter().map(|d| (wave * d + random.normal()) as f32).collect::<Vec<_>>()
+                })
+                .collect();
+            let t: Vec<i64> = (0..400).collect();
+            let report =
+                detect(&Trajectory { entity: 1, t: &t, x: &x, dim, model: &[] }, &Params::default());
+            alarmed += u32::from(!report.changes.is_empty());
+            warned += u32::from(report.changes.iter().any(|c| c.repeats || c.doubtful));
+            assert!(report.repeats.is_none_or(|p| p.abs_diff(50) <= 5), "{:?}", report.repeats);
+        }
+        assert!(alarmed > 0 && warned * 10 >= alarmed * 9, "{dim}: {warned} of {alarmed}");
+    }
+}

@@ -232,7 +232,7 @@ impl Keys {
             (0, n) if n > 0 => {
                 Err(Error::new(Code::Partial, format!("none of the {n} points has the cluster key"))
                     .option("cluster")
-                    .fix("`cvx export ‹limit 1› ‹format jsonl›` shows points with their metadata"))
+                    .fix("`cvx export ‹limit 1› -f jsonl` shows points with their metadata"))
             }
             _ => Ok(()),
         }

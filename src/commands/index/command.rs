@@ -89,7 +89,7 @@ pub fn run(session: &Session, request: &Request, watch: &dyn Watch) -> Result<(I
     let snapshot = session.snapshot()?;
     let measured = match request.check_recall {
         None => None,
-        Some(_) => recall(snapshot, request.recall_sample, session.seed())?,
+        Some(_) => recall(snapshot, request.recall_sample, session.seed(), watch)?,
     };
     let parts = snapshot.manifest().index_parts();
     let bytes: u64 = parts.iter().map(|p| p.seal.len).sum();

@@ -144,7 +144,7 @@ fn request(vector: &[f32], when: When) -> Request {
 /// The keys and distances of each answer.
 fn answers(s: &Snapshot, select: &Select, asked: &[Request], exact: bool) -> Result<Vec<Vec<(Key, f64)>>> {
     let how = How { exact, ..How::default() };
-    let (found, _) = search(s, select, Metric::L2, asked, how)?;
+    let (found, _) = search(s, select, Metric::L2, asked, how, &Unwatched)?;
     Ok(found.iter().map(|f| f.iter().map(|f| (f.hit.key, f.hit.distance)).collect()).collect())
 }
 

@@ -8,6 +8,7 @@ use crate::index::tables::{Mode, Tables};
 use crate::metric::Metric;
 use crate::model::TimeRange;
 use crate::query::{Found, How, Request, When, neighbours, search};
+use crate::watch::Watch;
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
@@ -83,7 +84,7 @@ pub struct Recall {
 
 /// Asks for the ten nearest points of other entities to `sample` stored points, through the index
 /// and exactly. `None` without an index or points in it.
-pub fn recall(snapshot: &Snapshot, sample: usize, seed: u64) -> Result<Option<Recall>> {
+pub fn recall(snapshot: &Snapshot, sample: usize, seed: u64, watch: &dyn Watch) -> Result<Option<Recall>> {
     let mut parts = Vec::new();
     for entry in snapshot.manifest().index_parts() {
         parts.push(snapshot.index_part(&entry)?);
@@ -110,7 +111,7 @@ pub fn recall(snapshot: &Snapshot, sample: usize, seed: u64) -> Result<Option<Re
     if requests.is_empty() {
         return Ok(None);
     }
-    measure(snapshot, metric, &requests).map(Some)
+    measure(snapshot, metric, &requests, watch).map(Some)
 }
 
 fn request(snapshot: &Snapshot, key: crate::model::Key) -> Result<Option<Request>> {
@@ -128,10 +129,10 @@ fn request(snapshot: &Snapshot, key: crate::model::Key) -> Result<Option<Request
     }))
 }
 
-fn measure(snapshot: &Snapshot, metric: Metric, requests: &[Request]) -> Result<Recall> {
+fn measure(snapshot: &Snapshot, metric: Metric, requests: &[Request], watch: &dyn Watch) -> Result<Recall> {
     let select = Select::default();
-    let (found, _) = search(snapshot, &select, metric, requests, How::default())?;
-    let (truth, _) = neighbours(snapshot, &select, metric, requests)?;
+    let (found, _) = search(snapshot, &select, metric, requests, How::default(), watch)?;
+    let (truth, _) = neighbours(snapshot, &select, metric, requests, watch)?;
     let (mut hits, mut wanted) = (0, 0);
     for (found, truth) in found.iter().zip(&truth) {
         wanted += truth.len();

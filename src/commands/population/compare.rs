@@ -334,7 +334,7 @@ impl<'a> Comparisons<'a> {
         if self.points > 0 && self.ungrouped == self.points {
             return Err(Error::new(Code::NotFound, format!("no point of the windows has a \"{key}\""))
                 .option("by")
-                .fix("‹by› takes a key of the metadata, like a or a.b; `cvx export ‹format jsonl›` shows what points have"));
+                .fix("‹by› takes a key of the metadata, like a or a.b; `cvx export -f jsonl` shows what points have"));
         }
         let undone = [Status::FewPoints, Status::FewEntities, Status::ModelBreak];
         let undone: usize = undone.into_iter().map(|s| self.count(s)).sum();

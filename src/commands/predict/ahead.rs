@@ -163,7 +163,7 @@ pub fn run(
         outlooks: outlooks.as_ref(),
         settings,
     };
-    let nearest = request.rank_like.map(|k| Nearest::new(snapshot, select, k));
+    let nearest = request.rank_like.map(|k| Nearest::new(snapshot, select, k, watch));
     let mut outlet = Outlet { out, nearest, rows: Vec::new(), counts: Counts::default() };
     let mut chosen = Chosen::default();
     let (mut entities, mut points, mut mixed) = (0, 0, 0);

@@ -8,18 +8,20 @@ use crate::output::Json;
 use crate::query::{Found, Request, When, neighbours};
 use crate::rows::PredictRow;
 use crate::time::{TimeFormat, format_time};
+use crate::watch::Watch;
 
 /// Looks for the newest states of other entities.
 pub struct Nearest<'a> {
     snapshot: &'a Snapshot,
     select: Select,
     k: usize,
+    watch: &'a dyn Watch,
 }
 
 impl<'a> Nearest<'a> {
     /// Among all entities; only points of the embedding model that `select` names.
-    pub fn new(snapshot: &'a Snapshot, select: &Select, k: usize) -> Nearest<'a> {
-        Nearest { snapshot, select: Select { model: select.model.clone(), ..Select::default() }, k }
+    pub fn new(snapshot: &'a Snapshot, select: &Select, k: usize, watch: &'a dyn Watch) -> Nearest<'a> {
+        Nearest { snapshot, select: Select { model: select.model.clone(), ..Select::default() }, k, watch }
     }
 
     /// Adds the nearest states to the rows that have a vector, in one scan.
@@ -45,7 +47,7 @@ impl<'a> Nearest<'a> {
             });
             asked.push(row);
         }
-        let (answers, _) = neighbours(self.snapshot, &self.select, metric, &requests)?;
+        let (answers, _) = neighbours(self.snapshot, &self.select, metric, &requests, self.watch)?;
         for (row, found) in asked.into_iter().zip(&answers) {
             let list = found.iter().map(|f| self.one(f)).collect::<Result<Vec<_>>>()?;
             row.nearest = Some(Json(serde_json::Value::from(list).to_string()));

@@ -91,14 +91,25 @@ impl Ranking {
 }
 
 impl Request {
-    fn check(&self, default: Metric) -> Result<()> {
-        let Among::Within { radius } = self.among else { return Ok(()) };
-        if self.selection.times == crate::commands::selection::Times::All
+    /// Refuses a question about a window that names none. [`run`] does so too; a front end that opens outputs may want
+    /// to know before.
+    ///
+    /// # Errors
+    /// Fails with [`Code::Usage`].
+    pub fn check(&self) -> Result<()> {
+        let is_window = matches!(self.among, Among::Within { .. });
+        if is_window
+            && self.selection.times == crate::commands::selection::Times::All
             && !matches!(self.question, Question::File(_))
         {
             return Err(Error::usage("a range query needs a window of time")
                 .fix("give ‹from› and ‹to›, or ‹in›; `cvx query knn` looks at all times"));
         }
+        Ok(())
+    }
+
+    fn check_radius(&self, default: Metric) -> Result<()> {
+        let Among::Within { radius } = self.among else { return Ok(()) };
         let dot = self.metric.unwrap_or(default) == Metric::Dot;
         match radius.filter(|r| r.is_nan() || (*r < 0.0 && !dot)) {
             None => Ok(()),
@@ -124,8 +135,9 @@ pub fn run(
     out: &mut dyn Rows<NeighbourRow>,
 ) -> Result<Outcome> {
     let started = Instant::now();
-    request.check(session.snapshot()?.settings().metric)?;
+    request.check()?;
     let snapshot = session.snapshot()?;
+    request.check_radius(snapshot.settings().metric)?;
     let metric = request.metric.unwrap_or(snapshot.settings().metric);
     let selected = request.selection.resolve(session, watch)?;
     let now = session.now(&selected.select, &[request.at], None)?;
@@ -153,7 +165,7 @@ pub fn run(
     }
     let questions = known().map(|a| plan.question(a)).collect::<Result<Vec<_>>>()?;
     let how = How { exact: request.exact, ef: request.ef, recall: request.recall };
-    let (answers, cost) = search(snapshot, plan.select, metric, &questions, how)?;
+    let (answers, cost) = search(snapshot, plan.select, metric, &questions, how, watch)?;
     if let Some(reason) = &cost.warning {
         watch.note(Level::Warning, &format!("{reason}; every point was scanned instead"));
         watch.note(Level::Detail, "`cvx index build ‹rebuild›` makes the index anew");

@@ -24,6 +24,21 @@ pub struct Request {
     pub meta: bool,
 }
 
+impl Request {
+    /// Refuses a request that selects nothing. [`run`] does so too; a front end that opens outputs may want to know
+    /// before.
+    ///
+    /// # Errors
+    /// Fails with [`crate::Code::Usage`].
+    pub fn check(&self) -> Result<()> {
+        match self.selection.is_all() {
+            false => Ok(()),
+            true => Err(Error::usage("whose trajectory?")
+                .fix("select with ‹entity› or any other selection; `cvx export` writes all points")),
+        }
+    }
+}
+
 /// Runs the command.
 ///
 /// # Errors
@@ -35,10 +50,7 @@ pub fn run(
     watch: &dyn Watch,
     out: &mut dyn Rows<TrajectoryRow>,
 ) -> Result<Outcome> {
-    if request.selection.is_all() {
-        return Err(Error::usage("whose trajectory?")
-            .fix("select with ‹entity› or any other selection; `cvx export` writes all points"));
-    }
+    request.check()?;
     let grid = request.every.map(Grid::new).transpose()?;
     let snapshot = session.snapshot()?;
     let selected = request.selection.resolve(session, watch)?;

@@ -9,6 +9,7 @@ mod delete;
 mod drift;
 mod erase;
 mod export;
+mod gaps;
 mod index;
 mod info;
 mod ingest;
@@ -44,6 +45,7 @@ pub fn run(context: &Context, command: &Command) -> Result<()> {
         Command::Backup(args) => backup::run(context, args),
         Command::Results(args) => results::run(context, args),
         Command::Velocity(args) => velocity::run(context, args),
+        Command::Gaps(args) => gaps::run(context, args),
         Command::Drift(args) => drift::run(context, args),
         Command::Changepoints(args) => changepoints::run(context, args),
         Command::Predict(args) => predict::run(context, args),

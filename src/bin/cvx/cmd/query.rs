@@ -22,6 +22,7 @@ pub fn run(context: &Context, args: &Args) -> Result<()> {
 }
 
 fn nearest(context: &Context, args: &NeighbourArgs, request: &Request) -> Result<()> {
+    request.check()?;
     let single = args.vectors.queries.is_none() && context.outputs.shows_table()?;
     let hidden = hidden!(NeighbourRow: meta).when(!request.meta);
     let hidden = hidden.and(hidden!(NeighbourRow: query, status).when(single));
@@ -37,6 +38,7 @@ fn states_at(context: &Context, args: &asof::Args) -> Result<()> {
 
 fn trajectories(context: &Context, args: &trajectory::Args) -> Result<()> {
     let request = args.request()?;
+    request.check()?;
     let mut out = Printer::new(context.rows_of(hidden!(TrajectoryRow: meta).when(!request.meta))?);
     points::run(&context.session, &request, &context.console, &mut out)?.into_result()
 }
