@@ -218,6 +218,10 @@ def recalls(cvx, d, kind, x, entity, minute, asked):
     for mode, (mask, per_entity, verb, options) in modes.items():
         for (which, _, _), dist, got in zip(asked, all_distances, ask(cvx, d, verb, vectors, "-k", k, *options)):
             note(mode, which, got, *wanted(dist, entity, mask, k, per_entity), dist)
+    # Fewer neighbours than searches are sized for.
+    for few in (1, 3):
+        for (which, _, _), dist, got in zip(asked, all_distances, ask(cvx, d, "knn", vectors, "-k", few)):
+            note("k of 1 and 3", which, got, *wanted(dist, entity, every, few, False), dist)
     # The state of an entity, which is not its own neighbour.
     # Many of them: where versions lie close together a question finds all of its neighbours or none.
     newest = {int(e): i for i, e in enumerate(entity)}

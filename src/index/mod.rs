@@ -68,3 +68,4 @@ pub use measure::PROMISED;
 pub use part::{Elsewhere, Part, Reader};
 pub use query::{Composite, Filter, Hit, Path, Query, Report, Stats};
 pub use search::Exact;
+pub use truth::WANTED;

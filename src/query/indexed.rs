@@ -283,12 +283,15 @@ impl<'a, 'p> Indexed<'a, 'p> {
     }
 
     /// The question of a request, without time in the ranking.
+    ///
+    /// A build sizes its searches for so many neighbours ([`index::WANTED`]). Fewer are looked for as that many, since
+    /// a shorter walk finds a smaller share of them: .93 of the single nearest of unseen uniform points in 8 dimensions.
     fn question<'q>(&self, request: &'q Request) -> index::Query<'q> {
         index::Query {
             radius: request.radius,
             per_entity: request.best_per_entity,
             effort: self.how.effort(),
-            ..index::Query::nearest(&request.vector, request.k)
+            ..index::Query::nearest(&request.vector, request.k.max(index::WANTED))
         }
     }
 

@@ -307,8 +307,7 @@ fn changes_of_a_season_say_so() {
                 })
                 .collect();
             let t: Vec<i64> = (0..400).collect();
-            let report =
-                detect(&Trajectory { entity: 1, t: &t, x: &x, dim, model: &[] }, &Params::default());
+            let report = detect(&Trajectory { entity: 1, t: &t, x: &x, dim, model: &[] }, &Params::default());
             alarmed += u32::from(!report.changes.is_empty());
             warned += u32::from(report.changes.iter().any(|c| c.repeats || c.doubtful));
             assert!(report.repeats.is_none_or(|p| p.abs_diff(50) <= 5), "{:?}", report.repeats);

@@ -2,9 +2,9 @@
 
 use crate::dataset::{Select, Snapshot};
 use crate::error::Result;
-use crate::index::Check;
 use crate::index::layout::Head;
 use crate::index::tables::{Mode, Tables};
+use crate::index::{Check, WANTED};
 use crate::metric::Metric;
 use crate::model::TimeRange;
 use crate::query::{Found, How, Request, When, neighbours, search};
@@ -69,9 +69,6 @@ impl Known {
 fn gave_up(tables: &Tables) -> bool {
     !tables.allowed.scan && !tables.measured.is_empty()
 }
-
-/// Neighbours that count.
-const WANTED: usize = 10;
 
 /// What was measured.
 #[derive(Debug, Clone, Copy, PartialEq)]
