@@ -6,6 +6,7 @@ mod config;
 mod delete;
 mod detect;
 mod erase;
+mod gaps;
 mod export;
 mod format_doc;
 mod help;
