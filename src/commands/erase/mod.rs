@@ -17,11 +17,11 @@ mod results;
 mod subjects;
 
 pub use command::{Erasing, Request as EraseRequest, run};
-pub use subjects::Subjects;
+pub use subjects::{Request, Subjects};
 
 use crate::cold::Store;
 use crate::commands::delete;
-use crate::dataset::{self, Forgotten, Select, Snapshot, Writer, publish};
+use crate::dataset::{self, Forgotten, Snapshot, Writer, publish};
 use crate::error::{Code, Result};
 use crate::fsio;
 use crate::maintenance::compact::{self, Policy};
@@ -34,18 +34,6 @@ use std::time::{Duration, Instant};
 const ATTEMPTS: usize = 5;
 /// How often readers of old versions are looked for while waiting.
 const POLL: Duration = Duration::from_millis(200);
-
-/// What to erase.
-#[derive(Debug, Clone)]
-pub struct Request {
-    /// Which points.
-    pub select: Select,
-    /// Labels of entities that are to be erased as a whole; empty when `select` chooses points by other means. A label
-    /// that the dataset no longer holds is allowed when it has a tombstone: the call then completes an earlier one.
-    pub labels: Vec<String>,
-    /// How long to wait for readers that hold older versions.
-    pub wait: Duration,
-}
 
 /// What an erasure did, and what is left.
 #[derive(Debug, Clone, Default, PartialEq)]

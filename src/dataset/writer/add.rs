@@ -1,6 +1,7 @@
 //! The usual case of writing: points that are new, or stored already as they are.
 
-use super::{Appended, Conflict, OnConflict, Writer};
+use super::{Appended, Writer};
+use crate::dataset::{Conflict, OnConflict};
 use crate::error::{Code, Error, Result};
 use crate::points::{Points, Texts};
 

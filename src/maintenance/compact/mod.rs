@@ -5,6 +5,7 @@ mod plan;
 pub use plan::{Job, Policy, Why, plan};
 
 use super::Limits;
+use super::attempt::{ATTEMPTS, Attempt, patient};
 use super::merge::Merge;
 use super::period::Periods;
 use super::tier;
@@ -13,14 +14,7 @@ use crate::error::{Error, Result};
 use crate::manifest::FileKind;
 use crate::watch::Watch;
 use std::path::Path;
-use std::time::{Duration, Instant};
-
-/// File ids set aside for one run.
-const IDS: u64 = 4096;
-/// A finished build waits at least so long for the lock rather than be thrown away.
-const PATIENCE: Duration = Duration::from_secs(600);
-/// How often files that another process changed meanwhile are planned for again.
-const ATTEMPTS: usize = 10;
+use std::time::Instant;
 
 /// How to compact.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -97,7 +91,7 @@ pub fn compact(
         if report.jobs_left > 0 || (report.jobs_lost == 0 && !(report.files_in > before && more()?)) {
             break;
         }
-        writing_first.lock_timeout = writing.lock_timeout.max(PATIENCE);
+        writing_first = patient(writing);
     }
     if report.files_in > 0 {
         super::collect(dir, writing)?;
@@ -115,16 +109,13 @@ fn pass(
     mut report: Report,
     watch: &dyn Watch,
 ) -> Result<Report> {
-    let mut writer = Writer::open(dir, writing.clone())?;
-    report.wal_segments += u64::from(writer.recovered().rows > 0);
+    let Attempt { shop, snapshot, commit, sealed } = Attempt::begin(dir, writing)?;
+    report.wal_segments += u64::from(sealed);
     report.jobs_lost = 0;
-    let shop = writer.workshop(IDS)?;
-    report.commit = writer.finish()?.0;
-    let snapshot = Snapshot::open(dir, None)?;
-    let jobs = jobs(&snapshot, options);
+    report.commit = commit;
     report.seq = snapshot.next_seq();
-    let patient = dataset::Options { lock_timeout: writing.lock_timeout.max(PATIENCE), ..writing.clone() };
-    let mut run = Run { dir, writing: patient, options, shop, watch, report };
+    let jobs = jobs(&snapshot, options);
+    let mut run = Run { dir, writing: patient(writing), options, shop, watch, report };
     for (i, job) in jobs.iter().enumerate() {
         if !options.limits.allow(run.report.bytes_before, started) {
             run.report.jobs_left = (jobs.len() - i) as u64;
