@@ -36,6 +36,11 @@ impl PartialEq for Names {
 impl Eq for Names {}
 
 impl Names {
+    /// Hash of ids and names.
+    pub(crate) fn hash(&self) -> u128 {
+        self.hash
+    }
+
     /// Reads a table of ids and names: csv, tsv, jsonl, Parquet or Arrow with columns `id` (or
     /// `entity_id`) and `name` (or `entity`).
     ///

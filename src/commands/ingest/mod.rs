@@ -5,6 +5,7 @@ mod command;
 mod conflicts;
 mod detection;
 mod erased;
+mod fingerprint;
 mod mending;
 mod planned;
 mod reading;
@@ -29,6 +30,7 @@ use crate::results::ledger::{Entry, Ledger, Tail};
 use crate::watch::Watch;
 use detection::Detection;
 use erased::Erased;
+use fingerprint::Fingerprint;
 use reading::{Message, Plan, Reading};
 use rejects::Rejects;
 use std::path::{Path, PathBuf};
@@ -293,7 +295,7 @@ impl<'a> Run<'a> {
 
     /// Which files to read, and from where.
     fn plan(&mut self, watch: &dyn Watch) -> Result<Plan> {
-        let fingerprint = reading::fingerprint(&self.input, self.options.on_conflict);
+        let fingerprint = Fingerprint::of(&self.input, self.options.on_conflict);
         // A finished file may hold rows that were left out as erased.
         let none = Ledger::default();
         let known = if self.options.allow_erased { &none } else { &self.ledger };
@@ -474,7 +476,7 @@ impl<'a> Run<'a> {
         let entry = Entry {
             size: job.size,
             mtime_us: job.mtime_us,
-            options: plan.fingerprint,
+            options: plan.fingerprint.now,
             rows: at.rows,
             rejected: self.report.rows_rejected - self.rejected_before,
             byte: at.byte,

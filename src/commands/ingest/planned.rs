@@ -1,5 +1,6 @@
 //! What a run would do, without doing it.
 
+use super::fingerprint::Fingerprint;
 use super::tolerance::{Seen, Tolerance};
 use super::{Options, input_of, reading};
 use crate::config::Config;
@@ -31,7 +32,7 @@ pub struct Planned {
 pub fn plan(dir: &Path, options: &Options, watch: &dyn Watch) -> Result<(Vec<Planned>, Vec<String>)> {
     let input = input_of(&Config::read(dir)?.settings, options);
     let ledger = Ledger::read(dir).unwrap_or_default();
-    let fingerprint = reading::fingerprint(&input, options.on_conflict);
+    let fingerprint = Fingerprint::of(&input, options.on_conflict);
     let plan = reading::plan(options, &input, &ledger, fingerprint, watch)?;
     if let Some((_, error)) = plan.unreadable.into_iter().next() {
         return Err(error);

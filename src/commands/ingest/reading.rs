@@ -1,10 +1,9 @@
 //! The reading side: which files, from where, and the thread that reads ahead.
 
+use super::fingerprint::Fingerprint;
 use super::tolerance::{Seen, Tolerance};
 use super::{Options, mending};
-use crate::dataset::OnConflict;
 use crate::error::{Code, Error, Result};
-use crate::format::checksum::hash64;
 use crate::format::unhex;
 use crate::input::{self, BadRow, Checkpoint, InputOptions, InputRows, Limits};
 use crate::results::ledger::{Entry, Ledger, Tail};
@@ -48,22 +47,11 @@ pub(super) struct Plan {
     pub(super) jobs: Vec<Job>,
     pub(super) skipped: Vec<PathBuf>,
     pub(super) total: usize,
-    pub(super) fingerprint: u64,
+    pub(super) fingerprint: Fingerprint,
     /// What the sources hold beside the files that are read, a line for each.
     pub(super) left_out: Vec<String>,
     /// Files that cannot even be looked at, and why.
     pub(super) unreadable: Vec<(PathBuf, Error)>,
-}
-
-/// Hash of what decides the meaning of an input file's bytes.
-pub(super) fn fingerprint(input: &InputOptions, on_conflict: OnConflict) -> u64 {
-    // The memory allowed decides nothing. Without it, and without options that earlier versions did not
-    // have, the text is theirs, so that their ledgers stay valid.
-    let text = format!("{:?}", InputOptions { memory: 0, ..input.clone() });
-    let text = text.replace(", memory: 0 }", " }").replace(", names: None }", " }");
-    let text = text.replace(", model: None, source: None }, vector_cols", " }, vector_cols");
-    let text = text.replace(", name: None }", " }").replace(", time: None,", ",");
-    hash64(format!("{text} {on_conflict:?}").as_bytes())
 }
 
 /// Expands the sources and asks the ledger about each file.
@@ -71,7 +59,7 @@ pub(super) fn plan(
     options: &Options,
     input: &InputOptions,
     ledger: &Ledger,
-    fingerprint: u64,
+    fingerprint: Fingerprint,
     watch: &dyn Watch,
 ) -> Result<Plan> {
     let sources = input::expand_sources(&options.sources, input.format, options.allow_empty, watch)?;
@@ -104,7 +92,7 @@ fn job(
     options: &Options,
     input: &InputOptions,
     ledger: &Ledger,
-    fingerprint: u64,
+    fingerprint: Fingerprint,
     watch: &dyn Watch,
 ) -> Result<Option<Job>> {
     let text = input::format_of(path, input)?.is_text();
@@ -132,7 +120,7 @@ fn job(
     let entry = job.key.as_ref().and_then(|k| ledger.get(k));
     // A file that was read to its end is finished, with the bad rows that were tolerated. Of one that was
     // not, the bad rows are told again.
-    let known = entry.filter(|e| e.options == fingerprint && (e.rejected == 0 || e.done));
+    let known = entry.filter(|e| fingerprint.is(e.options) && (e.rejected == 0 || e.done));
     if let Some(e) = known
         && e.done
         && e.size == job.size

@@ -205,3 +205,33 @@ fn deleted_points_come_back_with_their_file() {
     let worst = dataset::verify(&b.dir(), None, dataset::Level::Deep, false, &mut |_| Ok(())).unwrap();
     assert_eq!(worst, dataset::Status::Ok);
 }
+
+/// What the programs before the second form of fingerprints wrote for the options of [`Bench::options`].
+const EARLIER: u64 = 14_656_599_309_436_162_173;
+
+#[test]
+fn a_ledger_of_an_earlier_program_still_counts() {
+    let b = Bench::new(Settings::new(2));
+    let f = b.file("a.jsonl", &lines(25));
+    b.run(&b.options(&[&f])).unwrap();
+    let key = f.canonicalize().unwrap().to_str().unwrap().to_owned();
+    let note = |options: u64| {
+        let mut ledger = Ledger::read(&b.dir()).unwrap();
+        let entry = ledger.get(&key).unwrap().clone();
+        ledger.set(key.clone(), Entry { options, ..entry.clone() });
+        ledger.write(&b.dir()).unwrap();
+        entry.options
+    };
+    let now = note(EARLIER);
+    assert_ne!(now, EARLIER);
+    let r = b.run(&b.options(&[&f])).unwrap();
+    assert_eq!((r.files_skipped, r.rows_read), (1, 0));
+    // Grown: only the new rows, and from now on the entry is in the present form.
+    let f = b.file("a.jsonl", &lines(30));
+    let r = b.run(&b.options(&[&f])).unwrap();
+    assert_eq!((r.rows_read, r.rows_added), (5, 5));
+    assert_eq!(note(1), now);
+    // Other options: read again.
+    let r = b.run(&b.options(&[&f])).unwrap();
+    assert_eq!((r.files_skipped, r.rows_read, r.rows_unchanged), (0, 30, 30));
+}
