@@ -1,7 +1,11 @@
 //! Parquet and Arrow IPC: typed columns, known even for no rows, with the run in the schema's
 //! metadata.
 
-use super::{Cell, Encode, Slot, Stamp, Type, text};
+use super::encode::Encode;
+use super::layout::Slot;
+use super::row::{Cell, Type};
+use super::style::Stamp;
+use super::text;
 use crate::error::{Error, Result};
 use arrow_array::builder::{
     ArrayBuilder, BooleanBuilder, FixedSizeListBuilder, Float32Builder, Float64Builder, Int64Builder,

@@ -1,6 +1,10 @@
 //! CSV and TSV: a header, then a record a row; vectors and JSON as JSON text, null as nothing.
 
-use super::{Cell, Encode, Slot, Style, Type, text};
+use super::encode::Encode;
+use super::layout::Slot;
+use super::row::{Cell, Type};
+use super::style::Style;
+use super::text;
 use crate::error::Result;
 
 /// Writes rows as separated values, quoted where a value needs it (RFC 4180).

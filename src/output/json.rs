@@ -1,6 +1,10 @@
 //! JSON: one array, or one object a line.
 
-use super::{Cell, Encode, Slot, Style, text};
+use super::encode::Encode;
+use super::layout::Slot;
+use super::row::{Cell, Type};
+use super::style::Style;
+use super::text;
 use crate::error::Result;
 
 /// Writes rows as JSON objects.
@@ -22,7 +26,7 @@ impl Json {
             Cell::Null => out.extend_from_slice(b"null"),
             Cell::Text(v) => push_string(out, v),
             Cell::Id(v) if self.style.ids_as_text => push_string(out, &v.to_string()),
-            Cell::Vector(v) if slot.kind == super::Type::Text => {
+            Cell::Vector(v) if slot.kind == Type::Text => {
                 out.push(b'"');
                 text::push_base64(out, v);
                 out.push(b'"');

@@ -1,7 +1,8 @@
 //! From the columns of a row type to those that are printed: hidden ones left out, vectors as
 //! `--vectors` says.
 
-use super::{Cell, Column, Type, Vectors};
+use super::row::{Cell, Column, Type};
+use super::style::Vectors;
 
 /// One printed column.
 #[derive(Debug, Clone, PartialEq, Eq)]

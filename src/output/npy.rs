@@ -1,7 +1,7 @@
 //! Vectors as a NumPy array file: format version 1.0 of `numpy.lib.format`, little-endian f32,
 //! C order.
 
-use super::BUFFER;
+use super::encode::BUFFER;
 use crate::error::{Error, Result};
 use crate::fsio::{Publish, TempFile, refuse_inside_dataset};
 use std::path::{Path, PathBuf};

@@ -1,6 +1,9 @@
 //! Rows as lines that are kept and printed again later: JSON with times in microseconds.
 
-use super::{Cell, Row, Slot, Style, Type, Vectors, json, layout};
+use super::json;
+use super::layout::{self, Slot};
+use super::row::{Cell, Row, Type};
+use super::style::{Style, Vectors};
 use crate::error::{Error, Result};
 use crate::time::TimeFormat;
 use serde_json::Value;
@@ -21,7 +24,7 @@ impl Lines {
 
     /// A row as one line, without its line feed.
     pub fn line<R: Row>(&mut self, row: &R) -> Result<&[u8]> {
-        use super::Encode;
+        use super::encode::Encode;
         self.line.clear();
         self.encoder.row(&row.cells(), &mut self.line)?;
         Ok(self.line.trim_ascii_end())

@@ -3,7 +3,11 @@
 //! Rows are gathered in chunks, so that columns have the width of what they hold; later chunks
 //! keep at least the widths of the first. A lone record too wide for a line stands upright.
 
-use super::{Cell, Encode, Slot, Style, Type, text};
+use super::encode::Encode;
+use super::layout::Slot;
+use super::row::{Cell, Type};
+use super::style::Style;
+use super::text;
 use crate::error::Result;
 use crate::time::{TimeFormat, US_PER_DAY};
 use comfy_table::{

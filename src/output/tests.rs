@@ -1,6 +1,7 @@
 //! Every format from the same rows, against texts written by hand and the formats' own readers.
 
 use super::*;
+use crate::time::TimeFormat;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float32Type, TimestampMicrosecondType, UInt64Type};
 use arrow_array::{Array, RecordBatch};

@@ -1,6 +1,7 @@
 //! Values as text: the shortest digits that read back, times in the chosen form, base64.
 
-use super::{Cell, Style};
+use super::row::Cell;
+use super::style::Style;
 use crate::time::{TimeFormat, format_time};
 use serde_json::{Number, Value};
 

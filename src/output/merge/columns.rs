@@ -1,9 +1,13 @@
 //! Shards in Parquet and Arrow files: rows of record batches.
 
-use super::Run;
+use super::shard::{self, Run};
 use crate::error::{Code, Error, Result};
 use crate::output::arrow::{Batches as Encoder, Columnar};
-use crate::output::{Cell, Encode, Format, Slot, Stamp, Target, Type};
+use crate::output::encode::Encode;
+use crate::output::layout::Slot;
+use crate::output::row::{Cell, Type};
+use crate::output::style::{Format, Stamp};
+use crate::output::target::Target;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float32Type, Float64Type, Int64Type, TimestampMicrosecondType, UInt64Type};
 use arrow_array::{Array, RecordBatch};
@@ -88,7 +92,7 @@ impl Batches {
     }
 }
 
-impl super::Rows for Batches {
+impl shard::Rows for Batches {
     fn entity(&self) -> Option<u64> {
         self.entity
     }
@@ -132,7 +136,7 @@ impl Sink {
     }
 }
 
-impl super::Sink<Batches> for Sink {
+impl shard::Sink<Batches> for Sink {
     fn begin(&mut self, out: &mut Vec<u8>) -> Result<()> {
         self.encoder.begin(out)
     }

@@ -1,7 +1,9 @@
 //! Shards in text files: records of CSV and TSV, lines of JSON.
 
+use super::shard;
 use crate::error::{Code, Error, Result};
-use crate::output::{Format, csv::push};
+use crate::output::csv::push;
+use crate::output::style::Format;
 use serde::Deserialize;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -63,12 +65,12 @@ impl Lines {
             _ => Source::Objects { reader: BufReader::new(file), line: String::new() },
         };
         let mut out = Lines { path: path.to_path_buf(), header, source, entity: None };
-        super::Rows::advance(&mut out)?;
+        shard::Rows::advance(&mut out)?;
         Ok(out)
     }
 }
 
-impl super::Rows for Lines {
+impl shard::Rows for Lines {
     fn entity(&self) -> Option<u64> {
         self.entity
     }
@@ -138,7 +140,7 @@ impl Sink {
     }
 }
 
-impl super::Sink<Lines> for Sink {
+impl shard::Sink<Lines> for Sink {
     fn begin(&mut self, out: &mut Vec<u8>) -> Result<()> {
         match self.format {
             Format::Json => out.push(b'['),

@@ -6,11 +6,14 @@
 
 mod columns;
 mod lines;
+mod shard;
 
-use super::{Format, Stamp, Target};
+use super::style::{Format, Stamp};
+use super::target::Target;
 use crate::error::{Code, Error, Result};
 use crate::fsio;
 use crate::watch::Watch;
+use shard::{Rows, Run, Sink};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::path::{Path, PathBuf};
@@ -21,9 +24,6 @@ const SIDECAR: &str = ".shard.json";
 const MAX_SIDECAR: u64 = 1 << 20;
 /// Bytes held before they are written.
 const BUFFER: usize = 64 << 10;
-
-/// What a run says of itself, by key.
-type Run = BTreeMap<String, String>;
 
 /// The file that says which shard the text file `path` is.
 pub(super) fn sidecar(path: &Path) -> PathBuf {
@@ -38,21 +38,6 @@ pub(super) fn sidecar_text(stamp: &Stamp) -> Result<Vec<u8>> {
     let mut text = serde_json::to_vec(&run).map_err(|e| Error::internal(format!("a shard's text: {e}")))?;
     text.push(b'\n');
     Ok(text)
-}
-
-/// One sorted source of rows.
-trait Rows {
-    /// Entity of the next row.
-    fn entity(&self) -> Option<u64>;
-    /// Goes on to the row after.
-    fn advance(&mut self) -> Result<()>;
-}
-
-/// Takes rows one by one.
-trait Sink<R> {
-    fn begin(&mut self, out: &mut Vec<u8>) -> Result<()>;
-    fn row(&mut self, from: &R, out: &mut Vec<u8>) -> Result<()>;
-    fn end(&mut self, out: &mut Vec<u8>) -> Result<()>;
 }
 
 /// The format that all of the files have, by their names.
