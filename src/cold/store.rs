@@ -62,12 +62,12 @@ impl Store {
         if target.contains("://") {
             return Ok(());
         }
-        std::fs::create_dir_all(dir).map_err(|e| Error::io("create directory", dir, &e))
+        fsio::create_dirs(dir)
     }
 
     /// Objects as files below a directory. Writes are synced before they are acknowledged.
     pub fn local(dir: &Path) -> Result<Store> {
-        std::fs::create_dir_all(dir).map_err(|e| Error::io("create directory", dir, &e))?;
+        fsio::create_dirs(dir)?;
         let root = LocalFileSystem::new_with_prefix(dir)
             .map_err(|e| Error::new(Code::Io, format!("cannot open the cold directory: {e}")).file(dir))?;
         let mut store = Store::new(Arc::new(root.with_fsync(true)), dir.display().to_string())?;

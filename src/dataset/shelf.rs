@@ -9,7 +9,7 @@ use crate::cold::{Cache, ColdBlock, Place, Store, read_codebook};
 use crate::config::{Config, IdKind};
 use crate::error::{Error, Result};
 use crate::format::container::{Expect, Kind};
-use crate::fsio;
+use crate::fsio::{self, Copies};
 use crate::manifest::{FileEntry, FileKind, HOME, Manifest, Placement};
 use crate::pq::{Codec, Quantizer};
 use crate::segment::Segment;
@@ -144,22 +144,23 @@ impl Shelf {
 
     /// A local copy of a remote file, made when it is not here.
     fn fetched(&self, place: &Place, entry: &FileEntry) -> Result<PathBuf> {
-        let dir = self.dir.join("cache");
-        std::fs::create_dir_all(&dir).map_err(|e| Error::io("create directory", &dir, &e))?;
-        let path = dir.join(format!("original-{:010}.parquet", entry.id));
+        let copies = Copies::open(&self.dir.join("cache"))?;
+        let name = format!("original-{:010}.parquet", entry.id);
+        let path = copies.path(&name);
         if fsio::regular_len(&path)? == Some(entry.seal.len) {
             return Ok(path);
         }
-        make_room(&dir, entry.seal.len);
-        let temporary = dir.join(format!("original-{:010}-{}.tmp", entry.id, std::process::id()));
-        let write = |e: std::io::Error| Error::io("write", &temporary, &e);
-        let _ = std::fs::remove_file(&temporary);
-        let mut out = fsio::create_new(&temporary).map_err(write)?;
-        for start in (0..entry.seal.len).step_by(FETCH_BYTES as usize) {
-            let bytes = place.store.read(&place.name, start..(start + FETCH_BYTES).min(entry.seal.len))?;
-            out.write_all(&bytes).map_err(write)?;
-        }
-        std::fs::rename(&temporary, &path).map_err(|e| Error::io("rename", &path, &e))?;
+        let is_original = |name: &str| name.starts_with("original-");
+        copies.shrink(&is_original, CACHE_BYTES.saturating_sub(entry.seal.len));
+        let temporary = format!("original-{:010}-{}.tmp", entry.id, std::process::id());
+        copies.put(&name, &temporary, |out| {
+            for start in (0..entry.seal.len).step_by(FETCH_BYTES as usize) {
+                let bytes =
+                    place.store.read(&place.name, start..(start + FETCH_BYTES).min(entry.seal.len))?;
+                out.write_all(&bytes).map_err(|e| Error::io("write", &path, &e))?;
+            }
+            Ok(())
+        })?;
         Ok(path)
     }
 
@@ -205,27 +206,6 @@ impl Shelf {
             Cache::open(&self.dir.join("cache"), CACHE_BYTES).ok().map(Arc::new)
         };
         Ok(Place { store, cache, name: m.path_of(entry) })
-    }
-}
-
-/// Removes copies of originals, the oldest first, until one of `len` bytes has room.
-fn make_room(dir: &Path, len: u64) {
-    if !fsio::is_own_dir(dir) {
-        return;
-    }
-    let names = fsio::list_dir(dir).unwrap_or_default();
-    let originals = names.iter().filter(|name| name.starts_with("original-")).map(|name| dir.join(name));
-    let mut held: Vec<_> = originals.filter_map(|p| Some((p.symlink_metadata().ok()?, p))).collect();
-    held.sort_by_key(|(m, _)| m.modified().ok());
-    let mut sum: u64 = held.iter().map(|(m, _)| m.len()).sum();
-    for (m, path) in held {
-        if sum + len <= CACHE_BYTES {
-            break;
-        }
-        // A reader that has it mapped keeps it.
-        if std::fs::remove_file(path).is_ok() {
-            sum -= m.len();
-        }
     }
 }
 

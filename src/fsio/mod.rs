@@ -10,6 +10,7 @@
 
 mod bytes;
 mod chunks;
+mod copies;
 pub mod fault;
 mod file;
 mod inside;
@@ -19,9 +20,10 @@ mod space;
 
 pub use bytes::{Access, Bytes};
 pub use chunks::read_chunks;
+pub use copies::{Copies, create_dirs};
 pub use file::{
-    AppendFile, NewFile, Publish, TempFile, create_dir, create_lock, create_new, is_own_dir, link, list_dir,
-    open_read, read_file, read_range, regular_len, remove_dir, remove_file, sync_dir, touch,
+    AppendFile, NewFile, Publish, TempFile, create_dir, create_lock, is_own_dir, link, list_dir, open_read,
+    read_file, read_range, regular_len, remove_dir, remove_file, sync_dir, touch,
 };
 pub use inside::refuse_inside_dataset;
 pub use lock::{HeldLock, Lock, SharedLock, holder, try_exclusive};

@@ -159,6 +159,11 @@ fn files_of_a_dataset_are_opened_in_one_place() {
                 "fs::read_to_string(",
                 "fs::write(",
                 "fs::read_dir(",
+                "fs::create_dir",
+                "fs::rename(",
+                "fs::remove_",
+                "fs::copy(",
+                "fs::hard_link(",
             ];
             if opens.iter().any(|o| line.contains(o)) || line.trim_start().starts_with("use std::fs") {
                 wrong.push(format!("{name}: {}", line.trim()));
