@@ -196,7 +196,7 @@ struct Inner {
     message: String,
     place: Place,
     hint: Option<String>,
-    errno: Option<i32>,
+    source: Option<std::io::Error>,
 }
 
 /// An error: code, message, place and hint. Cheap to move.
@@ -211,7 +211,7 @@ impl Error {
             message: message.into(),
             place: Place::default(),
             hint: None,
-            errno: None,
+            source: None,
         }))
     }
 
@@ -227,9 +227,9 @@ impl Error {
         let words =
             if no_inodes { "the file system has no inodes left".to_owned() } else { describe_os(source) };
         let mut e = Error::new(code, format!("cannot {op}: {words}")).file(path);
-        e.0.errno = source.raw_os_error();
+        e.0.source = Some(again(source));
         match code {
-            _ if e.0.errno == Some(rustix::io::Errno::FBIG.raw_os_error()) => {
+            _ if e.errno() == Some(rustix::io::Errno::FBIG.raw_os_error()) => {
                 e.fix("raise the limit on the size of files (`ulimit -f`), or use a file system that allows larger ones")
             }
             Code::NoSpace if no_inodes => {
@@ -358,7 +358,15 @@ impl Error {
 
     /// The operating system's error number, when the cause was one.
     pub fn errno(&self) -> Option<i32> {
-        self.0.errno
+        self.0.source.as_ref().and_then(std::io::Error::raw_os_error)
+    }
+}
+
+/// The same error once more: callers keep theirs.
+fn again(e: &std::io::Error) -> std::io::Error {
+    match e.raw_os_error() {
+        Some(number) => std::io::Error::from_raw_os_error(number),
+        None => std::io::Error::new(e.kind(), e.to_string()),
     }
 }
 
@@ -384,7 +392,12 @@ impl fmt::Display for Error {
     }
 }
 
-impl std::error::Error for Error {}
+impl std::error::Error for Error {
+    /// The error of the operating system or of a reader, where one is the cause.
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source.as_ref().map(|e| e as _)
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -420,5 +433,17 @@ mod tests {
         let e = Error::io("write", Path::new("a/b"), &std::io::Error::from_raw_os_error(28));
         assert_eq!(e.code(), Code::NoSpace);
         assert_eq!(e.to_string(), "cannot write: no space left on device (a/b)");
+        assert_eq!(e.errno(), Some(28));
+    }
+
+    #[test]
+    fn the_cause_is_at_hand_as_its_type() {
+        use std::error::Error as _;
+        let cause = |e: &Error| e.source().and_then(|s| s.downcast_ref::<std::io::Error>()).map(|e| e.kind());
+        let e = Error::io("open", Path::new("a"), &std::io::Error::from_raw_os_error(2));
+        assert_eq!(cause(&e), Some(std::io::ErrorKind::NotFound));
+        let e = Error::io("write", Path::new("a"), &std::io::ErrorKind::WriteZero.into());
+        assert_eq!((cause(&e), e.errno()), (Some(std::io::ErrorKind::WriteZero), None));
+        assert!(Error::usage("no").source().is_none());
     }
 }
