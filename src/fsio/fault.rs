@@ -1,9 +1,11 @@
 //! The seam for crash tests: every durable step announces itself here first.
 //!
-//! In a normal build `step` compiles to nothing. With `cfg(test)` or the feature
-//! `failpoints`, a plan armed for a directory counts the steps below that directory and
-//! makes the n-th fail once, fail from there on (which freezes the disk as a kill would),
-//! or abort the process; and it can record all steps for a simulated power cut.
+//! In a release build `step` compiles to nothing. In tests, in debug builds and with the
+//! feature `failpoints`, a plan armed for a directory counts the steps below that directory
+//! and makes the n-th fail once, fail from there on (which freezes the disk as a kill would),
+//! or abort the process; and it can record all steps for a simulated power cut. A program of
+//! such a build takes a plan from the variable `CVX_FAULT`, `DIR:N:once`, `DIR:N:from` or
+//! `DIR:N:abort`.
 
 use std::path::Path;
 
@@ -47,20 +49,20 @@ impl Step<'_> {
     }
 }
 
-#[cfg(not(any(test, feature = "failpoints")))]
+#[cfg(not(any(test, debug_assertions, feature = "failpoints")))]
 #[inline(always)]
 pub(super) fn step(_: &Step<'_>) -> std::io::Result<()> {
     Ok(())
 }
 
-#[cfg(any(test, feature = "failpoints"))]
+#[cfg(any(test, debug_assertions, feature = "failpoints"))]
 pub use armed::*;
 
-#[cfg(any(test, feature = "failpoints"))]
+#[cfg(any(test, debug_assertions, feature = "failpoints"))]
 mod armed {
     use super::Step;
     use std::path::{Path, PathBuf};
-    use std::sync::Mutex;
+    use std::sync::{LazyLock, Mutex};
 
     /// What happens at the chosen step.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -144,16 +146,16 @@ mod armed {
         }
     }
 
-    /// Arms a plan from the environment, for the real binary under test:
-    /// `CVX_FAULT=DIR:N:once|from|abort`.
-    pub fn arm_from_env() -> Option<Armed> {
-        let text = std::env::var("CVX_FAULT").ok()?;
+    /// The plan from the environment, in force as long as the process lives.
+    static FROM_ENV: LazyLock<Option<Armed>> = LazyLock::new(|| plan_of(&std::env::var("CVX_FAULT").ok()?));
+
+    fn plan_of(text: &str) -> Option<Armed> {
         let mut parts = text.rsplitn(3, ':');
         let mode = match parts.next()? {
             "once" => Mode::Once,
             "from" => Mode::FromThere,
             "abort" => Mode::Abort,
-            _ => Mode::Count,
+            _ => return None,
         };
         let at = parts.next()?.parse().ok()?;
         Some(arm(Path::new(parts.next()?), at, mode, false))
@@ -174,6 +176,7 @@ mod armed {
     }
 
     pub(in crate::fsio) fn step(step: &Step<'_>) -> std::io::Result<()> {
+        LazyLock::force(&FROM_ENV);
         let mut plans = PLANS.lock().unwrap_or_else(|e| e.into_inner());
         let Some(plan) = plans.iter_mut().find(|p| step.path().starts_with(&p.below)) else {
             return Ok(());

@@ -7,6 +7,7 @@ mod delete;
 mod detect;
 mod erase;
 mod export;
+mod faults;
 mod format_doc;
 mod gaps;
 mod help;
