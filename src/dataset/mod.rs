@@ -66,6 +66,8 @@ fn live_log(config: &Config, manifest: &Manifest) -> LogId {
 }
 
 #[cfg(test)]
+pub(crate) mod model_tests;
+#[cfg(test)]
 pub(crate) mod powercut;
 #[cfg(test)]
 pub(crate) mod tests;

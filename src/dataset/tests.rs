@@ -29,7 +29,7 @@ pub(crate) fn options() -> Options {
 }
 
 /// A batch of points: entity, time, and a value from which vector and metadata follow.
-fn batch(rows: &[(u64, i64, u32)]) -> Points {
+pub(crate) fn batch(rows: &[(u64, i64, u32)]) -> Points {
     let mut p = Points::new(3);
     let origin = p.intern(&Origin { source: "test".into(), model: "m@1".into() });
     for (entity, t, v) in rows {
@@ -39,7 +39,7 @@ fn batch(rows: &[(u64, i64, u32)]) -> Points {
     p
 }
 
-fn content(v: u32) -> (Vec<f32>, String) {
+pub(crate) fn content(v: u32) -> (Vec<f32>, String) {
     let meta = if v % 3 == 0 { String::new() } else { format!("{{\"v\":{v}}}") };
     (vec![v as f32, 1.0, -(v as f32)], meta)
 }

@@ -39,6 +39,8 @@ mod links;
 mod lists;
 mod measure;
 pub mod merge;
+#[cfg(test)]
+mod model_tests;
 mod onebit;
 mod part;
 mod paths;

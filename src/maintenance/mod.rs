@@ -48,6 +48,8 @@ fn collect(dir: &Path, writing: &Options) -> Result<()> {
 }
 
 #[cfg(test)]
+mod model_tests;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod tier_tests;
