@@ -201,11 +201,11 @@ impl Args {
     fn options(&self) -> (Options, Sync) {
         // Dimension and kind of ids are the dataset's.
         let input = InputOptions {
-            format: self.input_format.clone(),
+            format: self.input_format,
             map: self.map.clone().unwrap_or_default(),
             vector_cols: self.vector_cols.clone(),
             time: self.at.clone(),
-            time_unit: self.time_unit.clone(),
+            time_unit: self.time_unit,
             meta: self.meta.clone(),
             source: self.source.clone(),
             model: self.model.clone(),
@@ -223,7 +223,7 @@ impl Args {
                 Conflicts::Skip => OnConflict::Skip,
                 Conflicts::Replace => OnConflict::Replace,
             },
-            max_errors: self.max_errors.clone(),
+            max_errors: self.max_errors,
             allow_empty: self.allow_empty,
             rejects: self.rejects.clone(),
             batch: Limits { rows: self.batch_rows, bytes: self.batch_bytes },

@@ -136,7 +136,7 @@ impl Trial {
         let from = self.random.random_range(-10..28) * 9 * DAY;
         let time = TimeRange::half_open(Some(from), Some(from + 60 * DAY));
         let select = Select { entities: Some([entity].into()), time, ..Select::default() };
-        let done = crate::delete::delete(&self.dir, self.options(), &select, |_| Ok(())).unwrap();
+        let done = crate::commands::delete::delete(&self.dir, self.options(), &select, |_| Ok(())).unwrap();
         let before = self.model.len();
         self.model.retain(|k, _| k.entity != entity || !time.contains(k.t));
         assert_eq!(done.points as usize, before - self.model.len());

@@ -134,7 +134,7 @@ pub enum Decays {
 
 impl RankingArgs {
     fn ranking(&self) -> Option<Ranking> {
-        (self.alpha != 1.0).then(|| Ranking {
+        (self.alpha != 1.0).then_some(Ranking {
             alpha: self.alpha,
             half_life: self.half_life,
             decay: match self.decay {

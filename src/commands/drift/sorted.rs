@@ -4,10 +4,13 @@ use super::SortBy;
 use crate::commands::Rows;
 use crate::error::Result;
 
+/// What rows are sorted by, and the number of a row.
+type Key<R> = (SortBy, fn(SortBy, &R) -> f64);
+
 /// Sorts and cuts rows on their way out.
 pub(super) struct Sorted<'a, R> {
     out: &'a mut dyn Rows<R>,
-    key: Option<(SortBy, fn(SortBy, &R) -> f64)>,
+    key: Option<Key<R>>,
     rows: Vec<R>,
     room: usize,
 }
