@@ -2,10 +2,51 @@
 
 use super::memory::Memory;
 use super::part::Part;
-use super::writer::OnConflict;
 use crate::error::Result;
 use crate::model::{EntityId, Key, TimeRange};
 use crate::points::{Origin, Points};
+
+/// What to do with other content for a key that is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnConflict {
+    /// Tell the caller.
+    #[default]
+    Error,
+    /// Keep what is stored.
+    Skip,
+    /// Take the new content.
+    Replace,
+    /// Take the new content; of the same content too, where a part of the provenance that counts is another.
+    Relabel {
+        /// The embedding model counts.
+        model: bool,
+        /// The source counts.
+        source: bool,
+    },
+}
+
+impl OnConflict {
+    /// The provenance that the same content gets, where it is another than what is stored: the parts that
+    /// count from `given`.
+    fn relabelled(self, stored: &Origin, given: &Origin) -> Option<Origin> {
+        let OnConflict::Relabel { model, source } = self else { return None };
+        let part = |counts, given: &String, stored: &String| if counts { given } else { stored }.clone();
+        let out = Origin {
+            source: part(source, &given.source, &stored.source),
+            model: part(model, &given.model, &stored.model),
+        };
+        (out != *stored).then_some(out)
+    }
+}
+
+/// Other content for a stored key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Conflict {
+    /// Row of the batch.
+    pub row: usize,
+    /// Its key.
+    pub key: Key,
+}
 
 /// What becomes of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

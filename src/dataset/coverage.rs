@@ -5,8 +5,8 @@
 //! not dead. Nothing else decides, so what a part was built from, and what writers did meanwhile, is
 //! of no matter. `Manifest::covered` only remembers the answer for whole files.
 
-use super::index::{IndexPart, RowId};
-use super::part::Part;
+use super::index::IndexPart;
+use super::part::{Part, RowId};
 use crate::error::Result;
 use crate::index::Reader;
 use crate::manifest::{FileEntry, FileKind, Manifest};

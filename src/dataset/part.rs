@@ -1,6 +1,7 @@
 //! One file of points as a snapshot sees it, in whatever tier: its rows and which of them are dead.
 
 use super::loaded::Loaded;
+use super::shard::entity_hash;
 use crate::cold::ColdBlock;
 use crate::error::Result;
 use crate::manifest::{FileEntry, Placement};
@@ -31,6 +32,22 @@ pub struct Part {
     pub dead: RoaringBitmap,
     /// The manifest's entry; `None` for the rows of the live log.
     pub entry: Option<FileEntry>,
+}
+
+/// A stored row, whatever file holds it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RowId {
+    /// Its sequence number.
+    pub seq: u64,
+    /// Its key.
+    pub key: Key,
+}
+
+impl Part {
+    /// What a row is called wherever it moves.
+    pub fn row_id(&self, row: u32) -> RowId {
+        RowId { seq: self.seq(row as usize), key: self.key(row as usize) }
+    }
 }
 
 /// Calls a method that both kinds of body have.
@@ -263,5 +280,5 @@ pub(super) fn may_hold(
     let in_bounds =
         e.rows > 0 && e.entity_min <= entities.1 && entities.0 <= e.entity_max && e.time().overlaps(time);
     let one = entities.0 == entities.1;
-    in_bounds && (!one || place.is_none_or(|p| p.holds_hash(super::entity_hash(entities.0))))
+    in_bounds && (!one || place.is_none_or(|p| p.holds_hash(entity_hash(entities.0))))
 }

@@ -1,7 +1,7 @@
 //! Writing beside the data: under the writer's lock, without a new version.
 
 use super::DIRS;
-use super::writer::{Options, owner};
+use super::options::{Options, owner};
 use crate::error::Result;
 use crate::fsio::{self, Lock};
 use std::path::Path;

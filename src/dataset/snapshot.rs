@@ -1,15 +1,16 @@
 //! A pinned version of a dataset: what a reader sees from beginning to end.
 
-use super::RowId;
+use super::index::{self, IndexPart};
 use super::live_log;
 use super::memory::Memory;
-use super::part::{Body, Part, may_hold};
+use super::part::{Body, Part, RowId, may_hold};
 use super::shelf::Shelf;
 use crate::config::{Config, IdKind, Settings};
 use crate::dict::{DictFile, Dictionary};
 use crate::error::{Code, Error, Result};
 use crate::format::container::{Expect, Kind};
 use crate::fsio::SharedLock;
+use crate::index::Check;
 use crate::manifest::{self, FileEntry, FileKind, Manifest, Placement};
 use crate::model::{EntityId, Key, TimeRange};
 use crate::pq::Quantizer;
@@ -360,6 +361,17 @@ impl Snapshot {
             }
         }
         Ok(best.map(|(_, p, r)| (p, r)))
+    }
+
+    /// Opens a part of the index with the rows that are dead in this version.
+    pub fn index_part(&self, entry: &FileEntry) -> Result<IndexPart> {
+        let mut open = index::open(self.dir(), self.config(), self.manifest(), entry)?;
+        let replaced = self.replaced()?;
+        if !replaced.is_empty() {
+            let rows = index::rows_of(&open.part.reader(Check::Lazy)?, entry, &replaced)?;
+            open.dead |= rows;
+        }
+        Ok(open)
     }
 }
 

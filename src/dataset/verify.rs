@@ -1,8 +1,10 @@
 //! Holding a dataset's files against what must be true of them.
 
+mod index;
+
 use super::shelf::Shelf;
 use super::snapshot::{Snapshot, open_dictionary};
-use super::{NAMED, gc, index};
+use super::{NAMED, gc};
 use crate::config::{Config, IdKind};
 use crate::error::{Code, Error, Result};
 use crate::fsio;
@@ -199,7 +201,7 @@ fn check_points(
         if level >= Level::Full && !report.stop() {
             check_keys(&s, config, report)?;
         }
-        index::verify(&s, level >= Level::Full, &mut |entry, found| {
+        index::check(&s, level >= Level::Full, &mut |entry, found| {
             report.index(&s.manifest().label_of(entry), found)
         })?;
     }

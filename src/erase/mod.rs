@@ -15,10 +15,10 @@ mod proof;
 mod results;
 mod subjects;
 
-pub use subjects::Subjects;
+pub use subjects::{Request, Subjects};
 
 use crate::cold::Store;
-use crate::dataset::{self, Forgotten, Select, Snapshot, Writer, publish};
+use crate::dataset::{self, Forgotten, Snapshot, Writer, publish};
 use crate::delete;
 use crate::error::{Code, Result};
 use crate::fsio;
@@ -31,18 +31,6 @@ use std::time::{Duration, Instant};
 const ATTEMPTS: usize = 5;
 /// How often readers of old versions are looked for while waiting.
 const POLL: Duration = Duration::from_millis(200);
-
-/// What to erase.
-#[derive(Debug, Clone)]
-pub struct Request {
-    /// Which points.
-    pub select: Select,
-    /// Labels of entities that are to be erased as a whole; empty when `select` chooses points by other means. A label
-    /// that the dataset no longer holds is allowed when it has a tombstone: the call then completes an earlier one.
-    pub labels: Vec<String>,
-    /// How long to wait for readers that hold older versions.
-    pub wait: Duration,
-}
 
 /// What an erasure did, and what is left.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -1,11 +1,23 @@
 //! Who and what is erased: entities, points one by one, and the labels that tombstones are made of.
 
-use super::Request;
-use crate::dataset::Snapshot;
+use crate::dataset::{Select, Snapshot};
 use crate::error::{Code, Error, Result};
 use crate::model::{EntityId, Key, VectorSource};
 use crate::results::erased::Tombstones;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// What to erase.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// Which points.
+    pub select: Select,
+    /// Labels of entities that are to be erased as a whole; empty when `select` chooses points by other means. A label
+    /// that the dataset no longer holds is allowed when it has a tombstone: the call then completes an earlier one.
+    pub labels: Vec<String>,
+    /// How long to wait for readers that hold older versions.
+    pub wait: Duration,
+}
 
 /// What an erasure is about.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -1,6 +1,7 @@
 //! Erasure with a fault at every durable step: the same call completes it.
 
 use super::*;
+use crate::dataset::Select;
 use crate::dataset::tests::{Model, all, clean, made, options, put};
 use crate::fsio::fault::{Mode, arm};
 

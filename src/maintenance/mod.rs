@@ -5,6 +5,7 @@
 //! and a policy, and then applies it job by job: new files are built in `tmp/` from a pinned
 //! version, without the writer's lock, which is taken only to publish.
 
+mod attempt;
 pub mod compact;
 mod limits;
 mod merge;

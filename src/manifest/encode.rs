@@ -1,9 +1,8 @@
 //! The bytes of a manifest, field by field as FORMAT.md lists them.
 
-use super::placement::{self, Placement};
-use super::{
-    FEATURE_COVERED, FEATURE_TIERS, FileEntry, FileKind, KNOWN_FEATURES, MAX_FILES, Manifest, VERSION,
-};
+use super::file::{FileEntry, FileKind};
+use super::placement::{self, Placement, reserved};
+use super::{FEATURE_COVERED, FEATURE_TIERS, KNOWN_FEATURES, MAX_FILES, Manifest, VERSION};
 use crate::format::checksum::{hash128, holds};
 use crate::format::codec::{Decoder, Encoder, Malformed};
 use crate::format::container::Seal;
@@ -142,11 +141,6 @@ impl Manifest {
         d.end()?;
         Ok((m, sum))
     }
-}
-
-/// Bits that no writer of this format sets: other bytes would be lost when the manifest is written again.
-pub(super) fn reserved(d: &Decoder<'_>, bits: u16) -> Result<(), Malformed> {
-    if bits == 0 { Ok(()) } else { d.malformed("reserved bits are set") }
 }
 
 fn entry(d: &mut Decoder<'_>) -> Result<FileEntry, Refused> {

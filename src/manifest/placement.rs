@@ -1,6 +1,6 @@
 //! Where a warm or cold file lies, and how the rows of a cold one are coded.
 
-use super::FileKind;
+use super::file::FileKind;
 use crate::format::codec::{Decoder, Encoder, Malformed};
 use crate::format::{DatasetId, hex};
 
@@ -30,6 +30,11 @@ pub struct Placement {
     pub label: String,
     /// Cold blocks and codebooks: the codec, as options spell it.
     pub codec: String,
+}
+
+/// Bits that no writer of this format sets: other bytes would be lost when the manifest is written again.
+pub(super) fn reserved(d: &Decoder<'_>, bits: u16) -> Result<(), Malformed> {
+    if bits == 0 { Ok(()) } else { d.malformed("reserved bits are set") }
 }
 
 impl Placement {
@@ -96,7 +101,7 @@ impl Placement {
     pub(super) fn decode(d: &mut Decoder<'_>) -> Result<Placement, Malformed> {
         let (id, bucket, bits) = (d.u64()?, d.u16()?, d.u8()?);
         let zero = d.u8()?;
-        super::encode::reserved(d, zero.into())?;
+        reserved(d, zero.into())?;
         Ok(Placement {
             id,
             bucket,

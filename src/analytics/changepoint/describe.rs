@@ -1,7 +1,7 @@
 //! What a change and a segment look like to a reader.
 
-use super::Cost;
 use super::cost::{LineCost, SegmentCost};
+use super::params::{Cost, FEW_DIMENSIONS};
 use super::series::Series;
 use super::worth::Worth;
 use super::worth::best::Split;
@@ -166,7 +166,7 @@ impl View<'_> {
 
     /// Single far points that are no change.
     pub fn outliers(&self, changes: &[usize], alpha: f64) -> Vec<Outlier> {
-        let few = self.series.dim <= super::FEW_DIMENSIONS;
+        let few = self.series.dim <= FEW_DIMENSIONS;
         let found = if few { far(&self.series.whitened(), alpha) } else { far(self.series, alpha) };
         let is_change = |i: usize| changes.contains(&i);
         let outlier = |f: super::worth::outlier::Far| {

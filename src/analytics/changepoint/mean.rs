@@ -1,17 +1,28 @@
 //! Segments of one kind under noise of one scale, with the penalties of the user's choice.
 
 use super::cost::SegmentCost;
-use super::level::Model;
+use super::local_level::Model;
 use super::noise::{self, Shape};
+use super::params::{Cost, Noise, by_inner_products};
 use super::penalty::{Penalty, Rule};
 use super::series::Series;
-use super::{Cost, Noise, Outcome, by_inner_products, pelt, scan};
+use super::{pelt, scan};
 use crate::analytics::gram::Gram;
 
 /// Searches: the first takes the noise from all neighbours, the second from within segments.
 const ROUNDS: usize = 2;
 /// No penalty falls below this share of the whole sum of squares: exact steps have no noise.
 const LEAST: f64 = 1e-10;
+
+/// What a search hands back.
+pub(super) struct Outcome {
+    pub cost: Cost,
+    pub changes: Vec<usize>,
+    pub penalty: f64,
+    pub drifts: bool,
+    /// The changes that a level that wanders explains as well.
+    pub doubtful: Vec<usize>,
+}
 
 /// The noise inside segments, as it enters a penalty.
 fn noise_trace(series: &Series, changes: &[usize], noise: Noise) -> f64 {

@@ -5,7 +5,7 @@
 //! matrix gives for every stretch at once. So the search takes O(n^2) whatever the dimension and
 //! prunes nothing; the matrix is formed once for all models.
 
-use super::level::{Model, Schedule};
+use super::local_level::{Model, Schedule};
 use super::pelt::Segmentation;
 use crate::analytics::gram::Gram;
 use pulp::{Arch, Simd, WithSimd};

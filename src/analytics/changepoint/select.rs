@@ -6,12 +6,14 @@
 //! the series best with fewest changes is kept.
 
 use super::cost::LineCost;
-use super::level::{self, Model, PURE_WALK, Search};
+use super::level::{self, Search};
+use super::local_level::{Model, PURE_WALK};
 use super::noise::{MAX_PHI, Memory, Shape, median, variogram};
+use super::params::by_inner_products;
 use super::penalty::{Penalty, Rule};
 use super::series::Series;
 use super::verify::Judge;
-use super::{by_inner_products, pelt, scan};
+use super::{pelt, scan};
 use crate::analytics::geometry::squared_distance;
 use crate::analytics::gram::Gram;
 use rayon::prelude::*;

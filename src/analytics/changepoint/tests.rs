@@ -1,6 +1,9 @@
 use super::*;
 use crate::analytics::Align;
+use crate::analytics::pieces::Cuts;
 use crate::analytics::rng::Random;
+use crate::analytics::{Status, geometry};
+use crate::model::Trajectory;
 
 /// Unit vectors around a level that jumps at `changes`, under noise of the given memory.
 fn embeddings(n: usize, dim: usize, changes: &[usize], jump: f64, phi: f64, seed: u64) -> Vec<f32> {

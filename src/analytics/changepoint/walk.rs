@@ -13,7 +13,7 @@
 //! and where `l^n` has vanished O(1), since both ends are then known by themselves.
 
 use super::cost::{LANES, SegmentCost, chunks};
-use super::level::Model;
+use super::local_level::Model;
 use super::series::Series;
 use crate::analytics::geometry::dot;
 use crate::simd::double::decay;

@@ -1,7 +1,6 @@
 //! Which points carry the comparison: entities with points in both windows and entities with
 //! points in one, the weight of each point, and the points whose labels a symmetry may change.
 
-use super::Window;
 use crate::analytics::rng::Random;
 use crate::model::EntityId;
 use std::collections::BTreeMap;
@@ -20,6 +19,29 @@ pub(crate) mod class {
 
 /// Index of points that do not take part in relabelling.
 pub(crate) const NO_ITEM: u32 = u32::MAX;
+
+/// Points of one window: any number an entity, in any order.
+#[derive(Debug, Clone, Copy)]
+pub struct Window<'a> {
+    /// The entity of each point.
+    pub entity: &'a [EntityId],
+    /// Vectors, row-major.
+    pub x: &'a [f32],
+    /// Dimension.
+    pub dim: usize,
+}
+
+impl Window<'_> {
+    /// Number of points.
+    pub fn len(&self) -> usize {
+        self.entity.len()
+    }
+
+    /// True without points.
+    pub fn is_empty(&self) -> bool {
+        self.entity.is_empty()
+    }
+}
 
 /// The points of both windows, the reference first.
 pub(crate) struct Design {

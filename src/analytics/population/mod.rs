@@ -20,11 +20,11 @@ mod pairs;
 mod permute;
 
 pub use adjust::{Adjust, adjust, enough, unreachable};
+pub use design::Window;
 
 use super::Status;
 use super::geometry::{self, DimShare, cosine_distance, dot, norm};
 use super::rng::Random;
-use crate::model::EntityId;
 use classifier::Classifier;
 use design::{Design, class};
 use labels::Labels;
@@ -36,29 +36,6 @@ use std::sync::OnceLock;
 
 /// Squared distances below this part of the largest squared length are rounding of f32.
 const ROUNDING: f64 = 1e-12;
-
-/// Points of one window: any number an entity, in any order.
-#[derive(Debug, Clone, Copy)]
-pub struct Window<'a> {
-    /// The entity of each point.
-    pub entity: &'a [EntityId],
-    /// Vectors, row-major.
-    pub x: &'a [f32],
-    /// Dimension.
-    pub dim: usize,
-}
-
-impl Window<'_> {
-    /// Number of points.
-    pub fn len(&self) -> usize {
-        self.entity.len()
-    }
-
-    /// True without points.
-    pub fn is_empty(&self) -> bool {
-        self.entity.is_empty()
-    }
-}
 
 /// What is compared. A mean over points gives each entity of the window the same weight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -1,5 +1,6 @@
 use super::*;
 use crate::analytics::golden;
+use crate::model::EntityId;
 
 /// `n` normal points of `dim` values, `each` of them an entity with an effect of its own.
 fn window(n: usize, dim: usize, each: usize, first: u64, seed: u64) -> (Vec<EntityId>, Vec<f32>) {

@@ -11,6 +11,7 @@
 mod interval;
 mod parts;
 mod relabel;
+mod side;
 
 use super::Status;
 use super::blocks::{self, Layout};
@@ -18,6 +19,7 @@ use super::geometry::{self, DimShare, cosine_and_angle, norm, rounding};
 use super::pieces::Align;
 use crate::model::Trajectory;
 use parts::Parts;
+use side::Side;
 
 /// What is independent of what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -159,55 +161,6 @@ pub fn shift(from: &Trajectory<'_>, to: &Trajectory<'_>, p: &Params<'_>) -> Shif
     }
     test(&mut out, &sides, from.entity, p);
     out
-}
-
-/// The points of one period, less their mean once that is known.
-struct Side {
-    rows: Vec<f64>,
-    dim: usize,
-    mean: Vec<f64>,
-    /// Length of the longest point.
-    largest: f64,
-    /// True when the points differ by no more than rounding.
-    still: bool,
-}
-
-impl Side {
-    fn new(part: &Trajectory<'_>, unit_length: bool) -> Side {
-        let dim = part.dim;
-        let mut rows: Vec<f64> = part.x.iter().map(|&v| f64::from(v)).collect();
-        let mut largest = 0.0f64;
-        for row in rows.chunks_exact_mut(dim) {
-            let length = norm(row);
-            if unit_length && length > 0.0 {
-                row.iter_mut().for_each(|v| *v /= length);
-            }
-            largest = largest.max(if unit_length { length.min(1.0) } else { length });
-        }
-        let mut mean = vec![0.0; dim];
-        for row in rows.chunks_exact(dim) {
-            mean.iter_mut().zip(row).for_each(|(m, v)| *m += v);
-        }
-        let n = part.len() as f64;
-        mean.iter_mut().for_each(|m| *m /= n);
-        Side { rows, dim, mean, largest, still: false }
-    }
-
-    fn len(&self) -> usize {
-        self.rows.len() / self.dim
-    }
-
-    /// Subtracts the mean; residuals of no more than `blur` all over are none.
-    fn residuals_of(&mut self, blur: f64) {
-        self.still = true;
-        for row in self.rows.chunks_exact_mut(self.dim) {
-            row.iter_mut().zip(&self.mean).for_each(|(v, m)| *v -= m);
-            self.still &= norm(row) <= blur;
-        }
-        if self.still {
-            self.rows.fill(0.0);
-        }
-    }
 }
 
 /// Fills what depends on the two means alone.

@@ -3,7 +3,7 @@
 use super::super::blocks::Layout;
 use super::super::geometry::dot;
 use super::super::gram::gram;
-use super::Side;
+use super::side::Side;
 use std::collections::BTreeMap;
 use std::ops::Range;
 

@@ -6,8 +6,7 @@
 use super::{Slot, Writer};
 use crate::cold::Store;
 use crate::dataset::gc;
-use crate::dataset::index::RowId;
-use crate::dataset::part::Part;
+use crate::dataset::part::{Part, RowId};
 use crate::dataset::snapshot::Snapshot;
 use crate::dataset::workshop::Workshop;
 use crate::error::{Error, Result};
@@ -93,14 +92,24 @@ impl Writer {
         let died = self.died_meanwhile(&x)?;
         let leaving = self.leaving(&x)?;
         let covered = self.still_covered(&x);
-        self.broken = true;
+        self.change(|w| w.put_files(x, &died, leaving, covered))?;
+        Ok(Some(self.manifest.commit))
+    }
+
+    fn put_files(
+        &mut self,
+        x: Exchange<'_>,
+        died: &[Key],
+        leaving: Vec<RowId>,
+        covered: Vec<u64>,
+    ) -> Result<()> {
         let store = self.store_number(x.target.as_deref());
         self.keep_originals(&x, store)?;
         let before = self.slots.len();
         for made in x.made {
             self.place_file(made, store)?;
         }
-        self.bury(&died, before)?;
+        self.bury(died, before)?;
         for (id, rows) in &x.moved {
             self.take_rows(*id, rows)?;
         }
@@ -111,9 +120,7 @@ impl Writer {
         self.manifest.arrange();
         self.unindex(leaving)?;
         self.write_deletions()?;
-        self.publish()?;
-        self.broken = false;
-        Ok(Some(self.manifest.commit))
+        self.publish()
     }
 
     /// Points of the inputs that were alive in the pinned version and are not any more.

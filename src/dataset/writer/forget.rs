@@ -26,7 +26,10 @@ impl Writer {
     /// `io` when a file cannot be written, `damaged` when a dictionary file cannot be read.
     pub fn forget(&mut self, entities: &BTreeSet<EntityId>, points: &[Key]) -> Result<Forgotten> {
         self.seal()?;
-        self.broken = true;
+        self.change(|w| w.forget_now(entities, points))
+    }
+
+    fn forget_now(&mut self, entities: &BTreeSet<EntityId>, points: &[Key]) -> Result<Forgotten> {
         let index_parts = self.drop_index_parts(&|reader| {
             for e in entities {
                 if !reader.rows_until(*e, i64::MAX)?.is_empty() {
@@ -45,7 +48,6 @@ impl Writer {
         if self.unpublished {
             self.publish()?;
         }
-        self.broken = false;
         Ok(out)
     }
 

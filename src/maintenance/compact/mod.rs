@@ -5,6 +5,7 @@ mod plan;
 pub use plan::{Job, Policy, Why, plan};
 
 use super::Limits;
+use super::attempt::{ATTEMPTS, Attempt, patient};
 use super::merge::Merge;
 use super::period::Periods;
 use super::tier;
@@ -12,14 +13,7 @@ use crate::dataset::{self, Exchange, Select, Snapshot, Workshop, Writer};
 use crate::error::{Error, Result};
 use crate::manifest::FileKind;
 use std::path::Path;
-use std::time::{Duration, Instant};
-
-/// File ids set aside for one run.
-const IDS: u64 = 4096;
-/// A finished build waits at least so long for the lock rather than be thrown away.
-const PATIENCE: Duration = Duration::from_secs(600);
-/// How often files that another process changed meanwhile are planned for again.
-const ATTEMPTS: usize = 10;
+use std::time::Instant;
 
 /// How to compact.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -62,9 +56,12 @@ pub struct Report {
 /// What a run would do now. The live log, if any, is sealed first and takes part too.
 pub fn preview(dir: &Path, options: &Options) -> Result<(Snapshot, Vec<Job>)> {
     let snapshot = Snapshot::open(dir, None)?;
-    let periods = Periods::new(snapshot.settings().partition);
-    let jobs = plan(snapshot.manifest(), &options.policy, &periods);
+    let jobs = jobs(&snapshot, options);
     Ok((snapshot, jobs))
+}
+
+fn jobs(snapshot: &Snapshot, options: &Options) -> Vec<Job> {
+    plan(snapshot.manifest(), &options.policy, &Periods::new(snapshot.settings().partition))
 }
 
 /// True when a run would change something.
@@ -100,7 +97,7 @@ pub fn compact(
         if report.jobs_left > 0 || (report.jobs_lost == 0 && !(report.files_in > before && more()?)) {
             break;
         }
-        writing_first.lock_timeout = writing.lock_timeout.max(PATIENCE);
+        writing_first = patient(writing);
     }
     if report.files_in > 0 {
         super::collect(dir, writing)?;
@@ -118,15 +115,13 @@ fn pass(
     mut report: Report,
     stop: &(dyn Fn() -> Result<()> + Sync),
 ) -> Result<Report> {
-    let mut writer = Writer::open(dir, writing.clone())?;
-    report.wal_segments += u64::from(writer.recovered().rows > 0);
+    let Attempt { shop, snapshot, commit, sealed } = Attempt::begin(dir, writing)?;
+    report.wal_segments += u64::from(sealed);
     report.jobs_lost = 0;
-    let shop = writer.workshop(IDS)?;
-    report.commit = writer.finish()?.0;
-    let (snapshot, jobs) = preview(dir, options)?;
+    report.commit = commit;
     report.seq = snapshot.next_seq();
-    let patient = dataset::Options { lock_timeout: writing.lock_timeout.max(PATIENCE), ..writing.clone() };
-    let mut run = Run { dir, writing: patient, options, shop, stop, report };
+    let jobs = jobs(&snapshot, options);
+    let mut run = Run { dir, writing: patient(writing), options, shop, stop, report };
     for (i, job) in jobs.iter().enumerate() {
         if !options.limits.allow(run.report.bytes_before, started) {
             run.report.jobs_left = (jobs.len() - i) as u64;

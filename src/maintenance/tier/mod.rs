@@ -16,22 +16,16 @@ pub use purge::{Purged, purge};
 pub use restore::{Restored, restore, restore_plan};
 pub use status::{Group, status};
 
+use super::attempt::{ATTEMPTS, Attempt, patient};
 use super::{Limits, compact};
 use crate::dataset::{self, Exchange, Snapshot, Workshop, Writer};
-use crate::error::{Code, Error, Result};
+use crate::error::{Error, Result};
 use crate::fsio::refuse_inside_dataset;
 use codebook::Codebook;
 use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-/// File ids set aside for one run.
-const IDS: u64 = 4096;
-/// A finished build waits at least so long for the lock rather than be thrown away.
-const PATIENCE: Duration = Duration::from_secs(600);
-/// How often files that another process changed meanwhile are planned for again.
-const ATTEMPTS: usize = 10;
+use std::time::Instant;
 
 /// What a run did.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -64,12 +58,6 @@ pub struct Report {
     pub commit: u64,
 }
 
-/// An error about files that are no longer live.
-fn lost() -> Error {
-    Error::new(Code::Failed, "another process changed these files meanwhile; nothing was done")
-        .fix("run the command again")
-}
-
 /// Sends files to cold as the policy says, each in a version of its own. `stop` ends it early
 /// with its error; what was published stays.
 pub fn run(
@@ -83,17 +71,14 @@ pub fn run(
     if let Some(target) = policy.target.as_deref().filter(|t| !t.contains("://")) {
         refuse_inside_dataset(Path::new(target), "target")?;
     }
-    let patient = dataset::Options { lock_timeout: writing.lock_timeout.max(PATIENCE), ..writing.clone() };
+    let patient = patient(writing);
     let mut report = cut_files(dir, writing, policy, limits, stop)?;
     let mut stays = HashSet::new();
     for attempt in 0..ATTEMPTS {
         let first = if attempt == 0 { writing } else { &patient };
-        let mut writer = Writer::open(dir, first.clone())?;
-        policy.codec.check_dim(writer.config().settings.dim)?;
-        let shop = writer.workshop(IDS)?;
-        report.commit = writer.finish()?.0;
-        report.lost = 0;
-        let snapshot = Snapshot::open(dir, None)?;
+        let Attempt { shop, snapshot, commit, .. } = Attempt::begin(dir, first)?;
+        policy.codec.check_dim(snapshot.settings().dim)?;
+        (report.commit, report.lost) = (commit, 0);
         let mut moves = plan(snapshot.manifest(), policy);
         moves.retain(|m| !stays.contains(&m.file.id));
         let codebook = codebook::newest(&snapshot, policy)?;

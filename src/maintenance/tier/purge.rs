@@ -1,9 +1,10 @@
 //! Rows that no longer count, out of cold blocks, which stay cold and keep their codec.
 
-use super::{ATTEMPTS, IDS, PATIENCE, demote, restore};
+use super::{demote, restore};
 use crate::cold::BlockWriter;
 use crate::dataset::{self, Exchange, Made, Part, Select, Snapshot, Workshop, Writer};
 use crate::error::{Error, Result};
+use crate::maintenance::attempt::{ATTEMPTS, Attempt, patient};
 use crate::maintenance::merge::Merge;
 use crate::manifest::{FileEntry, FileKind, Placement};
 use std::path::Path;
@@ -25,7 +26,7 @@ pub fn purge(
     stop: &(dyn Fn() -> Result<()> + Sync),
 ) -> Result<Purged> {
     let mut out = Purged::default();
-    let patient = dataset::Options { lock_timeout: writing.lock_timeout.max(PATIENCE), ..writing.clone() };
+    let patient = patient(writing);
     for attempt in 0..ATTEMPTS {
         let first = if attempt == 0 { writing } else { &patient };
         if pass(dir, first, &patient, stop, &mut out)? == 0 {
@@ -47,10 +48,7 @@ fn pass(
     stop: &(dyn Fn() -> Result<()> + Sync),
     out: &mut Purged,
 ) -> Result<usize> {
-    let mut writer = Writer::open(dir, first.clone())?;
-    let shop = writer.workshop(IDS)?;
-    writer.finish()?;
-    let snapshot = Snapshot::open(dir, None)?;
+    let Attempt { shop, snapshot, .. } = Attempt::begin(dir, first)?;
     let mut left = 0;
     for block in dead_blocks(&snapshot)? {
         stop()?;

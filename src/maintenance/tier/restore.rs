@@ -1,8 +1,8 @@
 //! Cold points back to warm: exact where originals were kept, else as the codes give them.
 
-use super::{ATTEMPTS, IDS, PATIENCE};
 use crate::dataset::{self, Exchange, Part, Select, Snapshot, Writer};
 use crate::error::Result;
+use crate::maintenance::attempt::{self, ATTEMPTS, Attempt, patient};
 use crate::maintenance::merge::Merge;
 use crate::manifest::FileKind;
 use crate::model::VectorSource;
@@ -64,13 +64,10 @@ pub(super) fn bring_back(
     sources: impl Fn(&Snapshot) -> Result<Vec<Source>>,
 ) -> Result<Restored> {
     let started = Instant::now();
-    let patient = dataset::Options { lock_timeout: writing.lock_timeout.max(PATIENCE), ..writing.clone() };
+    let patient = patient(writing);
     for attempt in 0..ATTEMPTS {
         let first = if attempt == 0 { writing } else { &patient };
-        let mut writer = Writer::open(dir, first.clone())?;
-        let shop = writer.workshop(IDS)?;
-        writer.finish()?;
-        let snapshot = Snapshot::open(dir, None)?;
+        let Attempt { shop, snapshot, .. } = Attempt::begin(dir, first)?;
         let sources = sources(&snapshot)?;
         let mut out = report(&snapshot, &sources);
         if sources.is_empty() {
@@ -95,7 +92,7 @@ pub(super) fn bring_back(
         }
         stop()?;
     }
-    Err(super::lost())
+    Err(attempt::lost())
 }
 
 fn report(snapshot: &Snapshot, sources: &[Source]) -> Restored {

@@ -26,6 +26,8 @@ struct File {
     module: Module,
     /// The modules written inside it: where they are, and their path.
     inside: Vec<(std::ops::Range<usize>, Module)>,
+    /// Items that it defines, outside of functions and types.
+    items: BTreeSet<String>,
     /// Words outside of imports.
     words: BTreeSet<String>,
     /// Paths outside of imports: where, and the segments.
@@ -83,8 +85,9 @@ impl Crates {
         self.modules.insert(module.clone(), at);
         self.files.push(File {
             name: source.name.clone(),
-            code,
             module,
+            items: items(&code, &inside),
+            code,
             inside,
             words: BTreeSet::new(),
             paths: Vec::new(),
@@ -210,16 +213,9 @@ impl Crates {
         }
     }
 
-    /// True when the file's code defines an item of this name.
+    /// True when the file defines an item of this name, outside of functions and types.
     fn defines(&self, file: usize, name: &str) -> bool {
-        let kinds = ["fn", "struct", "enum", "trait", "type", "const", "static", "macro_rules!", "union"];
-        let code = &self.files[file].code;
-        code.match_indices(name).any(|(at, _)| {
-            let before = &code[..at];
-            !code[at + name.len()..].starts_with(is_word)
-                && before.ends_with(char::is_whitespace)
-                && before.split_whitespace().next_back().is_some_and(|w| kinds.contains(&w))
-        })
+        self.files[file].items.contains(name)
     }
 
     /// The absolute paths that each file names, as written.
@@ -285,6 +281,27 @@ fn module_of(name: &str) -> Module {
     match last.trim_end_matches(".rs") {
         "mod" | "lib" | "main" => {}
         stem => out.push(stem.to_owned()),
+    }
+    out
+}
+
+/// The items of a file at the level of its modules.
+fn items(code: &str, modules: &[(std::ops::Range<usize>, Module)]) -> BTreeSet<String> {
+    const KINDS: [&str; 8] = ["fn", "struct", "enum", "trait", "type", "const", "static", "union"];
+    let mut out = BTreeSet::new();
+    let mut depth = 0;
+    let tokens = tokens(code);
+    for (i, (at, token)) in tokens.iter().enumerate() {
+        match *token {
+            "{" => depth += 1,
+            "}" => depth -= 1,
+            kind if KINDS.contains(&kind)
+                && modules.iter().filter(|(r, _)| r.contains(at)).count() == depth =>
+            {
+                out.extend(tokens.get(i + 1).map(|t| t.1.to_owned()));
+            }
+            _ => {}
+        }
     }
     out
 }

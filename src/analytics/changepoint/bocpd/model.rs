@@ -5,7 +5,7 @@ use super::memory;
 use super::ranks::Ranks;
 use super::sums::Scores;
 use super::whole::Whole;
-use crate::analytics::changepoint::FEW_DIMENSIONS;
+use crate::analytics::changepoint::params::FEW_DIMENSIONS;
 use serde::{Deserialize, Serialize};
 
 /// What predicts points.

@@ -1,5 +1,5 @@
 use super::super::cost::{LineCost, MeanCost};
-use super::super::level::Model;
+use super::super::local_level::Model;
 use super::super::scan;
 use super::super::series::Series;
 use super::*;

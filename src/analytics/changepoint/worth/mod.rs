@@ -11,8 +11,8 @@ mod wander;
 
 use super::cost::MeanCost;
 use super::noise::Shape;
+use super::params::{FEW_DIMENSIONS, PROJECT_ABOVE, PROJECTED};
 use super::series::Series;
-use super::{FEW_DIMENSIONS, PROJECT_ABOVE, PROJECTED};
 use crate::analytics::rng::Random;
 use best::Split;
 use draws::Draws;

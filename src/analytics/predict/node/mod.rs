@@ -16,6 +16,7 @@ mod data;
 #[cfg_attr(not(feature = "neural"), path = "disabled.rs")]
 mod engine;
 mod field;
+mod holdout;
 mod model;
 mod pca;
 mod train;
@@ -23,8 +24,8 @@ mod train;
 #[cfg(test)]
 pub(super) use model::tests;
 
-pub use data::{Role, Split};
 pub use engine::available;
 pub use field::Shape;
+pub use holdout::{Role, Split};
 pub use model::{HeldOut, Model, Space, Training};
 pub use train::{Epoch, Event, Options, train};

@@ -2,8 +2,8 @@
 //!
 //! Predicts in every build; only training needs burn.
 
-use super::data::{Role, Split};
 use super::field::{Field, Scratch, Shape};
+use super::holdout::{Role, Split};
 use super::pca::Pca;
 use crate::analytics::Status;
 use crate::analytics::predict::ode::{Control, solve};

@@ -5,9 +5,10 @@
 //! resumed from a checkpoint ends with the same weights as one that was never cut off.
 
 use super::adam::Adam;
-use super::data::{Batch, Paths, Role, Split};
+use super::data::{Batch, Paths};
 use super::engine::Engine;
 use super::field::Shape;
+use super::holdout::{Role, Split};
 use super::model::{HeldOut, Model, Space, Training, floats, read_floats};
 use super::pca::Pca;
 use crate::analytics::predict::rolling::{class_of, evaluate, median, median_step_s};
