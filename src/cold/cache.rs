@@ -5,7 +5,6 @@
 use crate::error::{Error, Result};
 use crate::format::checksum::hash64;
 use crate::fsio::{self, Copies};
-use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 use std::sync::Mutex;
@@ -47,8 +46,10 @@ impl Cache {
         }
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let temporary = format!("{}-{number}.tmp", std::process::id());
-        let write = |file: &mut File| file.write_all(bytes).map_err(|e| Error::io("write", object, &e));
-        if self.copies.put(&name(object, piece), &temporary, write).is_err() {
+        let done = self.copies.put(&name(object, piece), &temporary, |file| {
+            file.write_all(bytes).map_err(|e| Error::io("write", object, &e))
+        });
+        if done.is_err() {
             return;
         }
         let held = self.held.fetch_add(bytes.len() as u64, Ordering::Relaxed) + bytes.len() as u64;
