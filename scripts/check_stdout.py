@@ -21,7 +21,7 @@ ENV = {"LC_ALL": "C.UTF-8", "COLUMNS": "100", "TZ": "UTC", "PATH": os.environ["P
        "CVX_NOW": FIXED[1], "CVX_SEED": FIXED[3]}
 
 # What differs from run to run, and is masked:
-# - columns that a clock fills. Of Arrow and Parquet with such a column only the schema and the length are kept.
+# - columns that a clock fills. Of Arrow and Parquet with such a column only the schema is kept.
 CLOCK_COLUMNS = ["seconds", "rows_per_s", "points_per_s", "created", "last_commit"]
 CLOCK_IN_JSON = re.compile(rf'("(?:{"|".join(CLOCK_COLUMNS)})": *)("[^"]*"|[-+.0-9e]+)')
 # - the time that --stats tells at the end of a note.
@@ -98,7 +98,7 @@ class Recorder:
             # A Parquet file holds its schema as base64 too, and in it the dataset's id.
             clean = self.mask_ids(schema)
             if any(c.encode() in schema for c in CLOCK_COLUMNS):
-                return b"schema alone, for a clock's column: %d bytes\n" % len(data) + clean
+                return b"schema alone, for a clock's column\n" + clean
             return data.replace(base64.b64encode(schema), base64.b64encode(clean))
         try:
             text = CLOCK_IN_NOTES.sub("; <clock>", CLOCK_IN_JSON.sub(r"\1<clock>", data.decode()))
@@ -141,8 +141,10 @@ class Recorder:
             (to / "stderr").write_bytes(self.mask(done.stderr))
         for path in sorted(self.here.rglob("*")):
             name = path.relative_to(self.here)
-            in_dataset = any((p / "CURRENT").exists() for p in path.parents if p != self.here)
-            if path.is_file() and not in_dataset and not (self.template / name).exists():
+            # A --target keeps a dataset's files under its id.
+            above = [p for p in path.parents if p != self.here]
+            inside = any((p / "CURRENT").exists() or p.name.encode() in self.ids for p in above)
+            if path.is_file() and not inside and not (self.template / name).exists():
                 (to / f"file {str(name).replace('/', '!')}").write_bytes(self.mask(path.read_bytes()))
         if lock:
             lock.close()
