@@ -23,7 +23,8 @@ and says so, until --allow-erased takes them back.
 Older versions of the dataset go too. A reader that still holds one is waited for (--wait). What is left
 then is listed in `left`, and the exit code is 3; the same command again completes it.
 
-Not reached: copies, exports and backups that were made outside the dataset, and the input files.
+Not reached: copies, exports and backups that were made outside the dataset, the input files, and texts
+of metadata that a saved command has in its --where (`cvx results list`).
 
 Examples:
   cvx erase --entity 42 --yes

@@ -111,7 +111,10 @@ fn any_question_is_answered_as_by_brute_force() {
             let eligible = reader.prepare(&filter).unwrap();
             let hits = reader.search(&query, &eligible, None, &mut Stats::default()).unwrap();
             let scores = |hits: &[super::Hit]| hits.iter().map(|h| h.score).collect::<Vec<_>>();
-            let told = format!("seed {seed}, {metric:?}, {rows} rows of {dim}");
+            let told = format!(
+                "seed {seed}, {metric:?}, {rows} rows of {dim}, {} wanted within {:?}, one an entity {}, {:?}, as of {:?}",
+                query.k, query.radius, query.per_entity, p.range, p.as_of
+            );
             assert_eq!(scores(&hits), want.iter().map(|w| w.0).collect::<Vec<_>>(), "{told}");
             answers += hits.len();
             // With less effort rows may be missing. What is there counts, once, with its exact distance.

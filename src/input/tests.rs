@@ -408,7 +408,7 @@ fn mends_that_mend() {
             "a.jsonl",
             "{\"entity_id\":1,\"t\":1700000000.5,\"vector\":[1,2]}\n".into(),
             "bare number",
-            "‹time-unit›",
+            "‹time-unit",
         ),
     ] {
         let said = said(name, &text);

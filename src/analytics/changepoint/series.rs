@@ -77,6 +77,26 @@ impl Series {
                 row.iter_mut().zip(&step).for_each(|(s, y)| *s += x * y / (2.0 * (n - 1) as f64));
             }
         }
+        self.scaled_by(s)
+    }
+
+    /// The rows in coordinates in which they have variance 1 along every direction, whatever their order.
+    pub fn standardised(&self) -> Series {
+        let (n, dim) = (self.len(), self.dim);
+        let mut s = vec![0.0; dim * dim];
+        let mean = self.mean(0, n);
+        for x in self.x.chunks_exact(dim) {
+            let off: Vec<f64> = x.iter().zip(&mean).map(|(v, m)| v - m).collect();
+            for (row, a) in s.chunks_exact_mut(dim).zip(&off) {
+                row.iter_mut().zip(&off).for_each(|(s, b)| *s += a * b / n as f64);
+            }
+        }
+        self.scaled_by(s)
+    }
+
+    /// The rows in coordinates in which the covariance `s`, row-major, is that of independent columns of variance 1.
+    fn scaled_by(&self, s: Vec<f64>) -> Series {
+        let (n, dim) = (self.len(), self.dim);
         let trace: f64 = (0..dim).map(|d| s[d * dim + d]).sum();
         if trace <= 0.0 {
             return self.clone();
