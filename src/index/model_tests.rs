@@ -67,9 +67,14 @@ fn parts(random: &mut Rng, data: &Data) -> Parts {
     let as_of = random.random_bool(0.4).then(|| random.random_range(-1..TIMES + 1));
     let entities: BTreeSet<u64> = data.keys.iter().map(|k| k.entity).collect();
     let mut states = Vec::new();
-    for entity in entities.iter().filter(|_| as_of.is_some()) {
+    for (entity, instant) in entities.iter().filter_map(|e| Some((e, as_of?))) {
         if random.random_bool(0.2) {
-            let own = (0..n).filter(|row| data.keys[*row as usize].entity == *entity);
+            // A state is never later than the instant.
+            let is_own = |row: &u32| {
+                let key = data.keys[*row as usize];
+                key.entity == *entity && key.t <= instant
+            };
+            let own = (0..n).filter(is_own);
             let at = random.random_range(0..n);
             states.push((*entity, own.filter(|row| *row >= at).min()));
         }
