@@ -3,7 +3,7 @@
 use super::{Level, Outcome, Rows, Selection, Session, Watch};
 use crate::dataset::{self, Part, Selected, Snapshot, Trajectories, asof_rows};
 use crate::error::{Code, Error, Result};
-use crate::fsio::refuse_inside_dataset;
+use crate::fsio::{create_dirs, refuse_inside_dataset};
 use crate::manifest::{FileEntry, FileKind};
 use crate::model::{Key, VectorSource};
 use crate::output::{Id, Meta, NpyWriter, Time};
@@ -85,7 +85,7 @@ pub fn arrays(
 /// Fails inside a dataset, and when it cannot be made.
 pub fn make_directory(dir: &Path) -> Result<()> {
     refuse_inside_dataset(dir, "directory of arrays")?;
-    std::fs::create_dir_all(dir).map_err(|e| Error::io("create", dir, &e))
+    create_dirs(dir)
 }
 
 /// The SQL of a view in DuckDB over exactly the Parquet files that are live, and what it does not show.

@@ -59,7 +59,7 @@ fn an_ingest_that_fails_anywhere_loses_nothing() {
             let name = format!("{mode}-{n}");
             let dir = root.join(&name);
             copy(&root.join("made"), &dir);
-            let out = ingest(&name, "second.jsonl", Some(format!("{}:{n}:{mode}", dir.display())));
+            let out = ingest(&name, "second.jsonl", Some(format!("{name}:{n}:{mode}")));
             let found = points(&dir);
             for (key, x) in &acknowledged {
                 let now = found.get(key);

@@ -11,7 +11,7 @@ fn run(dir: &Path, args: &[&str]) -> String {
 
 /// All points as csv.
 fn points(dir: &Path) -> String {
-    run(dir, &["export", "-f", "csv"])
+    run(dir, &["-q", "export", "-f", "csv"])
 }
 
 fn tiers(dir: &Path) -> String {
@@ -257,7 +257,7 @@ fn the_crontab_keeps_a_stream_of_sixty_days_in_order() {
         }
     }
     let all = points_of_tiers(dir.path());
-    let gone = run(dir.path(), &["export", "-f", "csv"]);
+    let gone = run(dir.path(), &["-q", "export", "-f", "csv"]);
     assert!(!gone.lines().any(|l| l.starts_with(&format!("{ERASED},"))), "the erased user is back");
     assert_eq!(all.iter().sum::<i64>(), points - 60 * 4);
     // Of the 29 whole days before the last 30, those before the Monday of their week are cold.

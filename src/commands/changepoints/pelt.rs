@@ -46,7 +46,7 @@ pub(super) fn run(
 
 fn rows(request: &Request, best: bool, subject: &Subject, report: changepoint::Report) -> Found {
     let warning = warning(&report);
-    let hint = if report.repeats.is_none() { ". Try ‹signal increment›" } else { "" };
+    let hint = if report.drifts { ". Try ‹signal increment›" } else { "" };
     let scale = request.each.scale_name(subject.scale);
     let searched = if report.penalty.is_some() || !report.segments.is_empty() { report.n } else { 0 };
     let approx = subject.is_approx(0..searched);
@@ -82,16 +82,19 @@ fn rows(request: &Request, best: bool, subject: &Subject, report: changepoint::R
 
 /// What makes a result doubtful.
 fn warning(report: &changepoint::Report) -> Option<String> {
-    if let Some(points) = report.repeats {
-        return Some(format!("the series repeats itself every {points} points; its changes may be a season"));
-    }
-    let lag1 = report.lag1.filter(|_| report.drifts)?;
+    let season =
+        |points| format!("the series repeats itself every {points} points; its changes may be a season");
+    let season = report.repeats.map(season);
     let apart = "jumps and slow drift cannot be told apart";
-    Some(if lag1 >= STRONG {
-        format!("residuals are strongly autocorrelated (lag 1: {lag1:.2}); {apart}")
-    } else {
-        format!("the level wanders by itself; {apart}")
-    })
+    let wanders = report.lag1.filter(|_| report.drifts).map(|lag1| match lag1 >= STRONG {
+        true => format!("residuals are strongly autocorrelated (lag 1: {lag1:.2}); {apart}"),
+        false => format!("the level wanders by itself; {apart}"),
+    });
+    // A walk, too, looks now and then as if it repeated itself.
+    match (wanders, season) {
+        (Some(wanders), Some(season)) => Some(format!("{wanders}; {season}")),
+        (one, other) => one.or(other),
+    }
 }
 
 /// What makes a single change doubtful.
