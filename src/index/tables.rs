@@ -115,7 +115,7 @@ impl Tables {
     }
 }
 
-/// Lists to probe for each of [`TARGETS`].
+/// Lists to probe for each of the targets of recall.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ListDepth {
     /// Rows of the window.
@@ -126,7 +126,7 @@ pub struct ListDepth {
     pub open: u32,
 }
 
-/// A walk for one of [`TARGETS`].
+/// A walk for one of the targets of recall.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct GraphDepth {
     /// Rows of the pool.

@@ -38,7 +38,7 @@ impl FileKind {
         matches!(self, FileKind::Segment | FileKind::Warm | FileKind::Cold)
     }
 
-    /// True for files that have a [`Placement`].
+    /// True for files that have a [`Placement`](super::Placement).
     pub fn is_placed(self) -> bool {
         matches!(self, FileKind::Warm | FileKind::Cold | FileKind::Codebook | FileKind::Original)
     }

@@ -57,7 +57,7 @@ pub enum Signal {
     Norm,
 }
 
-/// Parameters of [`detect`].
+/// Parameters of [`super::detect()`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Params {
     /// What a segment looks like.
