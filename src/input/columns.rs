@@ -1,7 +1,7 @@
 //! Which columns of a table are what.
 
 use super::derived::{Derived, From};
-use super::jsonl::{EXPORT, entity_names, id_names, names, time_names};
+use super::fields::{EXPORT, entity_names, id_names, names, time_names};
 use super::options::{InputOptions, MetaColumns};
 use crate::error::{Code, Error, Result};
 use std::collections::{HashMap, HashSet};

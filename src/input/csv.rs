@@ -8,15 +8,20 @@
 
 use super::columns::{Columns, VectorColumns};
 use super::derived::{Derived, From, derive};
-use super::formats::{Opened, RowReader, Spec};
 use super::meta::{self, Entry};
 use super::numbers::{cell, list};
 use super::options::InputOptions;
+use super::origin::origin_of;
+use super::reader::BadSink;
+use super::reader::Checkpoint;
+use super::reader::Limits;
+use super::reader::{Opened, RowReader, Spec};
 use super::rows::InputRows;
 use super::rows::{Fault, Row};
+use super::text::text_blocks;
 use super::text::{Grammar, Split, TextReader, check_text, too_long, trim_line};
 use super::value::{finish, set_entity, time_from_text};
-use super::{BadSink, Checkpoint, Limits, dimension, nested, origin_of, text_blocks};
+use super::{dimension, nested};
 use crate::error::{Code, Error, Result};
 use crate::points::Origin;
 use std::borrow::Cow;
@@ -269,7 +274,7 @@ impl Csv {
         let c = &self.columns;
         let entity = record.get(c.entity);
         // A name is what stands there; blanks around a number are not part of it.
-        let id = if self.options.ids == super::IdKind::Name { &*entity } else { entity.trim() };
+        let id = if self.options.ids == super::options::IdKind::Name { &*entity } else { entity.trim() };
         set_entity(id, self.options.ids, row).map_err(|f| record.place(c.entity, f))?;
         row.t = time_from_text(&record.get(c.t), self.options.time_unit).map_err(|f| record.place(c.t, f))?;
         match &c.vector {

@@ -1,32 +1,18 @@
 //! How long the vectors of a file are, from its schema or its first row: for `init --like`.
 
+use super::fields::names;
 use super::guard::broken;
-use super::jsonl::names;
+use super::options::InputOptions;
 use super::sources::open_bytes;
-use super::{InputOptions, format_of, ipc, parquet};
-use crate::error::{Code, Error, Result};
+use crate::error::{Error, Result};
 use arrow_array::{Array, ArrayRef, cast::AsArray};
 use arrow_schema::{DataType, Schema};
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
-/// The dimension of the vectors in a file. `options` say its format and how its vector column is
-/// called; the dimension that they hold is not looked at.
-pub fn dimension(path: &Path, options: &InputOptions) -> Result<usize> {
-    let found = (format_of(path, options)?.spec().dimension)(path, options)?;
-    found.filter(|d| *d > 0).ok_or_else(|| {
-        Error::new(
-            Code::BadFile,
-            format!("no vector was found in a column {}", columns(options).join(" or ")),
-        )
-        .file(path)
-        .fix("give ‹dim N›")
-    })
-}
-
 /// Names of the column of vectors.
-fn columns(options: &InputOptions) -> Vec<String> {
+pub(super) fn columns(options: &InputOptions) -> Vec<String> {
     names(&options.map.vector, &["vector", "embedding"])
 }
 
@@ -66,46 +52,18 @@ pub(super) fn of_table(path: &Path, options: &InputOptions, delimiter: u8) -> Re
     Ok(super::numbers::count(record.get(column).unwrap_or("").as_bytes()))
 }
 
-pub(super) fn of_parquet(path: &Path, options: &InputOptions) -> Result<Option<usize>> {
-    let table = parquet::Table::open(path, options.memory)?;
-    let Some(index) = vector_field(table.schema(), &columns(options)) else {
-        return Ok(numbered(table.schema()));
-    };
-    if let Some(n) = fixed(table.schema().field(index).data_type()) {
-        return Ok(Some(n));
-    }
-    let first = table.batches(&[index], 1, 0)?.next()?;
-    first.map_or(Ok(None), |b| list_len(b.column(0)))
-}
-
-pub(super) fn of_arrow(path: &Path, options: &InputOptions) -> Result<Option<usize>> {
-    let mut table = ipc::Table::open(path, options.memory)?;
-    let Some(index) = vector_field(&table.schema, &columns(options)) else {
-        return Ok(numbered(&table.schema));
-    };
-    if let Some(n) = fixed(table.schema.field(index).data_type()) {
-        return Ok(Some(n));
-    }
-    while let Some(batch) = table.batches.next()? {
-        if batch.num_rows() > 0 {
-            return list_len(batch.column(index));
-        }
-    }
-    Ok(None)
-}
-
-fn vector_field(schema: &Schema, columns: &[String]) -> Option<usize> {
+pub(super) fn vector_field(schema: &Schema, columns: &[String]) -> Option<usize> {
     columns.iter().find_map(|c| schema.index_of(c).ok())
 }
 
 /// Columns `v0`, `v1`, ... of a table without a column of vectors.
-fn numbered(schema: &Schema) -> Option<usize> {
+pub(super) fn numbered(schema: &Schema) -> Option<usize> {
     let names: HashSet<&str> = schema.fields().iter().map(|f| f.name().as_str()).collect();
     Some((0..).take_while(|i| names.contains(format!("v{i}").as_str())).count())
 }
 
 /// The length that the type itself says.
-fn fixed(data_type: &DataType) -> Option<usize> {
+pub(super) fn fixed(data_type: &DataType) -> Option<usize> {
     match data_type {
         DataType::FixedSizeList(_, n) => usize::try_from(*n).ok(),
         DataType::FixedSizeBinary(n) => usize::try_from(*n).ok().map(|n| n / 4),
@@ -114,7 +72,7 @@ fn fixed(data_type: &DataType) -> Option<usize> {
 }
 
 /// Values in the first row of a column of vectors.
-fn list_len(array: &ArrayRef) -> Result<Option<usize>> {
+pub(super) fn list_len(array: &ArrayRef) -> Result<Option<usize>> {
     if array.is_empty() || array.is_null(0) {
         return Ok(None);
     }
@@ -140,7 +98,8 @@ fn text_len(array: &ArrayRef) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::input::IdKind;
+    use crate::error::Code;
+    use crate::input::{IdKind, dimension};
 
     fn of(name: &str, bytes: &[u8]) -> Result<usize> {
         let dir = tempfile::tempdir().unwrap();

@@ -6,11 +6,13 @@
 //! unpack to is checked against the memory allowed.
 
 use super::arrow::{Batches, TableReader, find_columns};
-use super::formats::{Opened, Spec};
+use super::dimension;
 use super::guard::{broken, decode, too_large};
 use super::options::InputOptions;
+use super::reader::Checkpoint;
+use super::reader::{Opened, Spec};
+use super::sources::STDIN;
 use super::sources::{open_bytes, open_seekable};
-use super::{Checkpoint, STDIN, dimension};
 use crate::error::{Error, Result};
 use arrow_array::RecordBatch;
 use arrow_buffer::Buffer;
@@ -70,7 +72,7 @@ pub(super) const ARROW: Spec = Spec {
         let rows = Box::new(open(path, options, from)?);
         Ok(Opened { rows, resumed: from.is_some() })
     },
-    dimension: dimension::of_arrow,
+    dimension: dimension_of,
 };
 
 /// Opens a stream or file; the rows before a checkpoint are decoded and passed over.
@@ -350,4 +352,21 @@ fn read_at(file: &File, path: &Path, at: u64, len: usize) -> Result<Vec<u8>> {
     let mut bytes = vec![0; len];
     file.read_exact_at(&mut bytes, at).map_err(|e| Error::io("read", path, &e))?;
     Ok(bytes)
+}
+
+/// Components of the vectors in a file, from its schema or its first row.
+fn dimension_of(path: &Path, options: &InputOptions) -> Result<Option<usize>> {
+    let mut table = Table::open(path, options.memory)?;
+    let Some(index) = dimension::vector_field(&table.schema, &dimension::columns(options)) else {
+        return Ok(dimension::numbered(&table.schema));
+    };
+    if let Some(n) = dimension::fixed(table.schema.field(index).data_type()) {
+        return Ok(Some(n));
+    }
+    while let Some(batch) = table.batches.next()? {
+        if batch.num_rows() > 0 {
+            return dimension::list_len(batch.column(index));
+        }
+    }
+    Ok(None)
 }

@@ -3,15 +3,19 @@
 //! The object's own level is read here, so that the vector goes from text to f32 in one pass;
 //! everything else is cut out by serde_json and kept as text until its role is known.
 
-use super::derived::{self, From, TIME};
-use super::formats::{Opened, Spec};
+use super::derived::{self, From};
+use super::fields::{EXPORT, entity_names, id_names, names, time_names};
 use super::meta::{self, Entry};
 use super::numbers::{json_array, list};
 use super::options::{IdKind, InputOptions, MetaColumns};
+use super::origin::origin_of;
+use super::reader::Checkpoint;
+use super::reader::{Opened, Spec};
 use super::rows::{Fault, Row};
+use super::text::text_blocks;
 use super::text::{Grammar, Split, TextReader, check_text, split_line, trim_line};
 use super::value::{finish, set_entity, shorten, time_from_number, time_from_text, whole_part};
-use super::{Checkpoint, dimension, nested, origin_of, text_blocks};
+use super::{dimension, nested};
 use crate::error::{Code, Error};
 use crate::points::Origin;
 use serde_json::value::RawValue;
@@ -49,42 +53,6 @@ pub(super) struct Jsonl<'a> {
     ids: Vec<String>,
     /// Fields with one value for the whole file, as JSON.
     constants: Vec<(String, String)>,
-}
-
-/// Columns that only an export has, all of them.
-pub(super) const EXPORT: [&str; 4] = ["source", "model", "seq", "approx"];
-
-/// Names of the column of times.
-pub(super) fn time_names(options: &InputOptions) -> Vec<String> {
-    match options.time {
-        Some(_) => vec![TIME.to_owned()],
-        None => names(&options.map.t, &["timestamp", "t"]),
-    }
-}
-
-/// Names of the entity's column: that of the mapped names, else that of the ids.
-pub(super) fn entity_names(options: &InputOptions) -> Vec<String> {
-    match &options.map.name {
-        Some(name) => vec![name.clone()],
-        None => id_names(options),
-    }
-}
-
-/// Names of the column of ids; of the usual ones the dataset's kind of id first.
-pub(super) fn id_names(options: &InputOptions) -> Vec<String> {
-    let usual = match options.ids {
-        IdKind::U64 => ["entity_id", "entity"],
-        IdKind::Name => ["entity", "entity_id"],
-    };
-    names(&options.map.entity, &usual)
-}
-
-/// A mapped column, or the usual ones.
-pub(super) fn names(mapped: &Option<String>, usual: &[&str]) -> Vec<String> {
-    match mapped {
-        Some(name) => vec![name.clone()],
-        None => usual.iter().map(|s| (*s).to_owned()).collect(),
-    }
 }
 
 impl Jsonl<'_> {

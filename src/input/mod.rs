@@ -25,6 +25,7 @@ mod columns;
 mod csv;
 mod derived;
 mod dimension;
+mod fields;
 mod formats;
 mod glob;
 mod guard;
@@ -32,11 +33,14 @@ mod ipc;
 mod jsonl;
 mod meta;
 mod names;
+mod names_file;
 mod nested;
 mod npy;
 mod numbers;
 mod options;
+mod origin;
 mod parquet;
+mod reader;
 mod records;
 mod rows;
 mod sources;
@@ -46,12 +50,11 @@ mod value;
 mod word2vec;
 mod word2vec_bin;
 
-pub use dimension::dimension;
-pub use formats::Format;
 pub use meta::{MAX_METADATA, MAX_METADATA_DEPTH};
 pub use names::Names;
 pub use npy::matrix;
-pub use options::{IdKind, InputOptions, Mapping, MetaColumns, TimeUnit};
+pub use options::{Format, IdKind, InputOptions, Mapping, MetaColumns, TimeUnit};
+pub use reader::{BadSink, Checkpoint, Limits};
 pub use records::{ListFormat, Record, RecordSink, for_each_line, for_each_record, is_export, vector_of};
 pub use rows::{BadRow, InputRows};
 pub use sources::{STDIN, Sources, content_hash, expand_sources, is_packed};
@@ -59,34 +62,10 @@ pub use text::RAW_KEPT;
 pub use value::MAX_NAME;
 
 use crate::error::{Code, Error, Result};
-use crate::points::Origin;
 use std::path::Path;
 
-/// Takes bad rows; an error ends the reading.
-pub type BadSink<'a> = dyn FnMut(BadRow) -> Result<()> + 'a;
-
-/// How large a batch may be. One row is always taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// Rows.
-    pub rows: usize,
-    /// Bytes in memory, as [`InputRows::size_bytes`] counts them.
-    pub bytes: usize,
-}
-
-/// How far a file has been read, to go on from there in a later run.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Checkpoint {
-    /// Rows or records before it, bad ones too.
-    pub rows: u64,
-    /// Bytes before it; 0 for binary formats, which go on by row.
-    pub byte: u64,
-    /// XXH3-128 of those bytes.
-    pub prefix: u128,
-}
-
 /// A reader of one source.
-pub struct Reader(formats::Opened);
+pub struct Reader(reader::Opened);
 
 impl std::fmt::Debug for Reader {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -167,47 +146,18 @@ impl Reader {
     }
 }
 
-/// The origin of rows that bring none of their own.
-fn origin_of(path: &Path, options: &InputOptions) -> Origin {
-    let name = || match path.file_name() {
-        Some(name) if path.as_os_str() != STDIN => name.to_string_lossy().into_owned(),
-        _ => "stdin".to_owned(),
-    };
-    Origin {
-        source: options.source.clone().unwrap_or_else(name),
-        model: options.model.clone().unwrap_or_default(),
-    }
-}
-
-/// Where all points of a file without columns come from: `--map` can only name keys of its path.
-fn origin_without_columns(path: &Path, options: &InputOptions) -> Result<Origin> {
-    let mut origin = origin_of(path, options);
-    for (name, slot) in [(&options.map.model, &mut origin.model), (&options.map.source, &mut origin.source)] {
-        let Some(name) = name else { continue };
-        *slot = derived::constant(options, path, std::slice::from_ref(name)).ok_or_else(|| {
-            Error::new(Code::BadFile, format!("there is no column \"{name}\": this format has none"))
-                .file(path)
-                .fix("give all points one with ‹model› or ‹source›, or name a directory KEY=VALUE by its key")
-        })?;
-    }
-    Ok(origin)
-}
-
-/// Bytes of a text file, moved to the checkpoint where that still fits.
-fn text_blocks(
-    path: &Path,
-    options: &InputOptions,
-    from: Option<&Checkpoint>,
-) -> Result<(text::Blocks, Option<Checkpoint>)> {
-    let fresh = || Ok::<_, Error>(text::Blocks::new(sources::open_text(path)?, path, options.max_line));
-    let mut blocks = fresh()?;
-    if let Some(checkpoint) = from {
-        if blocks.resume(checkpoint)? {
-            return Ok((blocks, Some(*checkpoint)));
-        }
-        blocks = fresh()?;
-    }
-    Ok((blocks, None))
+/// The dimension of the vectors in a file. `options` say its format and how its vector column is
+/// called; the dimension that they hold is not looked at.
+pub fn dimension(path: &Path, options: &InputOptions) -> Result<usize> {
+    let found = (format_of(path, options)?.spec().dimension)(path, options)?;
+    found.filter(|d| *d > 0).ok_or_else(|| {
+        Error::new(
+            Code::BadFile,
+            format!("no vector was found in a column {}", dimension::columns(options).join(" or ")),
+        )
+        .file(path)
+        .fix("give ‹dim N›")
+    })
 }
 
 #[cfg(test)]

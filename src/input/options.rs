@@ -1,9 +1,55 @@
 //! What the user says about the input.
 
-use super::formats::Format;
 use super::names::Names;
 use crate::error::{Error, Result};
 use std::path::PathBuf;
+
+/// A format that points can be read from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Format {
+    /// One JSON object a line.
+    Jsonl,
+    /// Comma-separated values with a header.
+    Csv,
+    /// Tab-separated values with a header.
+    Tsv,
+    /// Apache Parquet.
+    Parquet,
+    /// Arrow IPC, file or stream.
+    Arrow,
+    /// A NumPy array of vectors, with ids and times in files of their own.
+    Npy,
+    /// Several NumPy arrays by name.
+    Npz,
+    /// Words and vectors as text, after a line with their number and dimension: word2vec, fastText.
+    W2v,
+    /// The same in binary: word2vec, gensim.
+    W2vBin,
+    /// Words and vectors as text without such a line.
+    Glove,
+    /// Vectors, each after its dimension.
+    Fvecs,
+    /// Vectors after their number and dimension.
+    Fbin,
+}
+
+impl Format {
+    /// Every format, in the order in which help texts list them.
+    pub const ALL: [Format; 12] = [
+        Format::Jsonl,
+        Format::Csv,
+        Format::Tsv,
+        Format::Parquet,
+        Format::Arrow,
+        Format::Npy,
+        Format::Npz,
+        Format::W2v,
+        Format::W2vBin,
+        Format::Glove,
+        Format::Fvecs,
+        Format::Fbin,
+    ];
+}
 
 /// The columns that make up a point; `None` takes the usual names.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -2,11 +2,12 @@
 //! object, one at a time.
 
 use super::arrow::{Batches, json};
-use super::jsonl::EXPORT;
+use super::fields::EXPORT;
 use super::numbers::{cell, json_array, list};
+use super::options::Format;
 use super::rows::{Fault, check_count};
 use super::sources::{has_extension, open_bytes};
-use super::{Format, ipc, parquet};
+use super::{ipc, parquet};
 use crate::error::{Code, Error, Result};
 use serde_json::{Map, Value};
 use std::cell::Cell;

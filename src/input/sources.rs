@@ -1,8 +1,8 @@
 //! Arguments to files: names, patterns, directories, standard input; and how they are opened.
 
 use super::ahead::{Ahead, Source};
-use super::formats::Format;
 use super::glob::{self, is_private};
+use super::options::Format;
 use super::unpack::{self, packing, unpack};
 use crate::error::{Code, Error, Result};
 use crate::format::checksum::Hasher128;

@@ -5,10 +5,13 @@
 //! they hash to, so that a later run can go on from there.
 
 use super::ahead::Source;
-use super::formats::RowReader;
 use super::options::InputOptions;
+use super::reader::BadSink;
+use super::reader::Checkpoint;
+use super::reader::Limits;
+use super::reader::RowReader;
 use super::rows::{BadRow, Fault, InputRows, Row};
-use super::{BadSink, Checkpoint, Limits};
+use super::sources::open_text;
 use crate::error::{Code, Error, Result};
 use crate::format::checksum::Hasher128;
 use crate::points::Origin;
@@ -328,7 +331,7 @@ impl<G: Grammar> TextReader<G> {
         records: u64,
     ) -> Self {
         let end = blocks.offset + blocks.used as u64;
-        let named = options.ids == super::IdKind::Name;
+        let named = options.ids == super::options::IdKind::Name;
         let rules = Rules { grammar, path: blocks.path.clone(), origin, named, dim: options.dim };
         TextReader { blocks, rules, queue: VecDeque::new(), records, end, tail: None }
     }
@@ -451,4 +454,21 @@ impl<G: Grammar> Rules<G> {
 pub(super) fn trim_line(record: &[u8]) -> &[u8] {
     let record = record.strip_suffix(b"\n").unwrap_or(record);
     record.strip_suffix(b"\r").unwrap_or(record)
+}
+
+/// Bytes of a text file, moved to the checkpoint where that still fits.
+pub(super) fn text_blocks(
+    path: &Path,
+    options: &InputOptions,
+    from: Option<&Checkpoint>,
+) -> Result<(Blocks, Option<Checkpoint>)> {
+    let fresh = || Ok::<_, Error>(Blocks::new(open_text(path)?, path, options.max_line));
+    let mut blocks = fresh()?;
+    if let Some(checkpoint) = from {
+        if blocks.resume(checkpoint)? {
+            return Ok((blocks, Some(*checkpoint)));
+        }
+        blocks = fresh()?;
+    }
+    Ok((blocks, None))
 }

@@ -5,14 +5,18 @@
 //! has times: all points of a file have one.
 
 use super::derived::constant;
-use super::formats::{Opened, RowReader, Spec};
-use super::jsonl::time_names;
+use super::fields::time_names;
 use super::numbers::cell;
 use super::options::InputOptions;
+use super::origin::origin_without_columns;
+use super::reader::BadSink;
+use super::reader::Checkpoint;
+use super::reader::Limits;
+use super::reader::{Opened, RowReader, Spec};
 use super::rows::{Fault, InputRows, Row, check_count};
+use super::text::text_blocks;
 use super::text::{Blocks, Grammar, Split, TextReader, check_text, split_line, trim_line};
 use super::value::{finish, set_entity, time_from_text};
-use super::{BadSink, Checkpoint, Limits, origin_without_columns, text_blocks};
 use crate::error::{Code, Error, Result};
 use crate::points::Origin;
 use std::path::{Path, PathBuf};

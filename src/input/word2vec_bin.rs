@@ -3,13 +3,17 @@
 //! line end behind each vector, gensim does not.
 
 use super::base64::float_bytes;
-use super::formats::{Opened, RowReader, Spec};
+use super::options::IdKind;
 use super::options::InputOptions;
+use super::origin::origin_without_columns;
+use super::reader::BadSink;
+use super::reader::Checkpoint;
+use super::reader::Limits;
+use super::reader::{Opened, RowReader, Spec};
 use super::rows::{Fault, InputRows, Row};
 use super::sources::open_bytes;
 use super::value::{MAX_NAME, finish, set_entity};
 use super::word2vec::{check_dim, header, no_header, time};
-use super::{BadSink, Checkpoint, IdKind, Limits, origin_without_columns};
 use crate::error::{Code, Error, Result};
 use crate::points::Origin;
 use std::io::{BufRead, BufReader, Read};

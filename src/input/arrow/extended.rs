@@ -1,5 +1,6 @@
 //! Record batches with the columns that [`derive`](crate::input::derived::derive) adds behind their own.
 
+use super::batches::Batches;
 use super::json;
 use crate::error::Result;
 use crate::input::derived::{Derived, From};
@@ -39,13 +40,13 @@ fn type_at(data_type: &DataType, path: &[String]) -> Option<Field> {
 
 /// Batches, each with the derived columns.
 pub(in crate::input) struct Extended {
-    pub inner: Box<dyn super::Batches>,
+    pub inner: Box<dyn Batches>,
     /// Ordinals are those of the batches.
     pub derived: Vec<Derived>,
     pub path: PathBuf,
 }
 
-impl super::Batches for Extended {
+impl Batches for Extended {
     fn next(&mut self) -> Result<Option<RecordBatch>> {
         let Some(batch) = self.inner.next()? else { return Ok(None) };
         decode(&self.path, || extend(&batch, &self.derived)).map(Some)

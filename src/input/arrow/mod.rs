@@ -1,5 +1,6 @@
 //! Arrow record batches to rows: what Parquet and Arrow IPC share.
 
+mod batches;
 pub(super) mod extended;
 pub(super) mod json;
 mod scalar;
@@ -8,30 +9,27 @@ mod vector;
 
 use super::columns::Columns;
 use super::derived::{Derived, derive};
-use super::formats::RowReader;
 use super::guard::decode;
 use super::meta::{self, Entry};
 use super::options::InputOptions;
+use super::reader::BadSink;
+use super::reader::Checkpoint;
+use super::reader::Limits;
+use super::reader::RowReader;
 use super::rows::{Fault, InputRows, Row};
 use super::value::finish;
-use super::{BadSink, Checkpoint, Limits};
 use crate::error::Result;
 use crate::points::Origin;
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, RecordBatch, StructArray};
 use arrow_schema::{DataType, Schema};
+pub(super) use batches::Batches;
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use texts::Texts;
 
 /// Bytes of a float as JSON at most, with its comma.
 const LONGEST_FLOAT: usize = 32;
-
-/// Where record batches come from.
-pub(super) trait Batches: Send {
-    /// The next one, `None` at the end.
-    fn next(&mut self) -> Result<Option<RecordBatch>>;
-}
 
 /// The columns of a schema, checked for types that cannot be read, and those that are made behind them.
 pub(super) fn find_columns(
@@ -78,7 +76,7 @@ impl TableReader {
         before: u64,
         skip: u64,
     ) -> TableReader {
-        let origin = super::origin_of(path, options);
+        let origin = super::origin::origin_of(path, options);
         let (options, path, made) = (options.clone(), path.to_owned(), derived.len());
         let batches: Box<dyn Batches> = match derived.is_empty() {
             true => batches,
@@ -117,7 +115,7 @@ impl TableReader {
 
 impl RowReader for TableReader {
     fn next_batch(&mut self, rows: &mut InputRows, limits: Limits, bad: &mut BadSink<'_>) -> Result<bool> {
-        let (mut row, named) = (Row::default(), self.options.ids == super::IdKind::Name);
+        let (mut row, named) = (Row::default(), self.options.ids == super::options::IdKind::Name);
         while self.load()? {
             let Some(table) = &self.current else { break };
             while self.at < table.len {

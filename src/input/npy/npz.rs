@@ -1,14 +1,15 @@
 //! Several NumPy arrays in one file, as `numpy.savez` and `savez_compressed` write them: a zip archive with an
 //! `.npy` for each. The arrays of vectors, ids and times go by their names; others are passed over.
 
+use super::array::{Array, bad_file, checked};
+use super::reader::NpyReader;
 use super::values::{Values, What};
-use super::{Array, NpyReader, bad_file, checked};
 use crate::error::{Code, Error, Result};
-use crate::input::Checkpoint;
-use crate::input::formats::{Opened, Spec};
+use crate::input::fields::names;
 use crate::input::guard::broken;
-use crate::input::jsonl::names;
 use crate::input::options::InputOptions;
+use crate::input::reader::Checkpoint;
+use crate::input::reader::{Opened, Spec};
 use crate::input::sources::open_seekable;
 use rawzip::{CompressionMethod, RECOMMENDED_BUFFER_SIZE, ZipArchive, ZipArchiveEntryWayfinder};
 use std::collections::BTreeMap;

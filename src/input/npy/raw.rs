@@ -2,13 +2,15 @@
 //! vector after its dimension) and `.fbin` (big-ann: number and dimension once, then all values). Ids are the
 //! ordinals from 0 unless `--ids-file` gives others; times come from `--times-file` or `--at`.
 
+use super::array::{Array, Header, checked};
+use super::reader::NpyReader;
 use super::values::{Values, What};
-use super::{Array, Header, NpyReader, checked};
 use crate::error::{Code, Error, Result};
-use crate::input::formats::{Opened, Spec};
 use crate::input::options::InputOptions;
+use crate::input::reader::Checkpoint;
+use crate::input::reader::{Opened, Spec};
+use crate::input::sources::STDIN;
 use crate::input::sources::open_seekable;
-use crate::input::{Checkpoint, STDIN};
 use std::io::{BufReader, Read};
 use std::path::Path;
 

@@ -1,9 +1,9 @@
 //! Ids and times beside an array of vectors: arrays, columns of a table, or lines.
 
-use super::{Array, MAX_LINE, bad_file};
+use super::array::{Array, MAX_LINE, bad_file};
 use crate::error::{Code, Error, Result};
 use crate::input::derived::constant;
-use crate::input::jsonl::{entity_names, time_names};
+use crate::input::fields::{entity_names, time_names};
 use crate::input::options::InputOptions;
 use crate::input::sources::{has_extension, open_seekable};
 use crate::input::value::NAT;

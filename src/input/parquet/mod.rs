@@ -7,11 +7,12 @@ mod pages;
 use super::arrow::{Batches, TableReader, find_columns};
 use super::columns::{Columns, VectorColumns};
 use super::derived::{Derived, From};
-use super::formats::{Opened, Spec};
+use super::dimension;
 use super::guard::{decode, too_large};
 use super::options::InputOptions;
+use super::reader::Checkpoint;
+use super::reader::{Opened, Spec};
 use super::sources::open_seekable;
-use super::{Checkpoint, dimension};
 use crate::error::{Code, Error, Result};
 use arrow_array::RecordBatch;
 use arrow_schema::{DataType, Field, FieldRef, Fields, Schema, SchemaRef, TimeUnit};
@@ -276,7 +277,7 @@ pub(super) const PARQUET: Spec = Spec {
         let rows = Box::new(open(path, options, from)?);
         Ok(Opened { rows, resumed: from.is_some() })
     },
-    dimension: dimension::of_parquet,
+    dimension: dimension_of,
 };
 
 /// Opens a file at a row.
@@ -321,4 +322,17 @@ fn project(
         model: columns.model.map(at),
     };
     (columns, derived)
+}
+
+/// Components of the vectors in a file, from its schema or its first row.
+fn dimension_of(path: &Path, options: &InputOptions) -> Result<Option<usize>> {
+    let table = Table::open(path, options.memory)?;
+    let Some(index) = dimension::vector_field(table.schema(), &dimension::columns(options)) else {
+        return Ok(dimension::numbered(table.schema()));
+    };
+    if let Some(n) = dimension::fixed(table.schema().field(index).data_type()) {
+        return Ok(Some(n));
+    }
+    let first = table.batches(&[index], 1, 0)?.next()?;
+    first.map_or(Ok(None), |b| dimension::list_len(b.column(0)))
 }
