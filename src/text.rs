@@ -1,8 +1,18 @@
 //! Small pieces of English in messages.
 
+use std::borrow::Cow;
+
 /// A number with its noun: `1 file`, `2 files`.
 pub fn counted(n: u64, one: &str, many: &str) -> String {
     format!("{n} {}", if n == 1 { one } else { many })
+}
+
+/// Text for a message: at most 40 characters of it.
+pub(crate) fn shorten(text: &str) -> Cow<'_, str> {
+    match text.char_indices().nth(40) {
+        Some((at, _)) => Cow::Owned(format!("{}...", &text[..at])),
+        None => Cow::Borrowed(text),
+    }
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! Names for ids: a table of both, so that a dataset with names takes rows that know ids only.
 
 use super::rows::{Fault, Row};
-use super::value::shorten;
 use crate::error::Code;
+use crate::text::shorten;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -2,9 +2,10 @@
 
 use super::names::Names;
 use super::records::{ListFormat, Record, for_each_record};
-use super::value::{MAX_NAME, shorten, whole_part};
+use super::value::{MAX_NAME, whole_part};
 use crate::error::{Code, Error, Result};
 use crate::format::checksum::Hasher128;
+use crate::text::shorten;
 use serde_json::Value;
 use std::collections::HashMap;
 use std::path::Path;

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::error::Code;
-use crate::model::Origin;
+use crate::points::Origin;
 use std::io::Write;
 
 /// Reads everything: the rows, and the bad rows as `(line or row, column, code)`.

@@ -5,8 +5,8 @@ use super::options::{IdKind, InputOptions, TimeUnit};
 use super::rows::{Fault, Row};
 use crate::error::{Code, Error};
 use crate::model::TimestampUs;
+use crate::text::shorten;
 use crate::time::{Date, US_PER_DAY, Unit, days_from_civil, parse_absolute};
-use std::borrow::Cow;
 
 /// Longest name of an entity, bytes.
 pub const MAX_NAME: usize = 1024;
@@ -229,14 +229,6 @@ fn unreadable(text: &str, e: &Error) -> Fault {
         None => "write 2024-03-01T12:00:00Z",
     };
     bad_time(message).fix(hint)
-}
-
-/// Text for a message: at most 40 characters of it.
-pub(super) fn shorten(text: &str) -> Cow<'_, str> {
-    match text.char_indices().nth(40) {
-        Some((at, _)) => Cow::Owned(format!("{}...", &text[..at])),
-        None => Cow::Borrowed(text),
-    }
 }
 
 /// Ends a row whose vector is complete: names its entity, scales it, and writes its metadata.

@@ -134,7 +134,7 @@ impl BinaryWords {
         let word = self.word.strip_prefix(b"\n").unwrap_or(&self.word);
         let word = std::str::from_utf8(word).map_err(|_| {
             let shown = String::from_utf8_lossy(&word[..word.len().min(MAX_NAME)]).into_owned();
-            Fault::new(Code::BadEntity, format!("the word `{}` is not UTF-8", super::value::shorten(&shown)))
+            Fault::new(Code::BadEntity, format!("the word `{}` is not UTF-8", crate::text::shorten(&shown)))
                 .fix("leave the row out with ‹max-errors›, or write the file again as UTF-8")
                 .column("entity")
         })?;

@@ -3,7 +3,7 @@
 use crate::error::{Code, Error, Result};
 use crate::input::rows::{Fault, infinite};
 use crate::input::sources::{STDIN, open_bytes, open_seekable};
-use crate::input::value::shorten;
+use crate::text::shorten;
 use half::f16;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
